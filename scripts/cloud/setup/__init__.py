@@ -1,0 +1,1 @@
+"""What the lab needs on the machine, cached by the content it is made from."""

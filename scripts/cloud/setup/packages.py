@@ -1,0 +1,34 @@
+"""The Debian packages of the hosts, in one place. Those of the machine are in scripts/lab."""
+
+BASE = (
+    "systemd",
+    "systemd-sysv",
+    "systemd-resolved",
+    "dbus",
+    "openssh-server",
+    "cloud-init",
+    "python3",
+    # debootstrap does not resolve the virtual package through which cryptography asks for it
+    "python3-cffi-backend",
+    "iproute2",
+    "iputils-ping",
+    "nftables",
+    "ca-certificates",
+    "sudo",
+    "cron",
+    "netbase",
+    "procps",
+    "less",
+)
+"""On the hosts' disk image from the start, as on Debian's own image for AWS."""
+
+MIRRORED = (
+    "libaio1",
+    "libncurses5",
+    "libtinfo5",
+    "python3-pymysql",
+    "mydumper",
+    "mariadb-client",
+    "mariadb-client-core",
+)
+"""What the hosts install from the mirror; it holds them with all that they depend on."""
