@@ -5,7 +5,7 @@ import subprocess
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from cloud.setup.entry import SetupError
 
@@ -43,9 +43,9 @@ def url_path(url: str) -> PurePosixPath:
             f"found the address {url!r} in apt's sources; expected http:// or https:// with a host "
             "name; add such a source of Debian 12 to /etc/apt/sources.list.d"
         )
-    if parts.query or ".." in parts.path.split("/"):
+    if parts.query or ".." in unquote(parts.path).split("/"):
         raise SetupError(f"found the address {url!r}; expected one without a query and without '..'")
-    return PurePosixPath(parts.hostname, parts.path.lstrip("/"))
+    return PurePosixPath(parts.hostname, unquote(parts.path).lstrip("/"))
 
 
 def sources() -> list[Source]:

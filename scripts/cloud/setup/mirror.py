@@ -20,7 +20,8 @@ from cloud.setup.packages import MIRRORED
 RECIPE = "1"
 ROOT = "root"
 INDEX = "main/binary-amd64/Packages"
-URI_LINE = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+) (?P<size>\d+) SHA256:(?P<sha256>\w+)$")
+INSTALL = ("install", "--yes", "--no-install-recommends")
+URI_LINE = re.compile(r"^'(?P<url>[^']+)' (?P<file>\S+) \d+\b")
 
 
 def entry(sources: list[Source], base: Entry, cache: Path) -> Entry:
@@ -46,9 +47,18 @@ def _build(folder: Path, sources: list[Source], tree: Path, report: Report) -> N
         report(f"indexes of {source.suite}")
         _copy_indexes(root, source, folder / "apt/lists")
     files = list(parse_uris(_uris(apt)))
-    for number, (url, sha256) in enumerate(files, start=1):
-        report(f"package {number} of {len(files)}")
-        download(url, root / url_path(url), sha256)
+    run_logged(
+        [*apt, *INSTALL, "--download-only", *MIRRORED],
+        folder / "packages.log",
+        report,
+        what="apt-get install --download-only",
+        next_step="check that apt-get works on this machine, then run the command again",
+        timeout=1200,
+    )
+    for url, name in files:
+        target = root / url_path(url)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(folder / "apt/cache/archives" / name, target)
     shutil.rmtree(folder / "apt")
 
 
@@ -99,11 +109,11 @@ def _copy_indexes(root: Path, source: Source, lists: Path) -> None:
 
 
 def _uris(apt: list[str]) -> list[str]:
-    argv = [*apt, "install", "--yes", "--print-uris", "--no-install-recommends", *MIRRORED]
+    argv = [*apt, *INSTALL, "--print-uris", *MIRRORED]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120)
     if done.returncode != 0:
         raise SetupError(
-            f"{shlex.join(argv[:1] + argv[-len(MIRRORED) - 3 :])} ended with {done.returncode}: "
+            f"apt-get {shlex.join(argv[len(apt) :])} ended with {done.returncode}: "
             f"{done.stderr.strip()[-800:]}; expected packages of Debian 12; correct the list in "
             "scripts/cloud/setup/packages.py"
         )
@@ -111,10 +121,10 @@ def _uris(apt: list[str]) -> list[str]:
 
 
 def parse_uris(lines: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Address and SHA-256 of each package in the output of `apt-get --print-uris`."""
+    """Address and file name of each package in the output of `apt-get --print-uris`."""
     for line in lines:
         match = URI_LINE.match(line)
         if match:
-            yield match["url"], match["sha256"]
+            yield match["url"], match["file"]
         elif line.startswith("'"):
-            raise SetupError(f"found the line {line!r} of apt-get; expected one with a SHA256")
+            raise SetupError(f"found the line {line!r} of apt-get; expected address, file and size")
