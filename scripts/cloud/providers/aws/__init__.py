@@ -1,0 +1,3 @@
+"""Stand-in for the official `aws` plugin: the same configuration, resources and answers."""
+
+VERSION = "7.51.1"

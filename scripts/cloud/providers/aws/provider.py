@@ -1,0 +1,91 @@
+"""The provider: configuration, the list of resource types, and the functions."""
+
+import contextlib
+import threading
+from typing import Any
+
+from cloud.providers.aws import VERSION, functions
+from cloud.providers.aws.config import Config, parse
+from cloud.providers.aws.errors import is_api_error, translate
+from cloud.providers.aws.resources import RESOURCES
+from cloud.providers.aws.session import Session
+from cloud.providers.difference import UPDATE, Changes
+from cloud.providers.plugin import Provider
+from cloud.providers.resource import Call, ProviderError
+from cloud.providers.schema import Failure
+
+
+class AwsProvider(Provider):
+    name = "aws"
+    version = VERSION
+    accept_secrets = False  # as the official plugin: the engine carries secrecy over by name
+
+    def __init__(self) -> None:
+        self.resources = dict(RESOURCES)
+        self._session: Session | None = None
+
+    @property
+    def session(self) -> Session:
+        if self._session is None:
+            raise ProviderError("the aws provider is not configured yet: its settings are unknown")
+        return self._session
+
+    def warm(self) -> None:
+        """Imports the AWS client while the engine is busy with the program."""
+
+        def load() -> None:
+            import botocore.session  # noqa: F401
+
+        threading.Thread(target=load, daemon=True).start()
+
+    def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
+        return parse(inputs)[1]
+
+    def diff_config(self, olds: dict[str, Any], news: dict[str, Any]) -> Changes:
+        """Region and profile move everything elsewhere (pulumi-aws, provider/resources.go)."""
+        return {
+            name: (UPDATE, name in ("region", "profile") and name in olds)
+            for name in sorted({*olds, *news})
+            if olds.get(name) != news.get(name)
+        }
+
+    def configure(self, inputs: dict[str, Any]) -> None:
+        config, failures = parse(inputs)
+        if failures:
+            text = "; ".join(f"aws:{one.path}: {one.reason}" for one in failures)
+            raise ProviderError(f"invalid configuration of the aws provider: {text}")
+        if config is None:
+            return
+        self.use(config)
+
+    def use(self, config: Config) -> None:
+        self._session = session = Session(config)
+        checked = not config.skip_credentials or config.allowed_accounts
+        if checked or config.forbidden_accounts:
+            try:
+                session.validate()
+            except Exception as error:
+                if is_api_error(error):
+                    raise translate(error, "credentials", "validating") from None
+                raise
+
+        def warm() -> None:
+            for service in ("ec2", "sts"):
+                with contextlib.suppress(Exception):
+                    session.client(service)
+
+        threading.Thread(target=warm, daemon=True).start()
+
+    def invoke(self, token: str, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        function = functions.FUNCTIONS.get(token)
+        if function is None:
+            raise ProviderError(
+                f"function {token!r} is not in the stand-in for aws; "
+                f"it has: {', '.join(sorted(functions.FUNCTIONS))}"
+            )
+        try:
+            return function(self.session, arguments, call)
+        except Exception as error:
+            if is_api_error(error):
+                raise translate(error, token, "calling") from None
+            raise

@@ -1,0 +1,115 @@
+"""Clients of the AWS API, made once per service and shared by all requests."""
+
+import threading
+from typing import Any
+
+from cloud.providers.aws.config import Config
+from cloud.providers.resource import ProviderError
+
+_POOL = 64  # connections kept per service; the engine runs that many steps at once at most
+
+
+class Session:
+    """One botocore session. botocore's clients are safe to share between threads."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self._lock = threading.Lock()
+        self._session: Any = None
+        self._clients: dict[str, Any] = {}
+        self._identity: dict[str, str] | None = None
+
+    @property
+    def region(self) -> str:
+        return self.config.region
+
+    def client(self, service: str) -> Any:
+        with self._lock:
+            if service not in self._clients:
+                self._clients[service] = self._make(service)
+            return self._clients[service]
+
+    def _make(self, service: str) -> Any:
+        import botocore.config  # imported late: it costs more than the rest of the plugin
+        import botocore.session
+
+        config = self.config
+        if self._session is None:
+            self._session = botocore.session.Session(profile=config.profile)
+            for name, variable in (
+                ("sharedConfigFiles", "config_file"),
+                ("sharedCredentialsFiles", "credentials_file"),
+            ):
+                if config.more.get(name):
+                    self._session.set_config_variable(variable, config.more[name][0])
+        proxies = {
+            scheme: config.more[name]
+            for scheme, name in (("http", "httpProxy"), ("https", "httpsProxy"))
+            if config.more.get(name)
+        }
+        return self._session.create_client(
+            service,
+            region_name=config.region,
+            endpoint_url=config.endpoints.get(service),
+            aws_access_key_id=config.access_key,
+            aws_secret_access_key=config.secret_key,
+            aws_session_token=config.token,
+            verify=False if config.insecure else config.more.get("customCaBundle"),
+            config=botocore.config.Config(
+                retries={
+                    "mode": config.more.get("retryMode", "standard"),
+                    "total_max_attempts": config.max_retries + 1,
+                },
+                max_pool_connections=_POOL,
+                parameter_validation=True,
+                proxies=proxies or None,
+                use_dualstack_endpoint=config.more.get("useDualstackEndpoint"),
+                use_fips_endpoint=config.more.get("useFipsEndpoint"),
+                s3={"addressing_style": "path"} if config.path_style else None,
+                user_agent_extra="mysql-ring",
+            ),
+        )
+
+    def identity(self) -> dict[str, str]:
+        """Account, ARN and user id of the credentials."""
+        client = self.client("sts")
+        with self._lock:
+            if self._identity is None:
+                answer = client.get_caller_identity()
+                self._identity = {
+                    "accountId": answer["Account"],
+                    "arn": answer["Arn"],
+                    "userId": answer["UserId"],
+                }
+            return self._identity
+
+    @property
+    def account(self) -> str:
+        return self.identity()["accountId"]
+
+    @property
+    def partition(self) -> str:
+        if self.region.startswith("cn-"):
+            return "aws-cn"
+        return "aws-us-gov" if self.region.startswith("us-gov-") else "aws"
+
+    @property
+    def dns_suffix(self) -> str:
+        return "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com"
+
+    def arn(self, service: str, resource: str, regional: bool = True) -> str:
+        region = self.region if regional else ""
+        return f"arn:{self.partition}:{service}:{region}:{self.account}:{resource}"
+
+    def validate(self) -> None:
+        """What the official plugin checks before anything else, unless told to skip it."""
+        config = self.config
+        if not config.skip_credentials:
+            self.identity()
+        if config.allowed_accounts and self.account not in config.allowed_accounts:
+            raise ProviderError(
+                f"AWS account {self.account} is not in aws:allowedAccountIds "
+                f"({', '.join(config.allowed_accounts)})"
+            )
+        if self.config.forbidden_accounts and self.account in config.forbidden_accounts:
+            raise ProviderError(f"AWS account {self.account} is in aws:forbiddenAccountIds")
