@@ -44,7 +44,9 @@ def url_path(url: str) -> PurePosixPath:
             "name; add such a source of Debian 12 to /etc/apt/sources.list.d"
         )
     if parts.query or ".." in unquote(parts.path).split("/"):
-        raise SetupError(f"found the address {url!r}; expected one without a query and without '..'")
+        raise SetupError(
+            f"found the address {url!r}; expected one without a query and without '..'"
+        )
     return PurePosixPath(parts.hostname, unquote(parts.path).lstrip("/"))
 
 

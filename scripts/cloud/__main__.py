@@ -1,0 +1,6 @@
+"""`python -m cloud`: what scripts/lab starts."""
+
+from cloud.cli import main
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,141 @@
+"""The lab's command line."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import click
+from rich.console import Console
+
+from cloud.cli.errors import FAILED, INTERRUPTED, MACHINE, MEANING, LabError
+from cloud.lab import Lab
+from cloud.setup.entry import SetupError, Stopped
+
+PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
+EXIT_CODES = "\b\nExit codes: " + "\n".join(f"{code} {text}" for code, text in MEANING.items())
+
+
+def reported(function: Callable[..., Any]) -> Callable[..., Any]:
+    """End a command with one message and a documented exit code instead of a traceback."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except LabError as error:
+            _say(error)
+            sys.exit(error.code)
+        except SetupError as error:
+            _say(error)
+            sys.exit(MACHINE)
+        except (KeyboardInterrupt, Stopped):
+            _say("interrupted; run it again to go on, or `scripts/lab down` to take the lab down")
+            sys.exit(INTERRUPTED)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(FAILED)
+
+    return run
+
+
+def _say(message: object) -> None:
+    print(f"lab: {message}", file=sys.stderr)
+
+
+def _consoles() -> tuple[Console, Console]:
+    return Console(highlight=False), Console(stderr=True, highlight=False)
+
+
+@click.group(epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+def main() -> None:
+    """The ring on this machine: the real program on a stand-in for AWS.
+
+    No account, no cost. Everything lies in .lab (or $MYSQL_RING_LAB) and in the cache
+    /var/cache/mysql-ring (or $MYSQL_RING_CACHE).
+    """
+
+
+@main.command()
+@reported
+def up() -> None:
+    """Bring the lab up: set-up, stand-in cloud, pulumi up, and a table of the ring."""
+    from cloud.cli.up import up as bring_up
+
+    bring_up(Lab.from_environment(), *_consoles())
+
+
+@main.command()
+@reported
+def setup() -> None:
+    """Only the set-up: build and download what is missing in the cache."""
+    from cloud.cli import interrupt
+    from cloud.setup.run import prepare
+
+    with interrupt.as_exception():
+        prepare(Lab.from_environment())
+
+
+@main.command()
+@click.option("--yes", "-y", is_flag=True, help="Do not ask: destroy the lab and its data.")
+@click.option("--cache", is_flag=True, help="Remove also what the set-up built and downloaded.")
+@reported
+def down(yes: bool, cache: bool) -> None:
+    """Take the lab down, in the middle of an up too, and leave nothing of it."""
+    from cloud.cli.down import down as take_down
+
+    take_down(Lab.from_environment(), *_consoles(), yes=yes, cache=cache)
+
+
+@main.command(context_settings=PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@reported
+def pulumi(arguments: tuple[str, ...]) -> None:
+    """Run the Pulumi CLI in the lab's surroundings."""
+    from cloud.cli.connect import pulumi as run
+
+    run(Lab.from_environment(), arguments)
+
+
+@main.command(context_settings=PASS_ON)
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@reported
+def aws(arguments: tuple[str, ...]) -> None:
+    """Run the AWS command line against the stand-in."""
+    from cloud.cli.connect import aws as run
+
+    run(Lab.from_environment(), arguments)
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("node")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@reported
+def ssh(node: str, command: tuple[str, ...]) -> None:
+    """Log in on a node, or run a command there (joined by spaces, as ssh does)."""
+    from cloud.cli.connect import ssh as run
+
+    run(Lab.from_environment(), node, command)
+
+
+@main.command()
+@click.argument("node")
+@click.option("--execute", "-e", "sql", help="Run this and print the rows, separated by tabs.")
+@click.option("--database", "-D", default=None, help="Start in this database.")
+@reported
+def mysql(node: str, sql: str | None, database: str | None) -> None:
+    """A MySQL prompt on a node as root, or the result of SQL (by -e or on stdin)."""
+    from cloud.cli.connect import mysql as run
+
+    sys.exit(run(Lab.from_environment(), node, sql, database))
+
+
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@reported
+def test(arguments: tuple[str, ...]) -> None:
+    """Run every check, one tier of them (lint, unit, lab), or what pytest's arguments name."""
+    from cloud.cli.check import run
+
+    sys.exit(run(Lab.from_environment(), arguments))

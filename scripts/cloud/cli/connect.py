@@ -1,0 +1,69 @@
+"""The commands that reach into a lab that is up: pulumi, aws, ssh and mysql."""
+
+import os
+import shlex
+import subprocess
+import sys
+from typing import NoReturn
+
+import yaml
+
+from cloud.cli import daemon
+from cloud.cli.errors import NOT_UP, LabError
+from cloud.cli.nodes import Nodes
+from cloud.cli.surroundings import argv_in_world, environment
+from cloud.lab import Lab
+
+CLIENT = ("sudo", "mariadb", "--defaults-extra-file=/root/.my.cnf", "--skip-ssl")
+"""Debian's client; it would try TLS first, which 5.6.24 does not speak in a version it takes."""
+
+
+def require_up(lab: Lab) -> None:
+    if not lab.exists() or daemon.running(lab) is None:
+        raise LabError(
+            f"found no stand-in cloud that serves the lab {lab.folder}; expected one; "
+            "run `scripts/lab up`",
+            NOT_UP,
+        )
+
+
+def pulumi(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
+    """Become the Pulumi CLI."""
+    require_up(lab)
+    os.chdir(lab.checkout)
+    _become(argv_in_world(lab, ["pulumi", *arguments]), environment(lab))
+
+
+def aws(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
+    """Become the AWS command line, with the lab's region and keys."""
+    require_up(lab)
+    settings = yaml.safe_load(lab.settings.read_text())["config"]
+    surroundings = environment(lab)
+    surroundings["AWS_DEFAULT_REGION"] = str(settings["aws:region"])
+    surroundings["AWS_ACCESS_KEY_ID"] = str(settings["aws:accessKey"])
+    surroundings["AWS_SECRET_ACCESS_KEY"] = str(settings["aws:secretKey"])
+    _become(argv_in_world(lab, ["aws", *arguments]), surroundings)
+
+
+def ssh(lab: Lab, node: str, command: tuple[str, ...]) -> NoReturn:
+    """Become the ssh client."""
+    require_up(lab)
+    terminal = sys.stdin.isatty() and sys.stdout.isatty()
+    _become(Nodes(lab).ssh(node, " ".join(command) or None, terminal=terminal), environment(lab))
+
+
+def mysql(lab: Lab, node: str, sql: str | None, database: str | None) -> int:
+    """Run Debian's client on the node, over the server's socket; SQL goes there on stdin."""
+    require_up(lab)
+    nodes = Nodes(lab)
+    prompt = sql is None and sys.stdin.isatty() and sys.stdout.isatty()
+    argv = [*CLIENT, *([] if prompt else ["--batch"]), *([database] if database else [])]
+    command = nodes.ssh(node, shlex.join(argv), terminal=prompt)
+    if sql is None:
+        _become(command, environment(lab))
+    return subprocess.run(command, env=environment(lab), input=f"{sql}\n".encode()).returncode
+
+
+def _become(argv: list[str], surroundings: dict[str, str]) -> NoReturn:
+    sys.stdout.flush()
+    os.execvpe(argv[0], argv, surroundings)  # noqa: S606 - no shell is wanted

@@ -1,0 +1,135 @@
+"""`scripts/lab down`: the lab ends, and nothing of it is left."""
+
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from cloud.cli import daemon, lock
+from cloud.cli.errors import NOT_CONFIRMED, LabError
+from cloud.lab import Lab, process_start
+
+END_SECONDS = 10
+
+
+def down(lab: Lab, out: Console, err: Console, *, yes: bool, cache: bool) -> None:
+    """Take the lab down after a confirmation; with `cache`, remove what the set-up built too."""
+    if not lab.folder.exists() and not cache:
+        out.print(f"Nothing is up: there is no lab in {lab.folder}.", markup=False)
+        return
+    if not yes:
+        confirm(lab, cache)
+    if lab.folder.exists():
+        with _lab_held(lab, err), err.status("") as status:
+            _take_down(lab, lambda text: status.update(text))
+        out.print(f"The lab {lab.folder} is gone, with its data.", markup=False)
+    if cache:
+        _remove_cache(lab)
+        out.print(f"The cache {lab.cache} is empty.", markup=False)
+
+
+def confirm(lab: Lab, cache: bool) -> None:
+    """Ask for the lab's id; LabError when there is nobody to ask or the answer is another."""
+    what = f"the lab {lab.folder} with both servers' data" + (" and the cache" if cache else "")
+    if not sys.stdin.isatty():
+        raise LabError(
+            f"found no terminal to confirm on; expected a confirmation, because this destroys "
+            f"{what}; say `scripts/lab down --yes`",
+            NOT_CONFIRMED,
+        )
+    answer = click.prompt(f"This destroys {what}. Type {lab.id} to go on", default="", err=True)
+    if answer.strip() != lab.id:
+        raise LabError(
+            f"found {answer.strip()!r}; expected {lab.id}; nothing was changed; run it again to "
+            "confirm, or say `scripts/lab down --yes`",
+            NOT_CONFIRMED,
+        )
+
+
+@contextmanager
+def _lab_held(lab: Lab, err: Console) -> Iterator[None]:
+    """Hold the lab; end an `up` that has it first."""
+    try:
+        context = lock.held(lab, "scripts/lab down")
+        context.__enter__()
+    except lock.LabBusy as busy:
+        owner = busy.owner
+        if owner is None or owner.command != "scripts/lab up":
+            raise
+        err.print(f"end {owner}", markup=False)
+        lock.end(owner)
+        context = lock.held(lab, "scripts/lab down")
+        context.__enter__()
+    try:
+        yield
+    finally:
+        context.__exit__(None, None, None)
+
+
+def _take_down(lab: Lab, say: Callable[[str], None]) -> None:
+    say("end what runs in the lab")
+    end_processes(processes_inside(lab))
+    daemon.stop(lab, say)
+    left = mounts_below(lab.folder)
+    if left:
+        raise LabError(
+            f"found mounts below {lab.folder}: {', '.join(left)}; expected none after the "
+            "stand-in cloud ended; unmount them, then run `scripts/lab down` again"
+        )
+    say("remove the lab's folder")
+    shutil.rmtree(lab.folder)
+
+
+def processes_inside(lab: Lab) -> list[int]:
+    """Programs in the lab's world: Pulumi, ssh and what they started."""
+    world = Path("/run/netns", f"mr{lab.id}-world")
+    try:
+        place = world.stat().st_ino
+    except FileNotFoundError:
+        return []
+    found = []
+    for process in Path("/proc").iterdir():
+        if not process.name.isdigit():
+            continue
+        try:
+            inside = (process / "ns/net").stat().st_ino == place
+        except OSError:
+            continue
+        if inside:
+            found.append(int(process.name))
+    return found
+
+
+def end_processes(pids: list[int]) -> None:
+    """Ask processes to end, and kill those that stay."""
+    known = {pid: start for pid in pids if (start := process_start(pid)) is not None}
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        for pid in known:
+            subprocess.run(["kill", f"-{number.value}", str(pid)], capture_output=True, timeout=10)
+        deadline = time.monotonic() + END_SECONDS
+        while known and time.monotonic() < deadline:
+            known = {pid: start for pid, start in known.items() if process_start(pid) == start}
+            time.sleep(0.05)
+        if not known:
+            return
+    raise LabError(
+        f"found the processes {sorted(known)} of the lab alive after SIGKILL; expected none; look "
+        "at them with `ps`, then run `scripts/lab down` again"
+    )
+
+
+def mounts_below(folder: Path) -> list[str]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    points = [line.split()[1].encode().decode("unicode_escape") for line in lines]
+    return [point for point in points if Path(point).is_relative_to(folder)]
+
+
+def _remove_cache(lab: Lab) -> None:
+    shutil.rmtree(lab.cache, ignore_errors=True)

@@ -1,0 +1,116 @@
+"""The ring's nodes from outside: over SSH, at their public addresses, from the lab's world."""
+
+import json
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from cloud.cli.errors import NOT_UP, USAGE, LabError
+from cloud.cli.stack import outputs
+from cloud.cli.surroundings import argv_in_world, environment
+from cloud.lab import Lab, write_private
+
+TOOL = "sudo /opt/mysql-ring/current/ring-node"
+STATUS_SECONDS = 60
+CONNECT_SECONDS = 10
+
+
+class Nodes:
+    """The nodes as the stack's outputs name them, with what it takes to log in."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.outputs = outputs(lab)
+        if not self.outputs.get("nodes"):
+            raise LabError(
+                "found no nodes in the stack's outputs; expected a ring that stands; "
+                "run `scripts/lab up`",
+                NOT_UP,
+            )
+        self.all: dict[str, dict[str, Any]] = self.outputs["nodes"]
+        folder = lab.folder / "ssh"
+        folder.mkdir(exist_ok=True, mode=0o700)
+        self.key = folder / "key"
+        self.known_hosts = folder / "known_hosts"
+        write_private(self.key, self.outputs["ssh_private_key"].rstrip("\n") + "\n")
+        host_keys: dict[str, str] = self.outputs["ssh_host_keys"]
+        lines = [
+            f"{node['public_address']} {host_keys[name].strip()}\n"
+            for name, node in self.all.items()
+        ]
+        write_private(self.known_hosts, "".join(lines))
+
+    def check(self, name: str) -> None:
+        if name not in self.all:
+            raise LabError(
+                f"found no node {name!r}; expected one of {', '.join(sorted(self.all))}; "
+                "name one of these",
+                USAGE,
+            )
+
+    def ssh(self, name: str, command: str | None, *, terminal: bool = False) -> list[str]:
+        """The command line that runs a command (or a login shell) on a node."""
+        self.check(name)
+        options = {
+            "IdentityFile": self.key,
+            "IdentitiesOnly": "yes",
+            "UserKnownHostsFile": self.known_hosts,
+            "GlobalKnownHostsFile": "/dev/null",
+            "StrictHostKeyChecking": "yes",
+            "PasswordAuthentication": "no",
+            "ConnectTimeout": CONNECT_SECONDS,
+            "ServerAliveInterval": 5,
+            "ServerAliveCountMax": 6,
+            "LogLevel": "ERROR",
+        }
+        argv = ["ssh", "-F", "none", "-t" if terminal else "-T"]
+        argv += [f"-o{key}={value}" for key, value in options.items()]
+        argv += ["--", f"{self.outputs['login']}@{self.all[name]['public_address']}"]
+        return argv_in_world(self.lab, [*argv, *([command] if command else [])])
+
+    def tool(self, name: str, verb: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run a verb of the node's tool; its one JSON document."""
+        try:
+            done = subprocess.run(
+                self.ssh(name, f"{TOOL} {verb}"),
+                env=environment(self.lab),
+                input=json.dumps(document) if document is not None else "",
+                capture_output=True,
+                text=True,
+                timeout=STATUS_SECONDS,
+            )
+        except subprocess.TimeoutExpired:
+            raise LabError(
+                f"{name} did not answer `{verb}` within {STATUS_SECONDS} s; expected its state; "
+                f"look at the host with `scripts/lab ssh {name}`"
+            ) from None
+        if done.returncode != 0:
+            raise LabError(
+                f"`{verb}` on {name} ended with {done.returncode}: {done.stderr.strip()}; "
+                f"expected 0; look at the host with `scripts/lab ssh {name}`"
+            )
+        return json.loads(done.stdout.splitlines()[-1])
+
+    def each(self, verb: str, documents: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run a verb on all nodes at once; the document of each."""
+        with ThreadPoolExecutor(len(self.all)) as pool:
+            waiting = {
+                name: pool.submit(self.tool, name, verb, (documents or {}).get(name))
+                for name in self.all
+            }
+            return {name: future.result() for name, future in waiting.items()}
+
+    def verify_documents(self) -> dict[str, Any]:
+        """What `verify` is told on each node, as the program tells it."""
+        documents = {}
+        for name, node in self.all.items():
+            peer_name, peer = next((n, v) for n, v in self.all.items() if n != name)
+            documents[name] = {"node": _face(name, node), "peer": _face(peer_name, peer)}
+        return documents
+
+
+def _face(name: str, node: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, **{key: value for key, value in node.items() if key in FACE}}
+
+
+FACE = ("client_address", "replication_address", "server_id", "instance_id")

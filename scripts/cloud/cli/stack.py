@@ -1,0 +1,196 @@
+"""The stack `lab`: made, brought up, asked for its outputs."""
+
+import contextlib
+import ctypes
+import json
+import secrets
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cloud.cli.errors import BUSY, LabError
+from cloud.cli.surroundings import argv_in_world, environment
+from cloud.lab import STACK, Lab, process_started_at, write_private
+
+PR_SET_PDEATHSIG = 1
+INIT_SECONDS = 120
+OUTPUT_SECONDS = 60
+INTERRUPTED_SECONDS = 45
+"""How long an interrupted update may take to write its state before it is ended."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What an update did: how many resources it touched, and how long each took."""
+
+    changes: dict[str, int]
+    seconds: dict[str, float]
+
+    @property
+    def changed(self) -> int:
+        return sum(count for kind, count in self.changes.items() if kind != "same")
+
+
+def check_settings(lab: Lab) -> None:
+    if not lab.committed_settings.is_file():
+        raise LabError(
+            f"found no {lab.committed_settings.name} in {lab.checkout}; expected the settings of "
+            "the lab's stack; run `git checkout -- Pulumi.lab.yaml`"
+        )
+
+
+def prepare(lab: Lab) -> None:
+    """Make what the CLI needs in the lab's folder: backend, passphrase, settings, stack."""
+    for folder in (lab.state, lab.home, lab.pulumi_home):
+        folder.mkdir(exist_ok=True, mode=0o700)
+    if not lab.passphrase.exists():
+        write_private(lab.passphrase, secrets.token_urlsafe(32) + "\n")
+    _copy_settings(lab)
+    if not lab.stack_file.exists():
+        done = _run(lab, ["pulumi", "stack", "init", STACK, "--non-interactive"], INIT_SECONDS)
+        if done.returncode != 0:
+            raise LabError(
+                f"pulumi stack init {STACK} ended with {done.returncode}:\n{done.stderr.strip()}\n"
+                "expected a new stack in the lab's backend; correct that and run it again"
+            )
+
+
+def _copy_settings(lab: Lab) -> None:
+    """Take the committed settings over; keep the line by which the CLI decrypts secrets."""
+    committed = lab.committed_settings.read_text()
+    salt = ""
+    if lab.settings.exists():
+        lines = lab.settings.read_text().splitlines()
+        salt = "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
+    wanted = committed.rstrip("\n") + "\n" + salt
+    if not lab.settings.exists() or lab.settings.read_text() != wanted:
+        write_private(lab.settings, wanted)
+
+
+def clear_stale_lock(lab: Lab, say: Callable[[str], None]) -> None:
+    """Remove the lock of an update whose process is gone; refuse while its process is there."""
+    for path in lab.locks.glob("*.json") if lab.locks.is_dir() else ():
+        try:
+            owner = json.loads(path.read_text())
+            pid, taken = int(owner["pid"]), path.stat().st_mtime
+        except FileNotFoundError:
+            continue
+        except (ValueError, KeyError):
+            raise LabError(
+                f"found the lock {path} without a process number; expected one as Pulumi writes "
+                "it; run `scripts/lab pulumi cancel --yes`, then the command again",
+                BUSY,
+            ) from None
+        started = process_started_at(pid)
+        if started is not None and started <= taken + 1:
+            raise LabError(
+                f"found an update of the stack {STACK} at work (process {pid}); expected none; "
+                f"wait for its end, or `kill -INT {pid}`",
+                BUSY,
+            )
+        say(f"remove the lock of an update that died (process {pid})")
+        path.unlink(missing_ok=True)
+
+
+def up(lab: Lab) -> Update:
+    """Run `pulumi up` with its own display on stderr."""
+    events = lab.folder / "events.json"
+    events.unlink(missing_ok=True)
+    argv = ["pulumi", "up", "--yes", "--skip-preview", "--suppress-outputs"]
+    argv += ["--suppress-permalink", "true", "--event-log", str(events)]
+    argv += [] if sys.stderr.isatty() else ["--non-interactive", "--color", "never"]
+    process = subprocess.Popen(
+        argv_in_world(lab, argv),
+        env={**environment(lab), "PULUMI_DEBUG_COMMANDS": "true"},
+        cwd=lab.checkout,
+        stdout=sys.stderr.fileno(),
+        preexec_fn=_interrupt_when_parent_dies,
+    )
+    code = _wait(process)
+    if code != 0:
+        raise LabError(
+            f"pulumi up ended with {code} (see above); expected 0; correct that and run "
+            "`scripts/lab up` again: it continues where it stopped"
+        )
+    update = read_events(events)
+    events.unlink(missing_ok=True)
+    return update
+
+
+def _interrupt_when_parent_dies() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGINT)
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for the update; pass an interruption on, and end it when it does not heed that."""
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        for number, seconds in ((signal.SIGINT, INTERRUPTED_SECONDS), (signal.SIGTERM, 5)):
+            process.send_signal(number)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(seconds)
+                raise
+        process.kill()
+        process.wait(10)
+        raise
+
+
+def read_events(path: Path) -> Update:
+    """The summary and the duration of each operation in the CLI's event log."""
+    changes: dict[str, int] = {}
+    seconds: dict[str, float] = {}
+    begun: dict[str, float] = {}
+    for line in path.read_text().splitlines():
+        event = json.loads(line)
+        when = float(event.get("timestamp", 0))
+        if "summaryEvent" in event:
+            changes = {k: int(v) for k, v in event["summaryEvent"]["resourceChanges"].items()}
+        elif "resourcePreEvent" in event:
+            begun[event["resourcePreEvent"]["metadata"]["urn"]] = when
+        elif "resOutputsEvent" in event:
+            urn = event["resOutputsEvent"]["metadata"]["urn"]
+            if urn in begun:
+                seconds[urn.rsplit("::", 1)[1]] = when - begun[urn]
+    return Update(changes, seconds)
+
+
+def outputs(lab: Lab) -> dict[str, Any]:
+    """The stack's outputs with their secrets; asked again only after the state has changed."""
+    if not lab.stack_file.exists():
+        raise LabError(
+            f"found no stack in {lab.folder}; expected a lab that is up; run `scripts/lab up`"
+        )
+    kept = lab.folder / "outputs.json"
+    stat = lab.stack_file.stat()
+    stamp = [stat.st_mtime_ns, stat.st_size, stat.st_ino]
+    with contextlib.suppress(FileNotFoundError, ValueError):
+        document = json.loads(kept.read_text())
+        if document["stamp"] == stamp:
+            return document["outputs"]
+    argv = ["pulumi", "stack", "output", "--json", "--show-secrets"]
+    done = _run(lab, argv, OUTPUT_SECONDS)
+    if done.returncode != 0:
+        raise LabError(
+            f"pulumi stack output ended with {done.returncode}: {done.stderr.strip()}; "
+            "expected the stack's outputs; run `scripts/lab up`"
+        )
+    values = json.loads(done.stdout)
+    write_private(kept, json.dumps({"stamp": stamp, "outputs": values}))
+    return values
+
+
+def _run(lab: Lab, argv: list[str], seconds: float) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        argv_in_world(lab, argv),
+        env=environment(lab),
+        cwd=lab.checkout,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        timeout=seconds,
+    )

@@ -1,0 +1,48 @@
+"""`scripts/lab up`: from whatever is there to a verified ring."""
+
+from rich.console import Console
+
+from cloud.cli import daemon, interrupt, stack, table
+from cloud.cli.lock import held
+from cloud.cli.nodes import Nodes
+from cloud.cli.timings import Timings
+from cloud.lab import Lab
+from cloud.setup import plugins
+from cloud.setup.run import prepare
+
+
+def up(lab: Lab, out: Console, err: Console) -> None:
+    """Bring the lab up and print the ring's table."""
+    timings = Timings.from_entry()
+    with held(lab, "scripts/lab up"), interrupt.as_exception():
+        stack.check_settings(lab)
+        with timings.phase("set-up"):
+            prepared = prepare(lab)
+        timings.parts.update(prepared.seconds)
+        first = not lab.stack_file.exists()
+        with timings.phase("stand-in cloud"), err.status("start the stand-in cloud"):
+            if daemon.start(lab, prepared.base_tree):
+                err.print("the stand-in cloud serves", markup=False)
+        with timings.phase("stack"), err.status("prepare the stack"):
+            kinds = plugins.install(lab)
+            stack.prepare(lab)
+            stack.clear_stale_lock(lab, err.print)
+        for name, kind in kinds.items():
+            if kind == "official":
+                err.print(f"the official {name} plugin is installed: it is used", markup=False)
+        with timings.phase("pulumi up"):
+            update = stack.up(lab)
+        with timings.phase("verification"), err.status("ask both nodes"):
+            nodes = Nodes(lab)
+            verified = nodes.each("verify", nodes.verify_documents())
+            states = nodes.each("status")
+        timings.write(lab, "first" if first else "last")
+        table.print_ring(out, nodes, states, verified)
+        table.print_next(out, nodes)
+        if update.changed:
+            done = ", ".join(f"{n} {kind}" for kind, n in update.changes.items())
+            out.print(f"Pulumi: {done}.", markup=False)
+        else:
+            out.print("Pulumi: no change.", markup=False)
+        if first:
+            table.print_timings(out, timings, update)

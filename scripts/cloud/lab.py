@@ -1,0 +1,138 @@
+"""One lab: its folder, the names that derive from it, and the processes that belong to it."""
+
+import hashlib
+import json
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+DEFAULT_CACHE = "/var/cache/mysql-ring"
+STACK = "lab"
+PROJECT = "mysql-ring"
+
+
+def lab_id(folder: Path) -> str:
+    """Six hexadecimal digits from the folder's absolute path.
+
+    Everything of a lab that the whole machine sees has them in its name.
+    """
+    return hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:6]
+
+
+@dataclass(frozen=True)
+class Lab:
+    """Where the parts of a lab are."""
+
+    folder: Path
+    cache: Path
+    checkout: Path = CHECKOUT
+
+    @classmethod
+    def from_environment(cls) -> "Lab":
+        folder = Path(os.environ.get("MYSQL_RING_LAB") or CHECKOUT / ".lab").absolute()
+        cache = Path(os.environ.get("MYSQL_RING_CACHE") or DEFAULT_CACHE).absolute()
+        return cls(folder, cache)
+
+    @property
+    def id(self) -> str:
+        return lab_id(self.folder)
+
+    @property
+    def cloud(self) -> Path:
+        return self.folder / "cloud"
+
+    @property
+    def ready(self) -> Path:
+        return self.cloud / "ready"
+
+    @property
+    def pulumi_home(self) -> Path:
+        return self.folder / "pulumi-home"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def stack_file(self) -> Path:
+        return self.state / ".pulumi/stacks" / PROJECT / f"{STACK}.json"
+
+    @property
+    def locks(self) -> Path:
+        return self.state / ".pulumi/locks/organization" / PROJECT / STACK
+
+    @property
+    def passphrase(self) -> Path:
+        return self.folder / "passphrase"
+
+    @property
+    def settings(self) -> Path:
+        return self.folder / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def committed_settings(self) -> Path:
+        return self.checkout / f"Pulumi.{STACK}.yaml"
+
+    @property
+    def home(self) -> Path:
+        return self.folder / "home"
+
+    @property
+    def mirror(self) -> Path:
+        return self.folder / "mirror"
+
+    @property
+    def bundle(self) -> Path:
+        """The machine's certificates and the lab's own CA."""
+        return self.cloud / "ca-bundle.pem"
+
+    def exists(self) -> bool:
+        return (self.folder / "lab.json").is_file()
+
+    def create(self) -> None:
+        """Make the lab's folder, closed to others, and write its lab.json."""
+        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self.folder.chmod(0o700)
+        document = {"id": self.id, "folder": str(self.folder), "checkout": str(self.checkout)}
+        write_private(self.folder / "lab.json", json.dumps(document) + "\n")
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that only its owner can read; the old or the new content is there, never less.
+
+    It is never readable by others, also while it is written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    draft.replace(path)
+
+
+def process_start(pid: int) -> int | None:
+    """When a process started, in clock ticks since boot; None when there is no such process.
+
+    Together with the number it names one process: numbers are used again (proc(5), field 22).
+    """
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def process_started_at(pid: int) -> float | None:
+    """When a process started, in seconds since the epoch."""
+    ticks = process_start(pid)
+    if ticks is None:
+        return None
+    uptime = float(Path("/proc/uptime").read_text().split()[0])
+    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
+
+
+def is_alive(pid: int, start: int) -> bool:
+    """Whether the process with that number and that start is still there."""
+    return process_start(pid) == start
