@@ -1,0 +1,143 @@
+"""The lab's own commands: twice, interrupted, after a power cut, and nothing left behind."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import NODES, ROOT, Lab, eventually
+
+pytestmark = pytest.mark.lab
+
+
+def processes_of(lab: Lab) -> dict[int, str]:
+    """Processes that carry the lab's folder or its namespaces in their arguments."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit() or int(entry.name) == os.getpid():
+            continue
+        try:
+            words = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+        except OSError:
+            continue
+        if str(lab.folder) in words and "pytest" not in words:
+            found[int(entry.name)] = words
+    return found
+
+
+def namespaces_of(lab_id: str) -> list[str]:
+    listed = subprocess.run(["ip", "netns", "list"], capture_output=True, text=True, check=True)
+    return [line for line in listed.stdout.splitlines() if line.startswith(f"mr{lab_id}-")]
+
+
+def mounts_of(lab: Lab) -> list[str]:
+    lines = Path("/proc/self/mounts").read_text().splitlines()
+    return [line for line in lines if str(lab.folder) in line]
+
+
+def loops_of(lab: Lab) -> list[str]:
+    backing = Path("/sys/block").glob("loop*/loop/backing_file")
+    return [str(path) for path in backing if str(lab.folder) in path.read_text()]
+
+
+@pytest.fixture
+def other_lab(lab: Lab) -> Iterator[Lab]:
+    """A lab of its own beside the session's: both run at once on one machine."""
+    other = Lab(lab.folder.with_name(lab.folder.name + "-other"))
+    yield other
+    other.run("down", "--yes", timeout=300)
+
+
+def test_down_in_the_middle_of_an_up_ends_it_and_leaves_nothing(other_lab: Lab) -> None:
+    up = other_lab.popen("up", start_new_session=True)
+    eventually(
+        lambda: [words for words in processes_of(other_lab).values() if "systemd-nspawn" in words],
+        lambda hosts: len(hosts) > 0,
+        "a host of the lab that comes up",
+        seconds=600,
+    )
+    lab_id = other_lab.id()
+    assert namespaces_of(lab_id)
+
+    second = other_lab.run("up", expect=None)
+    assert second.returncode != 0
+    assert str(up.pid) in second.stdout + second.stderr
+
+    other_lab.run("down", "--yes", timeout=300)
+    assert up.wait(timeout=30) != 0
+    assert processes_of(other_lab) == {}
+    assert namespaces_of(lab_id) == []
+    assert mounts_of(other_lab) == []
+    assert loops_of(other_lab) == []
+    assert not other_lab.folder.exists()
+
+
+def test_down_where_nothing_is_up_says_so(other_lab: Lab) -> None:
+    done = other_lab.run("down", "--yes")
+    assert "nothing" in (done.stdout + done.stderr).lower()
+
+
+def test_down_without_a_confirmation_destroys_nothing(ring: Lab) -> None:
+    refused = ring.run("down", expect=None)
+    assert refused.returncode != 0
+    assert "--yes" in refused.stdout + refused.stderr
+    for node in NODES:
+        assert ring.value(node, "SELECT 1") == "1"
+
+
+def test_up_after_the_machine_was_switched_off_brings_the_data_back(lab_to_break: Lab) -> None:
+    lab = lab_to_break
+    lab.sql("node-1", "CREATE TABLE app.power (id INT PRIMARY KEY)")
+    lab.sql("node-1", "INSERT INTO app.power VALUES (42)")
+    time.sleep(1)  # the stand-in's rows are on disk once committed; this is for the replica's
+    before = lab.outputs()["nodes"]
+
+    ready = json.loads((lab.folder / "cloud" / "ready").read_text())
+    os.kill(ready["pid"], signal.SIGKILL)
+    for pid in processes_of(lab):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+    with pytest.raises(AssertionError):
+        lab.value("node-1", "SELECT 1")
+
+    lab.up()
+    assert lab.outputs()["nodes"] == before
+    for node in NODES:
+        assert lab.value(node, "SELECT id FROM app.power") == "42"
+        status = lab.slave_status(node)
+        assert (status["Slave_IO_Running"], status["Slave_SQL_Running"]) == ("Yes", "Yes")
+    lab.sql("node-1", "DROP TABLE app.power")
+
+
+def test_a_query_by_mysql_prints_tab_separated_lines(ring: Lab) -> None:
+    printed = ring.run("mysql", "node-2", "-e", "SELECT 1 AS a, 'x y' AS b").stdout
+    assert printed == "a\tb\n1\tx y\n"
+
+
+def test_ssh_passes_the_exit_code_on(ring: Lab) -> None:
+    assert ring.run("ssh", "node-1", "exit 7", expect=None).returncode == 7
+
+
+def test_an_unknown_node_is_named_in_the_error(ring: Lab) -> None:
+    refused = ring.run("ssh", "node-3", "true", expect=None)
+    assert refused.returncode != 0
+    text = refused.stdout + refused.stderr
+    assert "node-3" in text
+    assert "node-1" in text
+
+
+def test_a_file_of_the_checkout_is_not_changed_by_a_lab(ring: Lab) -> None:
+    assert ring
+    changed = subprocess.run(
+        ["git", "-C", str(ROOT), "status", "--porcelain", "--", "Pulumi.lab.yaml", "scripts/node"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert changed.stdout == ""

@@ -1,0 +1,125 @@
+"""No secret is where somebody without the passphrase could read it."""
+
+import json
+import re
+import shlex
+import threading
+
+import pytest
+from conftest import NODES, Lab
+
+pytestmark = pytest.mark.lab
+
+
+def secrets_of(lab: Lab) -> set[str]:
+    """Every password and every line of a private key that the state holds."""
+    shown = lab.pulumi("stack", "export", "--show-secrets").stdout
+    outputs = lab.outputs()
+    found = set(outputs["passwords"].values())
+    keys = re.findall(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END",
+        shown.encode().decode("unicode_escape"),
+        re.S,
+    )
+    for key in keys:
+        found.update(line for line in key.replace("\\n", "\n").split("\n") if len(line) >= 32)
+    return found
+
+
+def test_the_search_for_secrets_would_find_them(ring: Lab) -> None:
+    secrets = secrets_of(ring)
+    passwords = set(ring.outputs()["passwords"].values())
+    assert len(passwords) >= 3
+    assert all(len(password) <= 32 for password in passwords)
+    assert len(secrets) > len(passwords) + 20
+    shown = ring.pulumi("stack", "export", "--show-secrets").stdout
+    assert all(password in shown for password in passwords)
+
+
+def test_no_secret_in_outputs_previews_and_exports(ring: Lab, first_up: str) -> None:
+    secrets = secrets_of(ring)
+    changed = ring.settings_with(databases=["app", "other"])
+    texts = {
+        "scripts/lab up": first_up,
+        "preview": ring.pulumi("preview", "--diff").stdout,
+        "preview of changed accounts": ring.pulumi(
+            "preview", "--diff", "--config-file", str(changed)
+        ).stdout,
+        "preview as JSON": ring.pulumi("preview", "--json").stdout,
+        "stack export": ring.pulumi("stack", "export").stdout,
+        "stack output": ring.pulumi("stack", "output", "--json").stdout,
+        "the lab's logs": "".join(
+            path.read_text(errors="replace") for path in ring.folder.rglob("*.log")
+        ),
+    }
+    for where, text in texts.items():
+        leaked = [secret[:4] + "..." for secret in secrets if secret in text]
+        assert not leaked, f"{where} shows {len(leaked)} secrets: {leaked}"
+
+
+def test_no_secret_in_arguments_or_environment_of_processes_while_steps_run(
+    lab_to_break: Lab,
+) -> None:
+    lab = lab_to_break
+    secrets = secrets_of(lab)
+    seen: dict[str, str] = {}
+    stop = threading.Event()
+    sampler = (
+        "for i in $(seq 150); do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null"
+        " | tr '\\0' '\\n'; sleep 0.05; done"
+    )
+
+    def sample(node: str) -> None:
+        while not stop.is_set():
+            seen[node] = seen.get(node, "") + lab.ssh(node, "sudo sh -c " + shlex.quote(sampler))
+
+    threads = [threading.Thread(target=sample, args=(node,)) for node in NODES]
+    for thread in threads:
+        thread.start()
+    try:
+        changed = lab.settings_with(databases=["app", "other"])
+        lab.pulumi("up", "--yes", "--config-file", str(changed))
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(timeout=60)
+    for node in NODES:
+        assert "ring-node" in seen[node], "the sampler saw none of the steps"
+        leaked = [secret[:4] + "..." for secret in secrets if secret in seen[node]]
+        assert not leaked, f"{node} shows {leaked} in /proc"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_no_secret_in_a_file_that_others_can_read(ring: Lab, node: str) -> None:
+    secrets = secrets_of(ring)
+    search = (
+        "find / -xdev -type f -perm /o=r -size -20M -not -path '/proc/*' -not -path '/sys/*'"
+        " -newer /etc/machine-id -print0 | xargs -0 -r grep -lFf /dev/fd/3"
+    )
+    script = f"exec 3<<'PATTERNS'\n{chr(10).join(sorted(secrets))}\nPATTERNS\n{search} || true\n"
+    readable = ring.ssh(node, "sudo bash -s", stdin=script)
+    assert readable.split() == []
+    # The same search without the permission finds the files that hold the secrets.
+    owned = script.replace("-perm /o=r", "-perm 0600")
+    assert ring.ssh(node, "sudo bash -s", stdin=owned).split() != []
+
+
+def test_the_labs_own_files_are_closed_to_others(ring: Lab) -> None:
+    for name in ("state", "passphrase"):
+        mode = (ring.folder / name).stat().st_mode & 0o077
+        assert mode == 0, f"{name} has mode bits {mode:o} for others"
+
+
+def test_every_step_that_carries_a_secret_has_it_encrypted_in_the_state(ring: Lab) -> None:
+    encrypted = json.dumps({"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"})
+    marker = encrypted.strip("{}")
+    carrying = ("mysql-tls", "mysql-server", "accounts")
+    steps = {
+        r["urn"].rsplit("::", 1)[1]: r
+        for r in ring.resources()
+        if r["type"] == "command:remote:Command"
+    }
+    for node in NODES:
+        for step in carrying:
+            stdin = json.dumps(steps[f"{node}-{step}"]["inputs"]["stdin"])
+            assert marker in stdin, f"{node}-{step} has its stdin in clear"
