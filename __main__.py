@@ -1,0 +1,17 @@
+"""Composes the ring from the stack's settings and exports what its users need."""
+
+import pulumi
+
+from components.configuration import read
+from components.ring import Ring, RingArgs
+
+ring = Ring("ring", RingArgs(read(pulumi.Config())))
+
+pulumi.export("nodes", ring.nodes)
+pulumi.export("ca_certificate", ring.ca_certificate)
+pulumi.export("users", ring.users)
+pulumi.export("passwords", ring.passwords)
+pulumi.export("ssh_private_key", ring.ssh_private_key)
+pulumi.export("ssh_host_keys", ring.ssh_host_keys)
+pulumi.export("bucket", ring.bucket_name)
+pulumi.export("login", ring.login)

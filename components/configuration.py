@@ -1,0 +1,188 @@
+"""How the settings of a stack are read."""
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import MISSING, fields
+from typing import Any
+
+import pulumi
+
+from components.checks import problems_of
+from components.problems import Problem, SettingsError
+from components.settings import NodeCertificate, NodeSettings, Settings, UserSettings
+
+SECRETS = ("sshPrivateKey", "caPrivateKey", "nodeCertificates", "passwords")
+
+
+def camel(name: str) -> str:
+    """The name of a setting in Pulumi.yaml, from its name in Python."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+class Reader:
+    """Reads a stack's configuration and collects everything that has the wrong shape."""
+
+    def __init__(self, config: pulumi.Config) -> None:
+        self.config = config
+        self.problems: list[Problem] = []
+
+    def refuse(self, setting: str, found: object, expected: str) -> None:
+        self.problems.append(Problem(setting, json.dumps(found, default=str), expected))
+
+    def text(self, setting: str) -> str | None:
+        return self.config.get(setting)
+
+    def flag(self, setting: str) -> bool | None:
+        text = self.config.get(setting)
+        if text is None or text in ("true", "false"):
+            return None if text is None else text == "true"
+        self.refuse(setting, text, "true or false")
+        return None
+
+    def number(self, setting: str) -> int | None:
+        text = self.config.get(setting)
+        try:
+            return None if text is None else int(text)
+        except ValueError:
+            self.refuse(setting, text, "a whole number")
+            return None
+
+    def parsed(self, setting: str, kind: type, expected: str) -> Any:
+        text = self.config.get(setting)
+        if text is None or (text == "" and setting in SECRETS):
+            return None
+        try:
+            value = json.loads(text)
+        except ValueError:
+            value = None
+        if isinstance(value, kind):
+            return value
+        self.refuse(setting, "a secret" if setting in SECRETS else text, expected)
+        return None
+
+    def strings(self, setting: str) -> tuple[str, ...] | None:
+        values = self.parsed(setting, list, "a list of strings")
+        return None if values is None else tuple(str(value) for value in values)
+
+    def pairs(self, setting: str) -> dict[str, str] | None:
+        """A mapping to plain values. YAML's true, 1 and 1.5 are taken as they are written."""
+        values = self.parsed(setting, dict, "a mapping of names to values")
+        if values is None:
+            return None
+        plain: dict[str, str] = {}
+        for name, value in values.items():
+            if isinstance(value, (dict, list)) or value is None:
+                shown = "a secret" if setting in SECRETS else value
+                self.refuse(f"{setting}.{name}", shown, "one plain value")
+            else:
+                plain[name] = value if isinstance(value, str) else json.dumps(value)
+        return plain
+
+    def records(self, setting: str, shape: type) -> tuple[Any, ...] | None:
+        """A list of objects that have the fields of the dataclass `shape`."""
+        values = self.parsed(setting, list, "a list of objects")
+        if values is None:
+            return None
+        made = (self.record(f"{setting}[{i}]", value, shape) for i, value in enumerate(values))
+        return tuple(record for record in made if record is not None)
+
+    def record(self, setting: str, value: object, shape: type, *, secret: bool = False) -> Any:
+        known = {camel(each.name): each for each in fields(shape)}
+        expected = f"an object with {', '.join(known)}"
+        if not isinstance(value, dict):
+            self.refuse(setting, "a secret" if secret else value, expected)
+            return None
+        required = {key for key, each in known.items() if each.default is MISSING}
+        wrong = sorted((set(value) - set(known)) | (required - set(value)))
+        if wrong:
+            self.refuse(setting, sorted(value), f"{expected}; look at {', '.join(wrong)}")
+            return None
+        taken: dict[str, Any] = {}
+        for key, entry in value.items():
+            kind = known[key].type
+            fits: dict[Any, Callable[[Any], Any]] = {
+                int: lambda given: given if type(given) is int else int(str(given)),
+                str: lambda given: given if isinstance(given, str) else str(given),
+            }
+            try:
+                if kind in fits:
+                    taken[known[key].name] = fits[kind](entry)
+                elif isinstance(entry, list):
+                    taken[known[key].name] = tuple(str(each) for each in entry)
+                else:
+                    raise ValueError
+            except ValueError:
+                what = "a whole number" if kind is int else "a list of strings"
+                self.refuse(f"{setting}.{key}", "a secret" if secret else entry, what)
+                return None
+        return shape(**taken)
+
+    def certificates(self, setting: str) -> dict[str, NodeCertificate] | None:
+        values = self.parsed(setting, dict, "an object with one entry per node")
+        if values is None:
+            return None
+        made = {
+            name: self.record(f"{setting}.{name}", value, NodeCertificate, secret=True)
+            for name, value in values.items()
+        }
+        return {name: record for name, record in made.items() if record is not None}
+
+    def refuse_unknown_names(self, known: list[str]) -> None:
+        """A setting that nothing reads is most often a misspelt one."""
+        prefix = f"{self.config.name}:"
+        for full in pulumi.runtime.config.CONFIG.get():
+            name = full.removeprefix(prefix)
+            if full.startswith(prefix) and name not in known:
+                near = difflib.get_close_matches(name, known, n=1)
+                hint = f"; did you mean {near[0]}?" if near else ""
+                self.problems.append(Problem(name, "a value", f"a setting of Pulumi.yaml{hint}"))
+
+    def refuse_plain_secrets(self) -> None:
+        for name in SECRETS:
+            full = self.config.full_key(name)
+            given = self.config.get(name)
+            if given not in (None, "", "{}") and not pulumi.runtime.is_config_secret(full):
+                expected = f"an encrypted value: pulumi config set --secret {name}"
+                self.problems.append(Problem(name, "a value in plain text", expected))
+
+
+def read(config: pulumi.Config) -> Settings:
+    """The settings of the selected stack.
+
+    Raises SettingsError with every mistake in it, not only the first.
+    """
+    reader = Reader(config)
+    values: dict[str, Any] = {
+        "admin_cidrs": reader.strings("adminCidrs") or (),
+        "client_cidr": reader.text("clientCidr"),
+        "replication_cidr": reader.text("replicationCidr"),
+        "nodes": reader.records("nodes", NodeSettings),
+        "availability_zone": reader.text("availabilityZone"),
+        "instance_type": reader.text("instanceType"),
+        "root_volume_gib": reader.number("rootVolumeGib"),
+        "mysql_archive_url": reader.text("mysqlArchiveUrl"),
+        "mysql_archive_checksum": reader.text("mysqlArchiveChecksum"),
+        "mysql_settings": reader.pairs("mysqlSettings"),
+        "databases": reader.strings("databases"),
+        "users": reader.records("users", UserSettings),
+        "replication_user": reader.text("replicationUser"),
+        "require_client_tls": reader.flag("requireClientTls"),
+        "destroy_bucket_contents": reader.flag("destroyBucketContents"),
+        "tags": reader.pairs("tags"),
+        "ssh_private_key": reader.text("sshPrivateKey"),
+        "ca_certificate": reader.text("caCertificate"),
+        "ca_private_key": reader.text("caPrivateKey"),
+        "node_certificates": reader.certificates("nodeCertificates"),
+        "passwords": reader.pairs("passwords"),
+    }
+    reader.refuse_unknown_names([camel(name) for name in values])
+    reader.refuse_plain_secrets()
+    settings = Settings(**{name: value for name, value in values.items() if value is not None})
+    # What could not be read has been replaced by its default: judge the rest all the same.
+    unread = {problem.setting.split(".")[0].split("[")[0] for problem in reader.problems}
+    judged = [problem for problem in problems_of(settings) if problem.root not in unread]
+    if reader.problems or judged:
+        raise SettingsError([*reader.problems, *judged])
+    return settings

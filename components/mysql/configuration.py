@@ -1,0 +1,64 @@
+"""my.cnf as text: a template, the node's own values, and the settings of the stack."""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from string import Template
+
+from components.settings import NodeSettings
+
+HERE = Path(__file__).parent
+
+# The ring stands on these. To set one would take it apart, so none can be overridden.
+OWNED_NAMES = """
+    auto_increment_increment auto_increment_offset basedir bind_address binlog_format datadir
+    gtid_mode init_file log_bin log_bin_index log_error log_slave_updates master_info_file
+    master_info_repository pid_file plugin_dir port relay_log relay_log_index relay_log_info_file
+    relay_log_info_repository relay_log_recovery replicate_same_server_id report_host report_port
+    server_id skip_grant_tables skip_name_resolve skip_networking skip_slave_start socket ssl
+    ssl_ca ssl_capath ssl_cert ssl_cipher ssl_crl ssl_crlpath ssl_key user
+"""
+OWNED = frozenset(OWNED_NAMES.split())
+
+SETTING = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<equals>\s*=\s*)(?P<value>.*)")
+
+
+def template() -> str:
+    """The text that every node's my.cnf is made from."""
+    return (HERE / "mysqld.cnf").read_text()
+
+
+def known_settings() -> frozenset[str]:
+    """The names of the options that mysqld 5.6 lists, with underscores."""
+    return frozenset((HERE / "server-options.txt").read_text().split())
+
+
+def plain_name(name: str) -> str:
+    """MySQL reads - and _ in an option's name as the same."""
+    return name.replace("-", "_")
+
+
+def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
+    """The my.cnf of one node.
+
+    An override takes the place of the template's value, on the same line. What the template does
+    not name follows at the end, sorted, so that the order of the settings makes no difference.
+    """
+    filled = Template(text).substitute(
+        server_id=node.server_id,
+        auto_increment_offset=node.auto_increment_offset,
+        replication_address=node.replication_address,
+    )
+    left = {plain_name(name): value for name, value in overrides.items()}
+    lines = []
+    for line in filled.splitlines():
+        found = SETTING.fullmatch(line)
+        name = plain_name(found["name"]) if found else ""
+        if found and name in left:
+            lines.append(f"{found['name']}{found['equals']}{left.pop(name)}")
+        else:
+            lines.append(line)
+    if left:
+        lines += ["", "#", "# Settings of this stack", "#"]
+        lines += [f"{name} = {left[name]}" for name in sorted(left)]
+    return "\n".join(lines) + "\n"

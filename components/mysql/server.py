@@ -1,0 +1,134 @@
+"""The steps that make a host a MySQL server: install, keys, my.cnf, data directory, accounts."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.checks import HEARTBEAT_USER, PEER_USER
+from components.credentials import Credentials
+from components.mysql.configuration import render, template
+from components.settings import NodeSettings, Settings
+from components.step import Host, document, step
+
+# The vendor's archive has 300 MB.
+INSTALL_MINUTES = 30
+
+
+def client_host(cidr: str) -> str:
+    """The host part of an account for a whole range, in the form that MySQL 5.6 compares by mask.
+
+    https://dev.mysql.com/doc/refman/5.6/en/account-names.html
+    """
+    return str(ipaddress.IPv4Network(cidr).with_netmask)
+
+
+@dataclass(frozen=True)
+class MysqlServerArgs:
+    """`after` is ready before the first step. `restart_after` is the step of the other node that
+    has to be done before this one may restart its server."""
+
+    node: NodeSettings
+    settings: Settings
+    credentials: Credentials
+    host: Host
+    after: Sequence[pulumi.Resource]
+    restart_after: Sequence[pulumi.Resource] = ()
+
+
+class MysqlServer(pulumi.ComponentResource):
+    """One running, secured server with its accounts, not yet replicating."""
+
+    config_step: pulumi.Resource
+    last_step: pulumi.Resource
+
+    def __init__(
+        self, name: str, args: MysqlServerArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mysql-ring:mysql:MysqlServer", name, None, opts)
+        node, settings, host = args.node, args.settings, args.host
+        certificate = args.credentials.certificates[node.name]
+        install = step(
+            "mysql-install",
+            "install",
+            host,
+            document(
+                {"url": settings.mysql_archive_url, "checksum": settings.mysql_archive_checksum}
+            ),
+            parent=self,
+            depends_on=args.after,
+            minutes=INSTALL_MINUTES,
+        )
+        # Both of these restart a running server: one node after the other.
+        tls = step(
+            "mysql-tls",
+            "tls",
+            host,
+            document(
+                {
+                    "ca": args.credentials.ca_certificate,
+                    "certificate": certificate.certificate,
+                    "key": certificate.key,
+                },
+                secret=True,
+            ),
+            parent=self,
+            depends_on=[install, *args.restart_after],
+            secret=True,
+        )
+        self.config_step = step(
+            "mysql-config",
+            "config",
+            host,
+            render(template(), node, settings.mysql_settings),
+            parent=self,
+            depends_on=[tls],
+        )
+        server = step(
+            "mysql-server",
+            "server",
+            host,
+            document({"root_password": args.credentials.passwords["root"]}, secret=True),
+            parent=self,
+            depends_on=[self.config_step],
+            secret=True,
+        )
+        self.last_step = step(
+            "accounts",
+            "accounts",
+            host,
+            document(_accounts(args), secret=True),
+            parent=self,
+            depends_on=[server],
+            secret=True,
+        )
+        self.register_outputs({})
+
+
+def _accounts(args: MysqlServerArgs) -> dict[str, Any]:
+    settings, passwords = args.settings, args.credentials.passwords
+
+    def account(user: str) -> dict[str, Any]:
+        return {"user": user, "password": passwords[user]}
+
+    return {
+        "replication": account(settings.replication_user),
+        "peer": account(PEER_USER),
+        "heartbeat": account(HEARTBEAT_USER),
+        "peer_address": settings.peer_of(args.node).replication_address,
+        "databases": list(settings.databases),
+        "users": [
+            {
+                "name": user.name,
+                "password": passwords[user.name],
+                "host": client_host(settings.client_cidr),
+                "privileges": list(user.privileges),
+                "database": database,
+                "require_tls": settings.require_client_tls,
+            }
+            for user in settings.users
+            for database in user.databases
+        ],
+    }

@@ -1,0 +1,166 @@
+"""One of the two instances, with its interfaces and its public address."""
+
+import ipaddress
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import ec2, ssm
+
+from components.credentials import KeyPair
+from components.first_boot import user_data
+from components.network import Network
+from components.settings import NodeSettings, Settings
+from components.step import Host, connect
+from components.tags import Tags
+
+# The newest Debian 12 (https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm); login `admin`.
+IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
+REPLICATION_DEVICE_INDEX = 1
+
+
+@dataclass(frozen=True)
+class NodeArgs:
+    """What one node stands on. `network` must be complete before first boot: it is the way out."""
+
+    node: NodeSettings
+    settings: Settings
+    tags: Tags
+    network: Network
+    profile_name: pulumi.Input[str]
+    placement_group: pulumi.Input[str]
+    key_name: pulumi.Input[str]
+    ssh_key: KeyPair
+    host_key: KeyPair
+    release: str
+
+
+class Node(pulumi.ComponentResource):
+    """An instance with both interfaces attached. It answers SSH when its first step runs."""
+
+    instance_id: pulumi.Output[str]
+    public_address: pulumi.Output[str]
+    host: Host
+    attached: Sequence[pulumi.Resource]
+
+    def __init__(
+        self, name: str, args: NodeArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mysql-ring:node:Node", name, None, opts)
+        self._name, self._args = name, args
+        node, network = args.node, args.network
+        client = self._interface(
+            "client", node.client_address, network.client_subnet_id, network.client_group_id
+        )
+        replication = self._interface(
+            "replication",
+            node.replication_address,
+            network.replication_subnet_id,
+            network.replication_group_ids[node.name],
+        )
+        public = ec2.Eip(
+            f"{name}-public-address",
+            domain="vpc",
+            tags=args.tags.named(f"{name}-public-address"),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[network]),
+        )
+        # By interface: an instance with two of them has no address of its own to associate.
+        association = ec2.EipAssociation(
+            f"{name}-public-address-association",
+            allocation_id=public.id,
+            network_interface_id=client.id,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        instance = self._instance(client, replication, [network, association])
+        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards.
+        attachment = ec2.NetworkInterfaceAttachment(
+            f"{name}-replication-attachment",
+            instance_id=instance.id,
+            network_interface_id=replication.id,
+            device_index=REPLICATION_DEVICE_INDEX,
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        self.instance_id = instance.id
+        self.public_address = public.public_ip
+        self.attached = [attachment]
+        self.host = Host(
+            node=name,
+            instance=instance,
+            connection=connect(
+                public.public_ip, args.ssh_key.private_key, args.host_key.public_key
+            ),
+            release=args.release,
+        )
+        self.register_outputs(
+            {"instance_id": self.instance_id, "public_address": self.public_address}
+        )
+
+    def _interface(
+        self,
+        part: str,
+        address: str,
+        subnet_id: pulumi.Input[str],
+        group_id: pulumi.Input[str],
+    ) -> ec2.NetworkInterface:
+        return ec2.NetworkInterface(
+            f"{self._name}-{part}-interface",
+            subnet_id=subnet_id,
+            private_ips=[address],
+            security_groups=[group_id],
+            description=f"{part} of {self._name}",
+            tags=self._args.tags.named(f"{self._name}-{part}-interface"),
+            # The address is fixed: the old interface has to give it back first.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+
+    def _instance(
+        self,
+        client: ec2.NetworkInterface,
+        replication: ec2.NetworkInterface,
+        depends_on: list[pulumi.Resource],
+    ) -> ec2.Instance:
+        args = self._args
+        image = ssm.get_parameter_output(
+            name=IMAGE_PARAMETER, opts=pulumi.InvokeOutputOptions(parent=self)
+        )
+        prefix = ipaddress.IPv4Network(args.settings.replication_cidr).prefixlen
+        boot = pulumi.Output.all(
+            args.host_key.private_key, args.host_key.public_key, replication.mac_address
+        ).apply(
+            lambda known: user_data(
+                known[0], known[1], known[2], f"{args.node.replication_address}/{prefix}"
+            )
+        )
+        return ec2.Instance(
+            f"{self._name}-instance",
+            ami=image.apply(lambda parameter: parameter.value),
+            instance_type=args.settings.instance_type,
+            key_name=args.key_name,
+            iam_instance_profile=args.profile_name,
+            placement_group=args.placement_group,
+            # Groups and addresses belong to the interface; the same arguments here are refused.
+            primary_network_interface={"network_interface_id": client.id},
+            metadata_options={
+                "http_endpoint": "enabled",
+                "http_tokens": "required",
+                "http_put_response_hop_limit": 1,
+            },
+            root_block_device={
+                "volume_type": "gp3",
+                "volume_size": args.settings.root_volume_gib,
+                "encrypted": True,
+                "delete_on_termination": True,
+                "tags": args.tags.named(f"{self._name}-root"),
+            },
+            user_data=pulumi.Output.secret(boot),
+            tags=args.tags.named(self._name),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=depends_on,
+                delete_before_replace=True,
+                # These three act at the first boot alone. A newer image, another text or another
+                # key must not take a server with its data away.
+                ignore_changes=["ami", "user_data", "key_name"],
+                additional_secret_outputs=["user_data"],
+            ),
+        )

@@ -1,0 +1,35 @@
+"""What is wrong with the settings, as data and as one error."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. `found` never is the value of a secret."""
+
+    setting: str
+    found: str
+    expected: str
+
+    @property
+    def root(self) -> str:
+        """The setting as `pulumi config set` knows it, without the path into its value."""
+        return self.setting.split(".")[0].split("[")[0]
+
+    def __str__(self) -> str:
+        return f"{self.setting}: found {self.found}, expected {self.expected}"
+
+
+class SettingsError(pulumi.RunError):
+    """The settings cannot make a ring. The message lists every mistake."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        count = len(self.problems)
+        head = f"{count} setting{'s are' if count > 1 else ' is'} wrong, nothing was changed:"
+        lines = [f"  - {problem}" for problem in self.problems]
+        foot = "Change them with `pulumi config set` or in the stack's Pulumi.<stack>.yaml."
+        super().__init__("\n".join([head, *lines, foot]))

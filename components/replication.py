@@ -1,0 +1,71 @@
+"""The steps that make two servers a ring."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pulumi
+
+from components.settings import NodeSettings, Settings
+from components.step import Host, document, step
+
+# A node without data copies its peer's, however much that is.
+SEED_MINUTES = 12 * 60
+
+
+@dataclass(frozen=True)
+class ReplicationArgs:
+    """Both nodes: how they are reached, and the steps after which each has its accounts."""
+
+    settings: Settings
+    hosts: Mapping[str, Host]
+    after: Sequence[pulumi.Resource]
+
+
+class Replication(pulumi.ComponentResource):
+    """Seed, replicate, verify. Each node decides from its own state and its peer's.
+
+    Each stage waits for the one before on both nodes: a node can only point at coordinates that
+    its peer has settled on.
+    """
+
+    last_steps: Sequence[pulumi.Resource]
+
+    def __init__(
+        self, name: str, args: ReplicationArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mysql-ring:replication:Replication", name, None, opts)
+        done = args.after
+        for verb, minutes in {"seed": SEED_MINUTES, "replicate": 15, "verify": 15}.items():
+            done = [
+                step(
+                    verb,
+                    verb,
+                    args.hosts[node.name],
+                    self._document(node, args),
+                    parent=self,
+                    depends_on=done,
+                    minutes=minutes,
+                )
+                for node in args.settings.nodes
+            ]
+        self.last_steps = done
+        self.register_outputs({})
+
+    def _document(self, node: NodeSettings, args: ReplicationArgs) -> pulumi.Output[str]:
+        peer = args.settings.peer_of(node)
+        return document(
+            {
+                "node": {
+                    "name": node.name,
+                    "replication_address": node.replication_address,
+                    "server_id": node.server_id,
+                },
+                "peer": {
+                    "name": peer.name,
+                    "replication_address": peer.replication_address,
+                    "server_id": peer.server_id,
+                    # A peer on a new instance is a new server: the survivor looks again.
+                    "instance_id": args.hosts[peer.name].instance.id,
+                },
+            }
+        )

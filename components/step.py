@@ -1,0 +1,102 @@
+"""A step: one verb of the node tool, run on a node over SSH, with its document on standard input.
+
+What a step prints is for the reader of the log. Nothing takes it as an input, so a change of one
+step's document changes that step and no other.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+from pulumi_aws import ec2
+from pulumi_command import remote
+
+# Debian's images on EC2 have this login and no other.
+LOGIN = "admin"
+RELEASES = "/opt/mysql-ring/releases"
+# The provider waits 0.1 s after a refused dial, half as much again after each further one, at most
+# 5 s. Sixty dials cover four and a half minutes of refusals, which is longer than Debian takes to
+# boot on the smallest instance types.
+DIAL_ERROR_LIMIT = 60
+# Before sshd is up packets are lost rather than refused: each dial must give up soon.
+PER_DIAL_SECONDS = 5
+# What a step may take before it counts as hung. Every verb has shorter deadlines of its own.
+STEP_MINUTES = 15
+
+
+@dataclass(frozen=True)
+class Host:
+    """How the steps of one node reach it, and which version of the tool they call."""
+
+    node: str
+    instance: ec2.Instance
+    connection: remote.ConnectionArgs
+    release: str
+
+    def options(
+        self,
+        parent: pulumi.Resource,
+        depends_on: Sequence[pulumi.Resource],
+        minutes: int = STEP_MINUTES,
+        secret: bool = False,
+    ) -> pulumi.ResourceOptions:
+        """A step ends with its instance: there is nothing to undo on a host that is gone."""
+        timeout = f"{minutes}m"
+        return pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=list(depends_on),
+            deleted_with=self.instance,
+            custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
+            additional_secret_outputs=["stdin", "stdout", "stderr"] if secret else None,
+        )
+
+
+def connect(
+    address: pulumi.Input[str], private_key: pulumi.Input[str], host_key: pulumi.Input[str]
+) -> remote.ConnectionArgs:
+    """SSH to a node, whose host key is known before it exists."""
+    return remote.ConnectionArgs(
+        host=address,
+        user=LOGIN,
+        private_key=pulumi.Output.secret(private_key),
+        host_key=host_key,
+        dial_error_limit=DIAL_ERROR_LIMIT,
+        per_dial_timeout=PER_DIAL_SECONDS,
+    )
+
+
+def document(values: Mapping[str, Any], *, secret: bool = False) -> pulumi.Output[str]:
+    """A verb's document as JSON, laid out so that a preview shows a change as its one line."""
+    text = pulumi.Output.from_input(values).apply(lambda known: json.dumps(known, indent=2) + "\n")
+    return pulumi.Output.secret(text) if secret else text
+
+
+def step(
+    name: str,
+    verb: str,
+    host: Host,
+    stdin: pulumi.Input[str],
+    *,
+    parent: pulumi.Resource,
+    depends_on: Sequence[pulumi.Resource],
+    secret: bool = False,
+    minutes: int = STEP_MINUTES,
+    command: str | None = None,
+) -> remote.Command:
+    """Run `verb` again whenever its document, the tool's version or the instance changes.
+
+    Another instance is another host: `triggers` makes the step anew there. With `secret` neither
+    the document nor what the verb prints is shown.
+    """
+    return remote.Command(
+        f"{host.node}-{name}",
+        connection=host.connection,
+        create=command or f"sudo {RELEASES}/{host.release}/ring-node {verb}",
+        stdin=stdin,
+        triggers=[host.instance.id],
+        logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
+        add_previous_output_in_env=False,
+        opts=host.options(parent, depends_on, minutes, secret),
+    )

@@ -1,0 +1,22 @@
+"""The tags of every resource."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True)
+class Tags:
+    """Whose the resources are: every resource that can carry tags carries these."""
+
+    project: str
+    stack: str
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    def named(self, name: str) -> dict[str, str]:
+        """The tags of the resource called `name`."""
+        return {
+            **self.extra,
+            "Name": f"{self.project}-{self.stack}-{name}",
+            "Project": self.project,
+            "Stack": self.stack,
+        }
