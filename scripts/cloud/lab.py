@@ -91,8 +91,19 @@ class Lab:
     def exists(self) -> bool:
         return (self.folder / "lab.json").is_file()
 
+    def is_foreign(self) -> bool:
+        """Whether the folder is there and holds something that is not a lab."""
+        if self.exists() or not self.folder.exists():
+            return False
+        return not self.folder.is_dir() or any(
+            not path.name.startswith(".lab.json.") for path in self.folder.iterdir()
+        )
+
     def create(self) -> None:
-        """Make the lab's folder, closed to others, and write its lab.json."""
+        """Make the lab's folder, closed to others, and write its lab.json.
+
+        The caller has seen to it that the folder is not foreign.
+        """
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder.chmod(0o700)
         document = {"id": self.id, "folder": str(self.folder), "checkout": str(self.checkout)}

@@ -47,9 +47,8 @@ def run(lab: Lab, arguments: Sequence[str]) -> int:
     tiers = {"lint": lint, "unit": unit, "lab": lab_tier}
     chosen = list(dict.fromkeys(arguments)) or list(tiers)
     if not set(chosen) <= set(tiers):
-        return subprocess.run(
-            _pytest(*arguments), cwd=lab.checkout, env=_environment(lab)
-        ).returncode
+        done = subprocess.run(_pytest(*arguments), cwd=lab.checkout, env=_environment(lab))
+        return done.returncode
     setup = _start_setup(lab) if "lab" in chosen else None
     results: list[Result] = []
     with ThreadPoolExecutor(2) as pool:

@@ -1,5 +1,7 @@
 """`scripts/lab down`: the lab ends, and nothing of it is left."""
 
+import contextlib
+import re
 import shutil
 import signal
 import subprocess
@@ -13,10 +15,13 @@ import click
 from rich.console import Console
 
 from cloud.cli import daemon, lock
-from cloud.cli.errors import NOT_CONFIRMED, LabError
+from cloud.cli.errors import BUSY, NOT_CONFIRMED, LabError
 from cloud.lab import Lab, process_start
+from cloud.network.names import Names, namespace_path
 
 END_SECONDS = 10
+CACHED = re.compile(r"^(locks|logs|pycache|uv|[a-z-]+-[0-9a-f]{12})$")
+"""Names of what the set-up makes in the cache."""
 
 
 def down(lab: Lab, out: Console, err: Console, *, yes: bool, cache: bool) -> None:
@@ -31,7 +36,7 @@ def down(lab: Lab, out: Console, err: Console, *, yes: bool, cache: bool) -> Non
             _take_down(lab, lambda text: status.update(text))
         out.print(f"The lab {lab.folder} is gone, with its data.", markup=False)
     if cache:
-        _remove_cache(lab)
+        _remove_cache(lab.cache)
         out.print(f"The cache {lab.cache} is empty.", markup=False)
 
 
@@ -89,7 +94,7 @@ def _take_down(lab: Lab, say: Callable[[str], None]) -> None:
 
 def processes_inside(lab: Lab) -> list[int]:
     """Programs in the lab's world: Pulumi, ssh and what they started."""
-    world = Path("/run/netns", f"mr{lab.id}-world")
+    world = namespace_path(Names.of(lab.folder).world)
     try:
         place = world.stat().st_ino
     except FileNotFoundError:
@@ -131,5 +136,31 @@ def mounts_below(folder: Path) -> list[str]:
     return [point for point in points if Path(point).is_relative_to(folder)]
 
 
-def _remove_cache(lab: Lab) -> None:
-    shutil.rmtree(lab.cache, ignore_errors=True)
+def _remove_cache(cache: Path) -> None:
+    """Remove what the set-up put into the cache, and the folder when nothing else is in it."""
+    users = daemons_on(cache)
+    if users:
+        raise LabError(
+            f"found labs that run on the cache {cache} (processes {users}); expected none; take "
+            "them down first (`MYSQL_RING_LAB=FOLDER scripts/lab down`)",
+            BUSY,
+        )
+    for path in cache.iterdir() if cache.is_dir() else ():
+        if CACHED.match(path.name):
+            shutil.rmtree(path)
+    with contextlib.suppress(OSError):
+        cache.rmdir()
+
+
+def daemons_on(cache: Path) -> list[int]:
+    """Stand-in clouds whose hosts lie on an image of the cache."""
+    found = []
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with contextlib.suppress(OSError):
+                words = (process / "cmdline").read_bytes().split(b"\0")
+                if b"cloud.daemon" in words and any(
+                    word.startswith(str(cache).encode() + b"/") for word in words
+                ):
+                    found.append(int(process.name))
+    return found

@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO
 
-from cloud.cli.errors import BUSY, LabError
+from cloud.cli.errors import BUSY, USAGE, LabError
 from cloud.lab import Lab, is_alive, process_start
 
 INTERRUPT_SECONDS = 60
@@ -48,9 +48,16 @@ class LabBusy(LabError):
 @contextmanager
 def held(lab: Lab, command: str) -> Iterator[None]:
     """Hold the lab's lock; LabBusy at once when another process has it."""
+    if lab.is_foreign():
+        raise LabError(
+            f"found {lab.folder} with other content than a lab's; expected a lab or no folder; "
+            "set MYSQL_RING_LAB to a folder of the lab's own",
+            USAGE,
+        )
     lab.create()
     file = _acquire(lab)
     try:
+        lab.create()
         start = process_start(os.getpid())
         assert start is not None
         owner = Owner(os.getpid(), start, command, time.time())

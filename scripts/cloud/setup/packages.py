@@ -28,7 +28,6 @@ MIRRORED = (
     "libtinfo5",
     "python3-pymysql",
     "mydumper",
-    "mariadb-client",
     "mariadb-client-core",
 )
 """What the hosts install from the mirror; it holds them with all that they depend on."""

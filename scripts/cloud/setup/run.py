@@ -112,6 +112,6 @@ def check_archive(folder: Path, checksum: str) -> None:
     if found != wanted:
         raise SetupError(
             f"the archive {archive.FILE_NAME} has the checksum {kind}:{found}; Pulumi.lab.yaml "
-            f"expects {checksum}; set mysqlArchiveChecksum there to what was found if the archive's "
-            "recipe (scripts/cloud/setup/archive.py) was changed on purpose"
+            f"expects {checksum}; if the recipe in scripts/cloud/setup/archive.py was changed on "
+            "purpose, set mysqlArchiveChecksum there to what was found"
         )
