@@ -1,5 +1,6 @@
 """Debian's archive as this machine knows it: its addresses come from the machine's own apt."""
 
+import os
 import platform
 import subprocess
 from collections.abc import Iterable
@@ -7,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from cloud.setup.entry import SetupError
+from cloud.setup.entry import SetupError, digest_of
 
 RELEASE = "bookworm"
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+APT = Path("/etc/apt")
 SUITES = (RELEASE, f"{RELEASE}-updates", f"{RELEASE}-security")
 FORMAT = "$(REPO_URI) $(RELEASE) $(COMPONENT) $(ORIGIN) $(CODENAME)"
 
@@ -50,8 +52,29 @@ def url_path(url: str) -> PurePosixPath:
     return PurePosixPath(parts.hostname, unquote(parts.path).lstrip("/"))
 
 
-def sources() -> list[Source]:
-    """Debian 12's own sources that this machine's apt uses, component main."""
+def sources(cache: Path, apt: Path = APT) -> list[Source]:
+    """Debian 12's own sources that this machine's apt uses, component main.
+
+    apt takes a second to tell: its answer is kept until its configuration changes.
+    """
+    files = [apt / "sources.list", *sorted((apt / "sources.list.d").glob("*"))]
+    fingerprint = digest_of(*(file.read_bytes() for file in files if file.is_file()))
+    kept = cache / "sources" / f"{fingerprint}.txt"
+    if not kept.is_file():
+        lines = _ask_apt()
+        if not any(line.strip() for line in lines):
+            # A machine whose apt has never fetched its lists knows no suite.
+            subprocess.run(["apt-get", "update", "-q"], capture_output=True, timeout=600)
+            lines = _ask_apt()
+        parse_sources(lines)
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        draft = kept.with_suffix(f".{os.getpid()}")
+        draft.write_text("\n".join(lines) + "\n")
+        draft.replace(kept)
+    return parse_sources(kept.read_text().splitlines())
+
+
+def _ask_apt() -> list[str]:
     try:
         done = subprocess.run(
             ["apt-get", "indextargets", "--format", FORMAT, "Created-By: Packages"],
@@ -65,7 +88,7 @@ def sources() -> list[Source]:
             f"found no apt-get on {platform.platform()}; expected Debian 12; "
             "run the lab on such a machine"
         ) from None
-    return parse_sources(done.stdout.splitlines())
+    return done.stdout.splitlines()
 
 
 def parse_sources(lines: Iterable[str]) -> list[Source]:

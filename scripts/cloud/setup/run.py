@@ -35,7 +35,7 @@ class Job:
 
 def prepare(lab: Lab) -> Prepared:
     """Build what is missing in the cache, then lay the lab's mirror out."""
-    sources = debian.sources()
+    sources = debian.sources(lab.cache)
     base_entry = base.entry(sources)
     archive_entry = archive.entry()
     mirror_entry = mirror.entry(sources, base_entry, lab.cache)
@@ -92,11 +92,12 @@ def compose_mirror(lab: Lab, packages: Path, mysql: Path) -> None:
     """
     settings = yaml.safe_load(lab.committed_settings.read_text())["config"]
     url = str(settings[f"{PROJECT}:mysqlArchiveUrl"])
-    check_archive(mysql, str(settings[f"{PROJECT}:mysqlArchiveChecksum"]))
-    stamp = digest_of(packages.name, mysql.name, url)
+    checksum = str(settings[f"{PROJECT}:mysqlArchiveChecksum"])
+    stamp = digest_of(packages.name, mysql.name, url, checksum)
     marker = lab.mirror / MARKER
     if marker.is_file() and marker.read_text() == stamp:
         return
+    check_archive(mysql, checksum)
     shutil.rmtree(lab.mirror, ignore_errors=True)
     shutil.copytree(packages / mirror.ROOT, lab.mirror)
     target = lab.mirror / url_path(unquote(url))
