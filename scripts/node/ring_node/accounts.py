@@ -1,0 +1,91 @@
+"""Verb `accounts`: databases, the ring's schema, accounts. Nothing of it enters the binary log."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import documents, grants, paths, ring_files, ring_schema, sql
+from .bootstrap import password_hash
+from .documents import Accounts
+from .errors import refused
+from .grants import Account, Rights
+from .report import Report
+from .sql import Session
+
+USERS = "SELECT User, Host, Password FROM mysql.user"
+ROOT = Account("root", "localhost")
+
+
+def run(document: Any) -> Report:
+    report = Report("accounts")
+    wanted = documents.accounts(document)
+    with sql.own(report) as session, session.unlogged():
+        _databases(session, wanted, report)
+        _ring_schema(session, report)
+        _accounts(session, wanted, report)
+    kept = ring_files.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
+    if ring_files.write_credentials(kept, wanted.heartbeat):
+        report.did(f"credentials of the ring's accounts in {paths.ETC}")
+    return report
+
+
+def _databases(session: Session, wanted: Accounts, report: Report) -> None:
+    present = ring_schema.databases(session)
+    for database in wanted.databases:
+        if database not in present:
+            session.do(f"CREATE DATABASE IF NOT EXISTS {sql.name(database)}")
+            report.did(f"database {database}")
+    left = sorted(set(present) - set(wanted.databases))
+    if left:
+        report.note(f"databases that are not in the settings stay: {', '.join(left)}")
+
+
+def _ring_schema(session: Session, report: Report) -> None:
+    if not ring_schema.exists(session):
+        for statement in ring_schema.CREATE:
+            session.do(statement)
+        report.did(f"schema {ring_schema.SCHEMA}")
+
+
+def _accounts(session: Session, document: Accounts, report: Report) -> None:
+    logins = (document.replication, document.peer, document.heartbeat)
+    passwords = [login.password for login in (*logins, *(user.login for user in document.users))]
+    wanted = grants.wanted(document, {text: password_hash(text) for text in passwords})
+    present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
+    for account, rights in wanted.items():
+        have = _rights(session, account, present[account]) if account in present else None
+        changes = grants.statements(account, rights, have)
+        for statement in changes:
+            session.do(statement)
+        if changes:
+            report.did(_said(account, rights, have))
+            if grants.statements(account, rights, _rights(session, account, rights.password_hash)):
+                raise refused(
+                    f"privileges of {account} are not what was granted",
+                    "what the settings say",
+                    "name privileges as SHOW GRANTS of MySQL 5.6 does",
+                )
+    left = sorted(set(present) - set(wanted) - {ROOT})
+    if left:
+        report.note(
+            "accounts that are not in the settings stay: " + ", ".join(map(str, left))
+            + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
+        )  # fmt: skip
+
+
+def _rights(session: Session, account: Account, stored_hash: str) -> Rights:
+    rows = session.rows("SHOW GRANTS FOR %s@%s", [account.user, account.host])
+    return grants.parse((next(iter(row.values())) for row in rows), stored_hash)
+
+
+def _said(account: Account, want: Rights, have: Rights | None) -> str:
+    if have is None:
+        return f"account {account} created"
+    parts = []
+    if have.password_hash != want.password_hash:
+        parts.append("password")
+    if have.require_ssl != want.require_ssl:
+        parts.append("TLS requirement")
+    if dict(have.places) != dict(want.places):
+        parts.append("privileges")
+    return f"account {account}: {' and '.join(parts)} changed"

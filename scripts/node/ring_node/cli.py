@@ -1,0 +1,119 @@
+"""The command line: verbs, their documents, the lock, results and exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, NoReturn
+
+from . import paths
+from .errors import Exit, NodeError
+
+LOCK_SECONDS = 600.0  # longer than any verb needs, a large copy aside
+
+
+class Verb(NamedTuple):
+    help: str
+    document: str  # how standard input is read: "json", "text" or "" for not at all
+    locks: bool
+
+
+VERBS = {
+    "tools": Verb("install this tool itself as a release", "json", True),
+    "install": Verb("install packages and MySQL, without starting it", "json", True),
+    "tls": Verb("put CA, certificate and key in place", "json", True),
+    "config": Verb("put my.cnf in place and restart the server when that is safe", "text", True),
+    "server": Verb("initialise, secure and start the server", "json", True),
+    "accounts": Verb("make databases and accounts what the document says", "json", True),
+    "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
+    "replicate": Verb("follow the peer and take part in the ring", "json", True),
+    "verify": Verb("show that rows travel both ways", "json", False),
+    "status": Verb("say everything about this node", "", False),
+    "heartbeat": Verb("write this node's heartbeat row every second (a service)", "", False),
+    "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise NodeError(Exit.INPUT, message, f"ring-node {{{','.join(VERBS)}}}", "ring-node --help")
+
+
+def parser() -> argparse.ArgumentParser:
+    result = Parser(
+        prog="ring-node",
+        description="Prepares this host for its MySQL ring. Verbs read a document on standard "
+        "input, print one line of JSON, and change nothing when run again.",
+        epilog="exit codes: " + ", ".join(f"{code.value} {code.name.lower()}" for code in Exit),
+    )
+    verbs = result.add_subparsers(dest="verb", required=True, metavar="VERB")
+    for name, verb in VERBS.items():
+        verbs.add_parser(name, help=verb.help, description=verb.help)
+    return result
+
+
+def main(arguments: Sequence[str]) -> int:
+    try:
+        verb = parser().parse_args(arguments).verb
+        return _run(verb)
+    except NodeError as error:
+        print(error.render(), file=sys.stderr)
+        return error.code
+    except KeyboardInterrupt:
+        print("ring-node: interrupted; run the same verb again to continue", file=sys.stderr)
+        return Exit.INTERNAL
+    except BrokenPipeError:
+        return Exit.INTERNAL
+
+
+def _run(name: str) -> int:
+    verb = VERBS[name]
+    os.umask(0o022)
+    text = _standard_input() if verb.document else ""
+    module = import_module(f".{name.replace('-', '_')}", __package__)
+    if name in ("heartbeat", "wait-ready"):
+        return module.run()
+    _must_be_root()
+    if verb.document == "json":
+        from .documents import parse_json
+
+        document = parse_json(text)
+    else:
+        document = text
+    arguments = (document,) if verb.document else ()
+    if verb.locks:
+        from .lock import host_lock
+
+        with host_lock(paths.LOCK, name, LOCK_SECONDS):
+            report = module.run(*arguments)
+    else:
+        report = module.run(*arguments)
+    print(report.line(), flush=True)
+    return Exit.OK
+
+
+def _standard_input() -> str:
+    if sys.stdin.isatty():
+        raise NodeError(
+            Exit.INPUT,
+            "standard input is a terminal",
+            "the verb's document on standard input",
+            "ring-node VERB < document",
+        )
+    try:
+        return sys.stdin.buffer.read().decode()
+    except UnicodeDecodeError:
+        raise NodeError(
+            Exit.INPUT,
+            "standard input is not UTF-8",
+            "the verb's document as UTF-8",
+            "give the document again",
+        ) from None
+
+
+def _must_be_root() -> None:
+    if os.geteuid() != 0:
+        raise NodeError(Exit.INPUT, f"user id {os.geteuid()}", "root", "run it with sudo")

@@ -1,0 +1,91 @@
+"""Files that are whole or not there."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import secrets
+import shutil
+from pathlib import Path
+
+
+def read_bytes(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def write(path: Path, content: bytes, *, mode: int, owner: str = "root") -> bool:
+    """Makes `path` hold exactly this, atomically and durably. False when it did already."""
+    user = pwd.getpwnam(owner)
+    try:
+        status = path.stat()
+        same = (status.st_mode & 0o7777, status.st_uid) == (mode, user.pw_uid)
+        if same and path.read_bytes() == content:
+            return False
+    except FileNotFoundError:
+        pass
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+            stream.flush()
+            os.fchown(stream.fileno(), user.pw_uid, user.pw_gid)
+            os.fchmod(stream.fileno(), mode)
+            os.fsync(stream.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync_folder(path.parent)
+    return True
+
+
+def remove(path: Path) -> bool:
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    sync_folder(path.parent)
+    return True
+
+
+def folder(path: Path, *, mode: int, owner: str = "root") -> bool:
+    """Makes `path` a folder of this owner and mode. False when it was one already."""
+    user = pwd.getpwnam(owner)
+    existed = path.is_dir()
+    if not existed:
+        path.mkdir(parents=True, mode=mode)
+    status = path.stat()
+    same = (status.st_mode & 0o7777, status.st_uid) == (mode, user.pw_uid)
+    if not same:
+        os.chown(path, user.pw_uid, user.pw_gid)
+        os.chmod(path, mode)
+    return not (existed and same)
+
+
+def link(path: Path, target: Path) -> bool:
+    """Makes `path` a symbolic link to `target`, atomically. False when it was already."""
+    if path.is_symlink() and Path(os.readlink(path)) == target:
+        return False
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+    temporary.symlink_to(target)
+    os.replace(temporary, path)
+    return True
+
+
+def remove_tree(path: Path) -> None:
+    if path.is_symlink() or path.is_file():
+        path.unlink()
+    elif path.exists():
+        shutil.rmtree(path)
+
+
+def sync_folder(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

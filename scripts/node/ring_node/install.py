@@ -1,0 +1,100 @@
+"""Verb `install`: packages, MySQL, users, folders and units. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+import pwd
+from pathlib import Path
+from typing import Any
+
+from . import archive, documents, files, packages, paths, service, units
+from .errors import refused
+from .programs import attempt
+from .programs import run as run_program
+from .report import Report
+
+NEXT_STEP = "read the message; nothing was started"
+
+
+def run(document: Any) -> Report:
+    report = Report("install")
+    wanted = documents.archive(document)
+    _refuse_other_servers()
+    packages.install(report)
+    _user(paths.MYSQL_USER, "/nonexistent", report)
+    _user(paths.HEARTBEAT_USER, "/nonexistent", report)
+    _folders(report)
+    version = archive.install(wanted, report)
+    _units(report)
+    _keepalive(report)
+    report.facts["version"] = version
+    return report
+
+
+def _refuse_other_servers() -> None:
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            program = os.readlink(process / "exe")
+        except OSError:
+            continue
+        name = Path(program.removesuffix(" (deleted)")).name
+        if name in ("mysqld", "mariadbd") and not program.startswith(f"{paths.MYSQL_ROOT}/"):
+            raise refused(
+                f"a server that is not this ring's runs here: {program}, process {process.name}",
+                "a host without another MySQL or MariaDB server",
+                "stop and remove it if its data is not wanted, or give the ring another host",
+            )
+    service.refuse_foreign_data()
+
+
+def _user(name: str, home: str, report: Report) -> None:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        run_program(
+            ["useradd", "--system", "--user-group", "--no-create-home", "--home-dir", home,
+             "--shell", "/usr/sbin/nologin", name],
+            seconds=60,
+            expected=f"a system user {name}",
+            next_step=NEXT_STEP,
+        )  # fmt: skip
+        report.did(f"system user {name}")
+
+
+def _folders(report: Report) -> None:
+    wanted = (
+        (paths.LOGS, 0o750, paths.MYSQL_USER),
+        (paths.CONFIG.parent, 0o755, "root"),
+        (paths.SSL, 0o755, "root"),
+        (paths.ETC, 0o755, "root"),
+        (paths.STATE, 0o700, "root"),
+    )
+    for path, mode, owner in wanted:
+        if files.folder(path, mode=mode, owner=owner):
+            report.did(f"folder {path}")
+
+
+def _units(report: Report) -> None:
+    changed = False
+    for name, text in (
+        (paths.MYSQL_SERVICE, units.MYSQL),
+        (paths.HEARTBEAT_SERVICE, units.HEARTBEAT),
+    ):
+        if files.write(paths.UNITS / name, text.encode(), mode=0o644):
+            report.did(f"unit {name}")
+            changed = True
+    if changed:
+        service.systemctl("daemon-reload")
+
+
+def _keepalive(report: Report) -> None:
+    if files.write(paths.SYSCTL, units.SYSCTL.encode(), mode=0o644):
+        report.did(f"kernel settings {paths.SYSCTL}")
+    held = {name: Path("/proc/sys", *name.split(".")) for name in units.KEEPALIVE}
+    if all(held[name].read_text().strip() == value for name, value in units.KEEPALIVE.items()):
+        return
+    status, _, problems = attempt(
+        ["sysctl", "--quiet", "--load", str(paths.SYSCTL)], seconds=30, next_step=NEXT_STEP
+    )
+    if status != 0:  # a container whose kernel settings belong to its host
+        report.note(f"kernel settings not applied: {problems.strip()[:200]}")

@@ -1,0 +1,79 @@
+"""Debian packages, by apt."""
+
+from __future__ import annotations
+
+import time
+
+from .errors import Exit, NodeError
+from .programs import attempt
+from .report import Report
+
+# libaio1: mysqld. libtinfo5, libncurses5: the client programs of the vendor's archive.
+# mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
+PACKAGES = (
+    "libaio1",
+    "libtinfo5",
+    "libncurses5",
+    "python3-pymysql",
+    "mydumper",
+    "mariadb-client-core",
+)
+ATTEMPTS = 4
+PAUSE_SECONDS = 5.0
+APT_SECONDS = 600.0
+OPTIONS = (
+    "-qq",
+    "-o", "DPkg::Lock::Timeout=300",
+    "-o", "Acquire::Retries=3",
+    "-o", "Acquire::http::Timeout=30",
+    "-o", "Dpkg::Options::=--force-confold",
+)  # fmt: skip
+SURROUNDINGS = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a"}
+NEXT_STEP = "look at the host's way to its Debian mirror (apt-get update), then run this again"
+
+
+def install(report: Report) -> None:
+    absent = missing(PACKAGES)
+    if not absent:
+        return
+    _apt("update", "--error-on=any")
+    _apt("install", "--yes", "--no-install-recommends", *absent)
+    left = missing(absent)
+    if left:
+        raise NodeError(
+            Exit.HOST, f"apt-get left out {', '.join(left)}", "these packages installed", NEXT_STEP
+        )
+    report.did(f"installed {', '.join(absent)}")
+
+
+def missing(names: tuple[str, ...]) -> tuple[str, ...]:
+    _, output, _ = attempt(
+        ["dpkg-query", "--show", "--showformat", "${Package} ${db:Status-Abbrev}\\n", *names],
+        seconds=30,
+        next_step=NEXT_STEP,
+    )
+    return not_installed(names, output)
+
+
+def not_installed(names: tuple[str, ...], listing: str) -> tuple[str, ...]:
+    """Names without a line `NAME ii` in dpkg-query's listing."""
+    present = {line.split()[0] for line in listing.splitlines() if line.split()[1:2] == ["ii"]}
+    return tuple(name for name in names if name not in present)
+
+
+def _apt(*arguments: str) -> None:
+    command = ["apt-get", *OPTIONS, *arguments]
+    for left in reversed(range(ATTEMPTS)):
+        status, output, problems = attempt(
+            command, seconds=APT_SECONDS, next_step=NEXT_STEP, environment=SURROUNDINGS
+        )
+        if status == 0:
+            return
+        if left:
+            time.sleep(PAUSE_SECONDS)
+    raise NodeError(
+        Exit.HOST,
+        f"apt-get {arguments[0]} failed {ATTEMPTS} times: {(problems or output).strip()[-800:]}",
+        "the Debian packages " + ", ".join(PACKAGES),
+        NEXT_STEP,
+    )

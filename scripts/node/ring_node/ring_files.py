@@ -1,0 +1,70 @@
+"""What earlier verbs left for later ones: this node, its peer, the ring's accounts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from . import documents, files, paths
+from .documents import Login, Node, Peer
+from .errors import refused
+
+
+@dataclass(frozen=True)
+class Credentials:
+    replication: Login
+    peer: Login
+    peer_address: str
+
+
+def node() -> Node | None:
+    value = _read(paths.NODE)
+    return None if value is None else documents.node(value, str(paths.NODE))
+
+
+def peer() -> Peer | None:
+    value = _read(paths.PEER)
+    return None if value is None else documents.peer(value, str(paths.PEER))
+
+
+def credentials() -> Credentials:
+    value = _read(paths.CREDENTIALS)
+    if value is None:
+        raise refused(
+            f"no {paths.CREDENTIALS}", "the ring's accounts", "run `ring-node accounts` first"
+        )
+    where = str(paths.CREDENTIALS)
+    return Credentials(
+        documents.login(value["replication"], where),
+        documents.login(value["peer"], where),
+        value["peer_address"],
+    )
+
+
+def write_credentials(value: Credentials, heartbeat: Login) -> bool:
+    kept = files.write(paths.CREDENTIALS, documents.to_json(value), mode=0o600)
+    beat = files.write(
+        paths.HEARTBEAT_CREDENTIALS,
+        documents.to_json(heartbeat),
+        mode=0o600,
+        owner=paths.HEARTBEAT_USER,
+    )
+    return kept or beat
+
+
+def heartbeat_login() -> Login:
+    value = _read(paths.HEARTBEAT_CREDENTIALS)
+    if value is None:
+        raise refused(
+            f"no {paths.HEARTBEAT_CREDENTIALS}",
+            "the heartbeat's account",
+            "run `ring-node accounts` first",
+        )
+    return documents.login(value, str(paths.HEARTBEAT_CREDENTIALS))
+
+
+def _read(path: Path) -> Any:
+    content = files.read_bytes(path)
+    return None if content is None else json.loads(content)

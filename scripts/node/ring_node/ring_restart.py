@@ -1,0 +1,125 @@
+"""A restart of the server that never leaves the ring without one that answers.
+
+Whoever restarts holds a named lock on the other node's server; who finds its own server's
+lock taken waits. If both take one at once the node with the larger server id steps back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from . import ring_files, ring_health, service, sql
+from .documents import Node, Peer
+from .errors import NodeError, refused, too_late
+from .report import Report
+from .sql import Session
+from .waiting import Deadline, poll
+
+LOCK = "mysql_ring.restart"
+TURN_SECONDS = 180.0
+BACK_SECONDS = 90.0
+TAKE = "SELECT GET_LOCK(%s, 0)"
+GIVE = "SELECT RELEASE_LOCK(%s)"
+HELD = "SELECT IS_USED_LOCK(%s)"
+
+
+def restart(
+    reason: str,
+    report: Report,
+    *,
+    peer_must_be_healthy: bool = True,
+    before: Callable[[], None] = lambda: None,
+    undo: Callable[[], None] = lambda: None,
+) -> None:
+    node, peer = ring_files.node(), ring_files.peer()
+    if service.fenced() or node is None or peer is None:
+        _restart(before, undo)
+        report.did(f"server restarted for {reason}")
+        return
+    with _turn(node, peer, peer_must_be_healthy) as was_healthy:
+        _restart(before, undo)
+    report.did(f"server restarted for {reason}, the peer serving meanwhile")
+    if was_healthy and peer_must_be_healthy:
+        _wait_until_back(node, peer)
+
+
+def _restart(before: Callable[[], None], undo: Callable[[], None]) -> None:
+    before()
+    try:
+        service.restart()
+    except NodeError as error:
+        undo()
+        service.start()
+        raise NodeError(
+            error.code,
+            f"{error.found}; what was there before is back and the server runs with it",
+            error.expected,
+            error.next_step,
+        ) from None
+
+
+@contextmanager
+def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[bool]:
+    """Yields whether the ring is healthy, while the peer keeps its hands off its own server."""
+    login = ring_files.credentials().peer
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(sql.own())
+            other = stack.enter_context(sql.other(peer.replication_address, login))
+        except NodeError as error:
+            if must_be_healthy:
+                raise _unhealthy(error.found) from None
+            yield False
+            return
+        _take_turn(own, other, node, peer)
+        ages = ring_health.ages(own, other, node.server_id, peer.server_id)
+        if must_be_healthy and not ages.fresh:
+            raise _unhealthy(str(ages))
+        own.close()
+        yield ages.fresh
+
+
+def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
+    def turn() -> bool | None:
+        if not other.value(TAKE, [LOCK]):
+            return None
+        if own.value(HELD, [LOCK]) is None:
+            return True
+        if node.server_id > peer.server_id:
+            other.value(GIVE, [LOCK])
+        return None
+
+    if poll(turn, Deadline(TURN_SECONDS)) is None:
+        raise too_late(
+            f"the peer was still restarting after {TURN_SECONDS:.0f} s",
+            "its end, before this server restarts",
+            "see what the peer's server does, then run this again",
+        )
+
+
+def _wait_until_back(node: Node, peer: Peer) -> None:
+    login = ring_files.credentials().peer
+
+    def healthy() -> bool | None:
+        try:
+            with sql.own() as own, sql.other(peer.replication_address, login) as other:
+                found = ring_health.ages(own, other, node.server_id, peer.server_id)
+        except NodeError:
+            return None
+        return True if found.fresh else None
+
+    if poll(healthy, Deadline(BACK_SECONDS)) is None:
+        raise too_late(
+            f"the ring is not whole {BACK_SECONDS:.0f} s after the restart",
+            "fresh heartbeat rows both ways",
+            "look at `ring-node status` on both nodes before the other one is restarted",
+        )
+
+
+def _unhealthy(found: str) -> NodeError:
+    return refused(
+        f"the ring is not healthy: {found}",
+        "heartbeat rows fresh both ways before a server of the ring is restarted",
+        "look at `ring-node status` on both nodes; nothing was changed",
+    )

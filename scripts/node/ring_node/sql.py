@@ -1,0 +1,252 @@
+"""Connections to the own server and to the peer's, and what comes back."""
+
+from __future__ import annotations
+
+import ssl
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT, ER
+from pymysql.converters import escape_string
+from pymysql.cursors import DictCursor
+
+from . import files, paths
+from .documents import Login
+from .errors import Exit, NodeError
+from .report import Report
+from .waiting import Deadline, poll
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 120
+# Client errors of a server that is not there (yet): may be tried again.
+PASSING = frozenset({2002, 2003, 2006, 2013, 1040, 1053})
+# Notes of MySQL 5.6 that say what this tool intends.
+EXPECTED_WARNINGS = frozenset(
+    {
+        1007,  # database exists
+        1050,  # table exists
+        1254,  # slave is already running
+        1255,  # slave is already stopped
+        1759,  # passwords without TLS are insecure (the statement goes over the local socket)
+        1760,  # the password is kept in the master info repository
+    }
+)
+# The server of 5.6.24 knows TLS 1.0 and, of what OpenSSL 3 still offers, AES256-SHA only.
+CIPHERS = "ECDHE+AESGCM:AES256-SHA:@SECLEVEL=1"
+LEGACY_SERVER_CONNECT = 0x4  # OpenSSL 3: a server without secure renegotiation
+
+
+class Session:
+    """One connection. Warnings that nobody expects end up in the report."""
+
+    def __init__(self, connection: Any, who: str, report: Report | None) -> None:
+        self._connection = connection
+        self._report = report
+        self.who = who
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        with self._connection.cursor(DictCursor) as cursor:
+            cursor.execute(statement, tuple(parameters) or None)
+            result = list(cursor.fetchall())
+            unexpected = self._warned(cursor)
+        if unexpected:
+            self._show_warnings()
+        return result
+
+    def row(self, statement: str, parameters: Sequence[Any] = ()) -> dict[str, Any] | None:
+        found = self.rows(statement, parameters)
+        return found[0] if found else None
+
+    def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
+        row = self.row(statement, parameters)
+        return next(iter(row.values())) if row else None
+
+    def do(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+        """Rows that the statement touched."""
+        with self._connection.cursor() as cursor:
+            count = cursor.execute(statement, tuple(parameters) or None)
+            unexpected = self._warned(cursor)
+        if unexpected:
+            self._show_warnings()
+        return count
+
+    @contextmanager
+    def unlogged(self) -> Iterator[None]:
+        """What is done inside never enters the binary log, so the peer never sees it."""
+        self.do("SET SESSION sql_log_bin = 0")
+        try:
+            yield
+        finally:
+            self.do("SET SESSION sql_log_bin = 1")
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @staticmethod
+    def _warned(cursor: Any) -> bool:
+        return bool(getattr(getattr(cursor, "_result", None), "warning_count", 0))
+
+    def _show_warnings(self) -> None:
+        if self._report is None:
+            return
+        for _level, code, message in self._connection.show_warnings() or ():
+            if int(code) not in EXPECTED_WARNINGS:
+                self._report.note(f"{self.who} warns ({code}): {message}")
+
+
+def name(identifier: str) -> str:
+    """An identifier as MySQL quotes it."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """A text as a literal, for statements that take no parameters. Never log the result."""
+    return "'" + escape_string(text) + "'"
+
+
+@contextmanager
+def own(report: Report | None = None, *, password: str | None = None) -> Iterator[Session]:
+    """Root on the own server, over its socket."""
+    login = Login("root", password if password is not None else _root_password())
+    connection = _connect(
+        "this server", Deadline(CONNECT_SECONDS), login, unix_socket=str(paths.SOCKET)
+    )
+    yield from _held(connection, "this server", report)
+
+
+@contextmanager
+def other(
+    address: str, login: Login, report: Report | None = None, *, seconds: float = CONNECT_SECONDS
+) -> Iterator[Session]:
+    """The ring's account on the peer, over TLS, its certificate checked against the ring's CA."""
+    who = f"the peer's server at {address}"
+    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=tls_context())
+    if not getattr(connection, "_secure", False):
+        connection.close()
+        raise NodeError(
+            Exit.SERVER,
+            f"{who} does not speak TLS",
+            "have_ssl=YES there",
+            "run `ring-node tls` and `ring-node server` on the peer",
+        )
+    yield from _held(connection, who, report)
+
+
+def tls_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        context.minimum_version = ssl.TLSVersion.TLSv1
+    context.set_ciphers(CIPHERS)
+    context.options |= LEGACY_SERVER_CONNECT
+    context.check_hostname = True  # the certificate names both of the node's addresses
+    context.load_verify_locations(paths.CA)
+    return context
+
+
+def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
+    problem: list[pymysql.err.MySQLError] = []
+
+    def attempt() -> Any:
+        try:
+            return pymysql.connect(
+                user=login.user,
+                password=login.password,
+                charset="utf8",
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                read_timeout=STATEMENT_SECONDS,
+                write_timeout=STATEMENT_SECONDS,
+                client_flag=CLIENT.FOUND_ROWS,
+                **where,
+            )
+        except pymysql.err.OperationalError as error:
+            problem[:] = [error]
+            cause = getattr(error, "original_exception", None)
+            if isinstance(cause, ssl.SSLError):
+                raise untrusted(cause, who) from None
+            if error.args[0] in PASSING:
+                return None
+            raise refusal(error, who) from None
+
+    connection = poll(attempt, deadline)
+    if connection is None:
+        raise NodeError(
+            Exit.UNREACHABLE,
+            f"{who} does not answer: {problem[0].args[-1]}",
+            f"a connection within {deadline.seconds:.0f} s",
+            "see that the server runs (`systemctl status mysql`) and that the network is open",
+        ) from None
+    return connection
+
+
+def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]:
+    session = Session(connection, who, report)
+    try:
+        yield session
+    except pymysql.err.MySQLError as error:
+        raise refusal(error, who) from None
+    finally:
+        session.close()
+
+
+def untrusted(error: ssl.SSLError, who: str) -> NodeError:
+    return NodeError(
+        Exit.UNREACHABLE,
+        f"no TLS with {who}: {getattr(error, 'verify_message', '') or error.reason}",
+        f"a certificate of the ring's CA ({paths.CA}) with that address in it",
+        "run `ring-node tls` on both nodes with keys of the same CA",
+    )
+
+
+def refusal(error: pymysql.err.MySQLError, who: str) -> NodeError:
+    """MySQL's own words. They quote names and fragments, never a password that it accepted."""
+    code = error.args[0] if error.args else 0
+    message = error.args[1] if len(error.args) > 1 else type(error).__name__
+    if code == ER.PARSE_ERROR:  # quotes the statement, which may hold a secret
+        message = "a statement that it does not understand"
+    if code in PASSING:
+        return NodeError(
+            Exit.UNREACHABLE,
+            f"{who} went away: {message}",
+            "an answer",
+            "see why it stopped (`systemctl status mysql`, its error log), then run this again",
+        )
+    return NodeError(
+        Exit.SERVER,
+        f"{who} says {code}: {message}",
+        "the statement accepted",
+        "resolve what it names, then run this again",
+    )
+
+
+def denied(error: NodeError) -> bool:
+    return f"says {ER.ACCESS_DENIED_ERROR}:" in error.found
+
+
+def _root_password() -> str:
+    text = files.read_bytes(paths.ROOT_CLIENT)
+    stored = stored_password(text.decode()) if text else None
+    if stored is None:
+        raise NodeError(
+            Exit.REFUSED,
+            f"no root password in {paths.ROOT_CLIENT}",
+            "the file that `ring-node server` writes",
+            "run `ring-node server` first",
+        )
+    return stored
+
+
+def client_file(login: Login, extra: str = "") -> bytes:
+    return f'[client]\nuser={login.user}\npassword="{login.password}"\n{extra}'.encode()
+
+
+def stored_password(text: str) -> str | None:
+    for line in text.splitlines():
+        key, separator, value = line.partition("=")
+        if separator and key.strip() == "password":
+            return value.strip().strip('"')
+    return None
