@@ -95,7 +95,7 @@ def test_the_holder_ends_when_it_is_interrupted_also_if_its_caller_ignored_that(
 ) -> None:
     holders.append(Holder(lab, "heed", ignored=ignored))
     lock.end(owner_of(lab), patience=10)
-    assert holders[0].process.wait(10) > 0
+    assert holders[0].process.wait(10) == -signal.SIGINT
 
 
 def test_a_holder_that_does_not_heed_is_killed_after_the_patience(
