@@ -13,8 +13,26 @@ from cloud.cli.errors import FAILED, INTERRUPTED, MACHINE, MEANING, LabError
 from cloud.lab import Lab
 from cloud.setup.entry import SetupError, Stopped
 
-PASS_ON = {"ignore_unknown_options": True, "help_option_names": []}
 EXIT_CODES = "\b\nExit codes: " + "\n".join(f"{code} {text}" for code, text in MEANING.items())
+
+
+class PassOn(click.Command):
+    """A command whose arguments belong to the program that it starts, `--` and all."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.params = {"arguments": tuple(args)}
+        return []
+
+
+class PassOnAfterNode(click.Command):
+    """The same for a program on a node: the first argument names the node."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0].startswith("-"):
+            return super().parse_args(ctx, args)
+        rest = args[2:] if args[1:2] == ["--"] else args[1:]
+        ctx.params = {"node": args[0], "command": tuple(rest)}
+        return []
 
 
 def reported(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -61,7 +79,7 @@ def main() -> None:
 @reported
 def up() -> None:
     """Bring the lab up: set-up, stand-in cloud, pulumi up, and a table of the ring."""
-    from cloud.cli.up import up as bring_up
+    from cloud.cli.bring_up import up as bring_up
 
     bring_up(Lab.from_environment(), *_consoles())
 
@@ -83,13 +101,13 @@ def setup() -> None:
 @reported
 def down(yes: bool, cache: bool) -> None:
     """Take the lab down, in the middle of an up too, and leave nothing of it."""
-    from cloud.cli.down import down as take_down
+    from cloud.cli.take_down import down as take_down
 
     take_down(Lab.from_environment(), *_consoles(), yes=yes, cache=cache)
 
 
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@main.command(cls=PassOn)
+@click.argument("arguments", nargs=-1)
 @reported
 def pulumi(arguments: tuple[str, ...]) -> None:
     """Run the Pulumi CLI in the lab's surroundings."""
@@ -98,8 +116,8 @@ def pulumi(arguments: tuple[str, ...]) -> None:
     run(Lab.from_environment(), arguments)
 
 
-@main.command(context_settings=PASS_ON)
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@main.command(cls=PassOn)
+@click.argument("arguments", nargs=-1)
 @reported
 def aws(arguments: tuple[str, ...]) -> None:
     """Run the AWS command line against the stand-in."""
@@ -108,9 +126,9 @@ def aws(arguments: tuple[str, ...]) -> None:
     run(Lab.from_environment(), arguments)
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
+@main.command(cls=PassOnAfterNode)
 @click.argument("node")
-@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.argument("command", nargs=-1)
 @reported
 def ssh(node: str, command: tuple[str, ...]) -> None:
     """Log in on a node, or run a command there (joined by spaces, as ssh does)."""
@@ -131,8 +149,8 @@ def mysql(node: str, sql: str | None, database: str | None) -> None:
     sys.exit(run(Lab.from_environment(), node, sql, database))
 
 
-@main.command(context_settings={"ignore_unknown_options": True})
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@main.command(cls=PassOn)
+@click.argument("arguments", nargs=-1)
 @reported
 def test(arguments: tuple[str, ...]) -> None:
     """Run every check, one tier of them (lint, unit, lab), or what pytest's arguments name."""

@@ -49,7 +49,7 @@ def prepare(lab: Lab) -> None:
         folder.mkdir(exist_ok=True, mode=0o700)
     if not lab.passphrase.exists():
         write_private(lab.passphrase, secrets.token_urlsafe(32) + "\n")
-    _copy_settings(lab)
+    copy_settings(lab)
     if not lab.stack_file.exists():
         done = _run(lab, ["pulumi", "stack", "init", STACK, "--non-interactive"], INIT_SECONDS)
         if done.returncode != 0:
@@ -59,7 +59,7 @@ def prepare(lab: Lab) -> None:
             )
 
 
-def _copy_settings(lab: Lab) -> None:
+def copy_settings(lab: Lab) -> None:
     """Take the committed settings over; keep the line by which the CLI decrypts secrets."""
     committed = lab.committed_settings.read_text()
     salt = ""

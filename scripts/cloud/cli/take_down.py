@@ -20,7 +20,7 @@ from cloud.lab import Lab, process_start
 from cloud.network.names import Names, namespace_path
 
 END_SECONDS = 10
-CACHED = re.compile(r"^(locks|logs|pycache|uv|[a-z-]+-[0-9a-f]{12})$")
+CACHED = re.compile(r"^(locks|logs|pycache|sources|uv|[a-z-]+-[0-9a-f]{12})$")
 """Names of what the set-up makes in the cache."""
 
 

@@ -1,0 +1,158 @@
+"""The lab's command line: its arguments, its refusals and its exit codes."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner
+
+from cloud.cli import check, connect, errors, main, nodes, take_down
+from cloud.cli.check import Result
+from cloud.lab import Lab
+
+pytestmark = pytest.mark.unit
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CliRunner:
+    monkeypatch.setenv("MYSQL_RING_LAB", str(tmp_path / "lab"))
+    monkeypatch.setenv("MYSQL_RING_CACHE", str(tmp_path / "cache"))
+    return CliRunner()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("preview", "--expect-no-changes"),
+        ("--help",),
+        ("up", "-y", "--", "--x"),
+        ("config", "set", "a", "-1"),
+    ],
+)
+def test_pulumi_gets_its_arguments_as_they_were_given(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    seen: list[tuple[str, ...]] = []
+    monkeypatch.setattr(connect, "pulumi", lambda _lab, given: seen.append(given))
+    result = runner.invoke(main, ["pulumi", *arguments])
+    assert result.exit_code == 0, result.output
+    assert seen == [arguments]
+
+
+def test_ssh_gets_the_commands_options_too(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(connect, "ssh", lambda _lab, node, command: seen.append((node, command)))
+    runner.invoke(main, ["ssh", "node-1", "ls", "-l", "/root"])
+    runner.invoke(main, ["ssh", "node-2"])
+    runner.invoke(main, ["ssh", "node-2", "--", "test", "--", "x"])
+    assert seen == [
+        ("node-1", ("ls", "-l", "/root")),
+        ("node-2", ()),
+        ("node-2", ("test", "--", "x")),
+    ]
+
+
+@pytest.mark.parametrize("command", [["pulumi", "up"], ["ssh", "node-1"], ["aws", "s3", "ls"]])
+def test_a_command_that_needs_a_lab_says_how_to_bring_it_up(
+    runner: CliRunner, command: list[str]
+) -> None:
+    result = runner.invoke(main, command)
+    assert result.exit_code == errors.NOT_UP
+    assert "scripts/lab up" in result.output
+
+
+def test_down_where_no_lab_is_says_so_and_succeeds(runner: CliRunner) -> None:
+    result = runner.invoke(main, ["down"])
+    assert result.exit_code == 0
+    assert "Nothing is up" in result.output
+
+
+def test_down_without_a_terminal_and_without_yes_changes_nothing(
+    runner: CliRunner, tmp_path: Path
+) -> None:
+    lab = Lab(tmp_path / "lab", tmp_path / "cache")
+    lab.create()
+    result = runner.invoke(main, ["down"])
+    assert result.exit_code == errors.NOT_CONFIRMED
+    assert "--yes" in result.output
+    assert lab.exists()
+
+
+def test_down_refuses_a_folder_that_is_not_a_labs(runner: CliRunner, tmp_path: Path) -> None:
+    thesis = tmp_path / "lab" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("x")
+    result = runner.invoke(main, ["down", "--yes"])
+    assert result.exit_code == errors.USAGE
+    assert thesis.read_text() == "x"
+
+
+def test_the_cache_loses_only_what_the_set_up_put_there(runner: CliRunner, tmp_path: Path) -> None:
+    cache = tmp_path / "cache"
+    for name in ("base-0123456789ab", "pulumi-cli-0123456789ab", "locks", "photos", "base-new"):
+        (cache / name).mkdir(parents=True)
+    result = runner.invoke(main, ["down", "--yes", "--cache"])
+    assert result.exit_code == 0, result.output
+    assert sorted(path.name for path in cache.iterdir()) == ["base-new", "photos"]
+
+
+def test_a_cache_that_a_lab_runs_on_is_found(tmp_path: Path) -> None:
+    image = tmp_path / "cache" / "base-0123456789ab" / "tree"
+    script = "import time; time.sleep(60)"
+    argv = ["python3", "-c", script, "-m", "cloud.daemon", "--base", str(image)]
+    with subprocess.Popen(argv) as process:
+        try:
+            assert process.pid in take_down.daemons_on(tmp_path / "cache")
+            assert take_down.daemons_on(tmp_path / "other") == []
+        finally:
+            process.kill()
+
+
+def test_every_exit_code_is_in_the_help(runner: CliRunner) -> None:
+    text = runner.invoke(main, ["--help"]).output
+    for code, meaning in errors.MEANING.items():
+        assert f"{code} {meaning}" in text
+
+
+def test_a_tier_that_ran_nothing_fails_the_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    assert check.summarize([Result("unit", 3, 0), Result("lab", 0, 0)]) == 1
+    assert capsys.readouterr().out.splitlines()[-1] == "3 passed, 1 failed"
+
+
+def test_all_green_is_a_zero_and_the_last_line_has_the_totals(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert check.summarize([Result("lint", 4, 0), Result("unit", 38, 0)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "42 passed, 0 failed"
+
+
+def test_a_skipped_test_counts_as_failed(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    report.write_text(
+        '<testsuites><testsuite tests="10" failures="1" errors="2" skipped="3"/></testsuites>'
+    )
+    assert check.counts(report) == (4, 6)
+
+
+def test_every_shell_script_is_found_by_its_first_line(tmp_path: Path) -> None:
+    (tmp_path / "tool").write_text("#!/usr/bin/env bash\n")
+    (tmp_path / "lib.sh").write_text("true\n")
+    (tmp_path / "program").write_text("#!/usr/bin/env python3\n")
+    (tmp_path / ".lab-test").mkdir()
+    (tmp_path / ".lab-test" / "launcher").write_text("#!/bin/sh\n")
+    assert [path.name for path in check.shell_files(tmp_path)] == ["lib.sh", "tool"]
+
+
+def test_the_entry_itself_is_checked() -> None:
+    assert ROOT / "scripts" / "lab" in set(check.shell_files(ROOT))
+
+
+def test_an_unknown_node_is_answered_with_those_there_are() -> None:
+    ring = nodes.Nodes.__new__(nodes.Nodes)
+    ring.all = {"node-2": {}, "node-1": {}}
+    with pytest.raises(errors.LabError, match="'node-3'.*node-1, node-2"):
+        ring.check("node-3")
