@@ -3,7 +3,6 @@
 import contextlib
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
@@ -19,7 +18,7 @@ from cloud.providers.protocol import (
     provider_pb2,
     status_pb2,
 )
-from cloud.providers.resource import Call, CreatedPartly, ProviderError, Resource
+from cloud.providers.resource import Call, CreatedPartly, ProviderError, Resource, describe_error
 from cloud.providers.schema import Failure, Table
 from cloud.providers.values import decode_map, encode_map, reveal
 
@@ -224,8 +223,7 @@ def _empty() -> Any:
 
 @contextlib.contextmanager
 def _errors(context: Any) -> Iterator[None]:
-    """Turns exceptions into the engine's errors. An unforeseen one is told by its place only:
-    its text may hold an argument's value, and that may be a secret."""
+    """Turns exceptions into the engine's errors."""
     try:
         yield
     except CreatedPartly as error:
@@ -233,14 +231,7 @@ def _errors(context: Any) -> Iterator[None]:
     except ProviderError as error:
         context.abort(grpc.StatusCode.UNKNOWN, str(error))
     except Exception as error:
-        if context.code() is not None:
-            raise
-        frame = traceback.extract_tb(error.__traceback__)[-1]
-        place = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
-        context.abort(
-            grpc.StatusCode.INTERNAL,
-            f"the provider stand-in failed with {type(error).__name__} at {place}",
-        )
+        context.abort(grpc.StatusCode.INTERNAL, describe_error(error))
 
 
 def _abort_partly(context: Any, error: CreatedPartly) -> None:

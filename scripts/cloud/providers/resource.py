@@ -2,6 +2,7 @@
 
 import threading
 import time
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,6 +22,16 @@ class CreatedPartly(ProviderError):
         super().__init__(reason)
         self.resource_id = resource_id
         self.state = state
+
+
+def describe_error(error: Exception) -> str:
+    """The text to show. An unforeseen error is told by its place only: its own text may hold an
+    argument's value, and that may be a secret."""
+    if isinstance(error, ProviderError):
+        return str(error)
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}"
+    return f"the provider stand-in failed with {type(error).__name__} at {place}"
 
 
 @dataclass

@@ -7,7 +7,13 @@ from typing import Any
 from cloud.providers.aws.errors import is_api_error, translate
 from cloud.providers.aws.session import Session
 from cloud.providers.difference import Changes, difference
-from cloud.providers.resource import Call, CreatedPartly, ProviderError, Resource
+from cloud.providers.resource import (
+    Call,
+    CreatedPartly,
+    ProviderError,
+    Resource,
+    describe_error,
+)
 from cloud.providers.schema import MAP, Argument, Failure, check_table
 from cloud.providers.values import UNKNOWN, Unknown, has_unknown
 
@@ -145,8 +151,9 @@ class AwsResource(Resource):
         try:
             self._guard("waiting for", work, lambda: self.settle(work))
             return work.id, self._state(work)
-        except ProviderError as error:
-            raise CreatedPartly(work.id, self._state_or_inputs(work), str(error)) from error
+        except Exception as error:  # whatever it was: what exists must not be lost
+            state = self._state_or_inputs(work)
+            raise CreatedPartly(work.id, state, describe_error(error)) from error
 
     def read(
         self, resource_id: str, state: dict[str, Any], inputs: dict[str, Any], call: Call
@@ -193,7 +200,7 @@ class AwsResource(Resource):
     def _state_or_inputs(self, work: Work) -> dict[str, Any]:
         try:
             return self._state(work)
-        except ProviderError:
+        except Exception:
             return self._merge(work.session, work.inputs, {})
 
     def _merge(

@@ -1,0 +1,192 @@
+"""Elastic IP address and its association."""
+
+from typing import Any
+
+from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
+from cloud.providers.aws.errors import code_of, ignoring, retrying
+from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
+from cloud.providers.schema import BOOLEAN, Argument, Table
+
+_MISSING = ("InvalidAllocationID.NotFound", "InvalidAddress.NotFound")
+_SECONDS = 5 * MINUTE
+
+
+def _attaching(code: str, message: str) -> bool:
+    """An instance that is still pending takes no address yet."""
+    return code in _MISSING or (code == "InvalidInstanceID" and "pending" in message)
+
+
+class Eip(Ec2Resource):
+    token = "aws:ec2/eip:Eip"  # noqa: S105
+    kind = "elastic-ip"
+    table = Table(
+        source="terraform-provider-aws internal/service/ec2/ec2_eip.go",
+        arguments=(
+            Argument("address", replace=True),
+            Argument("associateWithPrivateIp"),
+            Argument("customerOwnedIpv4Pool", replace=True),
+            Argument("domain", choices=("vpc", "standard"), replace=True, computed=True),
+            Argument("instance", computed=True),
+            Argument("ipamPoolId", replace=True, computed=True),
+            Argument("networkBorderGroup", replace=True, computed=True),
+            Argument("networkInterface", computed=True),
+            Argument("publicIpv4Pool", replace=True, computed=True),
+            REGION,
+            TAGS,
+        ),
+        outputs=(
+            "allocationId",
+            "arn",
+            "associationId",
+            "carrierIp",
+            "customerOwnedIp",
+            "privateDns",
+            "privateIp",
+            "ptrRecord",
+            "publicDns",
+            "publicIp",
+        ),
+    )
+
+    def make(self, work: Work) -> str:
+        arguments = work.pick(
+            Address="address",
+            CustomerOwnedIpv4Pool="customerOwnedIpv4Pool",
+            IpamPoolId="ipamPoolId",
+            NetworkBorderGroup="networkBorderGroup",
+            PublicIpv4Pool="publicIpv4Pool",
+        )
+        answer = work.ec2.allocate_address(
+            Domain=work.inputs.get("domain", "vpc"),
+            TagSpecifications=self.tag_specifications(work),
+            **arguments,
+        )
+        return answer["AllocationId"]
+
+    def _find(self, work: Work) -> Any:
+        return first(work.ec2.describe_addresses, "Addresses", _MISSING, AllocationIds=[work.id])
+
+    def settle(self, work: Work) -> None:
+        inputs = work.inputs
+        instance, interface = inputs.get("instance"), inputs.get("networkInterface")
+        if not instance and not interface:
+            return
+        found = self._find(work) or {}
+        if interface and found.get("NetworkInterfaceId") == interface:
+            return
+        if instance and not interface and found.get("InstanceId") == instance:
+            return
+        target = {"NetworkInterfaceId": interface} if interface else {"InstanceId": instance}
+        arguments = work.pick(PrivateIpAddress="associateWithPrivateIp")
+        retrying(
+            work.call,
+            _SECONDS,
+            _attaching,
+            lambda: work.ec2.associate_address(AllocationId=work.id, **target, **arguments),
+        )
+
+    def describe(self, work: Work) -> dict[str, Any] | None:
+        found = self._find(work)
+        if found is None:
+            return None
+        public, region = found["PublicIp"], work.session.region
+        private = found.get("PrivateIpAddress", "")
+        suffix = f"{region}.compute" if region != "us-east-1" else "compute-1"
+        inside = f"{region}.compute.internal" if region != "us-east-1" else "ec2.internal"
+        return {
+            "allocationId": work.id,
+            "arn": work.session.arn("ec2", f"elastic-ip/{work.id}"),
+            "associationId": found.get("AssociationId", ""),
+            "carrierIp": found.get("CarrierIp", ""),
+            "customerOwnedIp": found.get("CustomerOwnedIp", ""),
+            "domain": found.get("Domain", "vpc"),
+            "instance": found.get("InstanceId") or "",
+            "ipamPoolId": "",
+            "networkBorderGroup": found.get("NetworkBorderGroup") or region,
+            "networkInterface": found.get("NetworkInterfaceId") or "",
+            "privateIp": private,
+            "privateDns": f"ip-{private.replace('.', '-')}.{inside}" if private else "",
+            "ptrRecord": "",
+            "publicDns": f"ec2-{public.replace('.', '-')}.{suffix}.{work.session.dns_suffix}",
+            "publicIp": public,
+            "publicIpv4Pool": found.get("PublicIpv4Pool") or "amazon",
+            "tags": unpair(found.get("Tags")),
+        }
+
+    def change(self, work: Work) -> None:
+        names = ("instance", "networkInterface", "associateWithPrivateIp")
+        if work.changed(*(name for name in names if name in work.inputs)):
+            self._disassociate(work)
+
+    def _disassociate(self, work: Work) -> None:
+        association = (self._find(work) or {}).get("AssociationId")
+        if association:
+            ignoring(
+                ("InvalidAssociationID.NotFound",),
+                work.ec2.disassociate_address,
+                AssociationId=association,
+            )
+
+    def destroy(self, work: Work) -> None:
+        self._disassociate(work)
+        retrying(
+            work.call,
+            _SECONDS,
+            lambda code, _: code in ("AuthFailure", "InvalidIPAddress.InUse"),
+            lambda: ignoring(_MISSING, work.ec2.release_address, AllocationId=work.id),
+        )
+
+
+class EipAssociation(AwsResource):
+    token = "aws:ec2/eipAssociation:EipAssociation"  # noqa: S105
+    table = Table(
+        source="terraform-provider-aws internal/service/ec2/ec2_eip_association.go",
+        arguments=(
+            Argument("allocationId", replace=True, computed=True),
+            Argument("allowReassociation", BOOLEAN, replace=True),
+            Argument("instanceId", replace=True, computed=True),
+            Argument("networkInterfaceId", replace=True, computed=True),
+            Argument("privateIpAddress", replace=True, computed=True),
+            Argument("publicIp", replace=True, computed=True),
+            REGION,
+        ),
+    )
+
+    def make(self, work: Work) -> str:
+        arguments = work.pick(
+            AllocationId="allocationId",
+            AllowReassociation="allowReassociation",
+            InstanceId="instanceId",
+            NetworkInterfaceId="networkInterfaceId",
+            PrivateIpAddress="privateIpAddress",
+            PublicIp="publicIp",
+        )
+        return retrying(
+            work.call,
+            _SECONDS,
+            _attaching,
+            lambda: work.ec2.associate_address(**arguments)["AssociationId"],
+        )
+
+    def describe(self, work: Work) -> dict[str, Any] | None:
+        by_id = [{"Name": "association-id", "Values": [work.id]}]
+        found = first(work.ec2.describe_addresses, "Addresses", _MISSING, Filters=by_id)
+        if found is None:
+            return None
+        return {
+            "allocationId": found["AllocationId"],
+            "instanceId": found.get("InstanceId") or "",
+            "networkInterfaceId": found.get("NetworkInterfaceId") or "",
+            "privateIpAddress": found.get("PrivateIpAddress") or "",
+            "publicIp": found["PublicIp"],
+        }
+
+    def destroy(self, work: Work) -> None:
+        try:
+            work.ec2.disassociate_address(AssociationId=work.id)
+        except Exception as error:
+            if code_of(error) != "InvalidAssociationID.NotFound":
+                raise
+
+
+RESOURCES = (Eip(), EipAssociation())

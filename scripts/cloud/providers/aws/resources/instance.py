@@ -1,0 +1,255 @@
+"""Instance."""
+
+import base64
+import binascii
+from typing import Any
+
+from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
+from cloud.providers.aws.errors import ignoring, retrying, wait_until
+from cloud.providers.aws.resource import Work, all_tags, pairs, unpair
+from cloud.providers.aws.resources import instance_update as update
+from cloud.providers.aws.resources.instance_table import TABLE
+from cloud.providers.difference import Changes
+from cloud.providers.resource import Call, ProviderError
+from cloud.providers.schema import Failure
+from cloud.providers.values import UNKNOWN, has_unknown
+
+_MISSING = ("InvalidInstanceID.NotFound",)
+_CREATE_SECONDS = 10 * MINUTE
+_DELETE_SECONDS = 20 * MINUTE
+_PROPAGATION_SECONDS = 2 * MINUTE  # of IAM, as the official plugin waits
+_USER_DATA_BYTES = 16384  # EC2's limit, before base64
+
+
+class Instance(Ec2Resource):
+    token = "aws:ec2/instance:Instance"  # noqa: S105
+    kind = "instance"
+    table = TABLE
+
+    def validate(self, inputs: dict[str, Any]) -> list[Failure]:
+        failures = []
+        data, encoded = inputs.get("userData"), inputs.get("userDataBase64")
+        if isinstance(data, str) and len(data.encode()) > _USER_DATA_BYTES:
+            failures.append(
+                Failure(
+                    "userData",
+                    f"expected at most {_USER_DATA_BYTES} bytes, found {len(data.encode())}",
+                )
+            )
+        if isinstance(encoded, str) and not _is_base64(encoded):
+            failures.append(Failure("userDataBase64", "must be base64-encoded"))
+        return failures
+
+    def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
+        changes = super().diff(state, inputs, call)
+        for name in ("userData", "userDataBase64"):
+            if name in changes and inputs.get("userDataReplaceOnChange"):
+                changes[name] = (changes[name][0], True)
+        return changes
+
+    def computed_on_update(self, old: dict[str, Any], inputs: dict[str, Any]) -> set[str]:
+        """A stop and start gives a new automatic public address."""
+        restarts = any(
+            name in inputs and inputs[name] != old.get(name)
+            for name in ("instanceType", "userData", "userDataBase64")
+        )
+        return {"publicIp", "publicDns"} if restarts and old.get("publicIp") else set()
+
+    def preview(
+        self, old: dict[str, Any] | None, inputs: dict[str, Any], call: Call
+    ) -> dict[str, Any]:
+        state = super().preview(old, inputs, call)
+        interface = (inputs.get("primaryNetworkInterface") or {}).get("networkInterfaceId")
+        if interface:
+            state["primaryNetworkInterfaceId"] = interface
+        if has_unknown(inputs.get("ami")):
+            state["ami"] = UNKNOWN
+        return state
+
+    # -- create
+
+    def make(self, work: Work) -> str:
+        inputs = work.inputs
+        arguments = work.pick(
+            ImageId="ami",
+            InstanceType="instanceType",
+            KeyName="keyName",
+            EbsOptimized="ebsOptimized",
+            DisableApiTermination="disableApiTermination",
+            DisableApiStop="disableApiStop",
+            InstanceInitiatedShutdownBehavior="instanceInitiatedShutdownBehavior",
+        )
+        arguments["Placement"] = work.pick(
+            AvailabilityZone="availabilityZone",
+            GroupName="placementGroup",
+            GroupId="placementGroupId",
+            PartitionNumber="placementPartitionNumber",
+            Tenancy="tenancy",
+        )
+        arguments["UserData"] = _user_data(inputs)
+        if inputs.get("iamInstanceProfile"):
+            arguments["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
+        if inputs.get("metadataOptions"):
+            arguments["MetadataOptions"] = update.metadata_options(inputs["metadataOptions"])
+        if inputs.get("creditSpecification"):
+            arguments["CreditSpecification"] = {
+                "CpuCredits": inputs["creditSpecification"]["cpuCredits"]
+            }
+        if inputs.get("hibernation"):
+            arguments["HibernationOptions"] = {"Configured": True}
+        if inputs.get("maintenanceOptions"):
+            arguments["MaintenanceOptions"] = {
+                "AutoRecovery": inputs["maintenanceOptions"]["autoRecovery"]
+            }
+        if inputs.get("monitoring"):
+            arguments["Monitoring"] = {"Enabled": True}
+        arguments["BlockDeviceMappings"] = self._devices(work)
+        arguments.update(_network(work))
+        arguments["TagSpecifications"] = self._tags(work)
+        arguments = {key: value for key, value in arguments.items() if value not in (None, {}, [])}
+        answer = retrying(
+            work.call,
+            _PROPAGATION_SECONDS,
+            _profile_not_there_yet,
+            lambda: work.ec2.run_instances(MinCount=1, MaxCount=1, **arguments),
+        )
+        return answer["Instances"][0]["InstanceId"]
+
+    def _tags(self, work: Work) -> list[dict[str, Any]]:
+        root = (work.inputs.get("rootBlockDevice") or {}).get("tags")
+        volume = {**work.session.config.default_tags, **root} if root else {}
+        volume = volume or dict(work.inputs.get("volumeTags") or {})
+        specifications = self.tag_specifications(work)
+        if volume:
+            specifications.append({"ResourceType": "volume", "Tags": pairs(volume)})
+        return specifications
+
+    def _devices(self, work: Work) -> list[dict[str, Any]]:
+        root = work.inputs.get("rootBlockDevice")
+        if not root:
+            return []
+        image = work.inputs["ami"]
+        found = first(work.ec2.describe_images, "Images", (), ImageIds=[image])
+        if found is None:
+            raise ProviderError(f"image {image} (ami) was not found in {work.session.region}")
+        ebs = {
+            key: root[name]
+            for key, name in (
+                ("DeleteOnTermination", "deleteOnTermination"),
+                ("Encrypted", "encrypted"),
+                ("Iops", "iops"),
+                ("KmsKeyId", "kmsKeyId"),
+                ("Throughput", "throughput"),
+                ("VolumeSize", "volumeSize"),
+                ("VolumeType", "volumeType"),
+            )
+            if root.get(name) is not None
+        }
+        ebs.setdefault("DeleteOnTermination", True)
+        return [{"DeviceName": found.get("RootDeviceName", "/dev/xvda"), "Ebs": ebs}]
+
+    def settle(self, work: Work) -> None:
+        def look() -> str | None:
+            found = self._find(work)
+            return found and found["State"]["Name"]
+
+        state = wait_until(
+            work.call,
+            _CREATE_SECONDS,
+            f"instance {work.id}",
+            look,
+            ("running", "stopped", "shutting-down", "terminated"),
+        )
+        if state in ("shutting-down", "terminated"):
+            reason = (self._find(work) or {}).get("StateReason", {}).get("Message", "no reason")
+            raise ProviderError(f"instance {work.id} became {state} after launch: {reason}")
+        if work.inputs.get("sourceDestCheck") is False:
+            work.ec2.modify_instance_attribute(InstanceId=work.id, SourceDestCheck={"Value": False})
+
+    # -- read
+
+    def _find(self, work: Work) -> Any:
+        answer = ignoring(_MISSING, work.ec2.describe_instances, InstanceIds=[work.id])
+        for reservation in (answer or {}).get("Reservations", []):
+            for instance in reservation["Instances"]:
+                return instance
+        return None
+
+    def describe(self, work: Work) -> dict[str, Any] | None:
+        found = self._find(work)
+        if found is None or found["State"]["Name"] == "terminated":
+            return None
+        return update.describe(work, found)
+
+    # -- update
+
+    def change(self, work: Work) -> None:
+        update.change(work, lambda: (self._find(work) or {}).get("State", {}).get("Name"))
+
+    # -- delete
+
+    def destroy(self, work: Work) -> None:
+        if work.old.get("disableApiTermination") and work.old.get("forceDestroy"):
+            work.ec2.modify_instance_attribute(
+                InstanceId=work.id, DisableApiTermination={"Value": False}
+            )
+        ignoring(_MISSING, work.ec2.terminate_instances, InstanceIds=[work.id])
+
+        def look() -> str:
+            found = self._find(work)
+            return found["State"]["Name"] if found else "terminated"
+
+        wait_until(work.call, _DELETE_SECONDS, f"instance {work.id}", look, ("terminated",))
+
+    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
+        super().tag(work, removed, tags)
+
+
+def _profile_not_there_yet(code: str, message: str) -> bool:
+    return code == "InvalidParameterValue" and (
+        "Invalid IAM Instance Profile" in message or "has no associated IAM Roles" in message
+    )
+
+
+def _user_data(inputs: dict[str, Any]) -> str | None:
+    """botocore encodes what RunInstances gets, so both forms are handed over decoded."""
+    if inputs.get("userDataBase64"):
+        return base64.b64decode(inputs["userDataBase64"])  # type: ignore[return-value]
+    return inputs.get("userData")
+
+
+def _is_base64(text: str) -> bool:
+    try:
+        base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return False
+    return True
+
+
+def _network(work: Work) -> dict[str, Any]:
+    inputs = work.inputs
+    interface = (inputs.get("primaryNetworkInterface") or {}).get("networkInterfaceId")
+    if interface:
+        return {"NetworkInterfaces": [{"DeviceIndex": 0, "NetworkInterfaceId": interface}]}
+    groups = inputs.get("vpcSecurityGroupIds")
+    if inputs.get("associatePublicIpAddress") is not None:
+        described = work.pick(
+            AssociatePublicIpAddress="associatePublicIpAddress",
+            SubnetId="subnetId",
+            PrivateIpAddress="privateIp",
+        )
+        described.update({"DeviceIndex": 0, "DeleteOnTermination": True})
+        if groups:
+            described["Groups"] = groups
+        return {"NetworkInterfaces": [described]}
+    network = work.pick(
+        SubnetId="subnetId", PrivateIpAddress="privateIp", SecurityGroups="securityGroups"
+    )
+    if groups:
+        network["SecurityGroupIds"] = groups
+    return network
+
+
+__all__ = ["Instance", "all_tags", "unpair"]
+
+RESOURCES = (Instance(),)

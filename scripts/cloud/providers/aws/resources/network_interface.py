@@ -1,0 +1,282 @@
+"""Network interface and its attachment to an instance."""
+
+import time
+from typing import Any
+
+from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
+from cloud.providers.aws.errors import ignoring, retrying, wait_until
+from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
+from cloud.providers.difference import UPDATE, Changes
+from cloud.providers.resource import Call
+from cloud.providers.schema import BOOLEAN, INTEGER, LIST, SET, Argument, Table
+from cloud.providers.values import has_unknown
+
+_MISSING = ("InvalidNetworkInterfaceID.NotFound",)
+_CREATED_SECONDS = 5 * MINUTE
+_ATTACHED_SECONDS = 5 * MINUTE
+_DETACHED_SECONDS = 10 * MINUTE
+
+
+def find_interface(work: Work, interface_id: str) -> Any:
+    return first(
+        work.ec2.describe_network_interfaces,
+        "NetworkInterfaces",
+        _MISSING,
+        NetworkInterfaceIds=[interface_id],
+    )
+
+
+class NetworkInterface(Ec2Resource):
+    token = "aws:ec2/networkInterface:NetworkInterface"  # noqa: S105
+    kind = "network-interface"
+    table = Table(
+        source="terraform-provider-aws internal/service/ec2/vpc_network_interface.go",
+        # inline attachments, prefixes and IPv6 are not served
+        arguments=(
+            Argument("description"),
+            Argument("interfaceType", replace=True, computed=True),
+            Argument("privateIp", computed=True),
+            # a new primary address replaces, see diff
+            Argument("privateIps", SET, computed=True, conflicts=("privateIpLists",)),
+            Argument("privateIpsCount", INTEGER, computed=True, conflicts=("privateIpLists",)),
+            Argument("privateIpLists", LIST, computed=True),
+            Argument("privateIpListEnabled", BOOLEAN, default=False),
+            REGION,
+            Argument("securityGroups", SET, computed=True),
+            Argument("sourceDestCheck", BOOLEAN, default=True),
+            Argument("subnetId", required=True, replace=True),
+            TAGS,
+        ),
+        outputs=(
+            "arn",
+            "attachments",
+            "macAddress",
+            "outpostArn",
+            "ownerId",
+            "privateDnsName",
+        ),
+    )
+
+    def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
+        """The primary address stays for the interface's life (CustomizeDiff)."""
+        changes = super().diff(state, inputs, call)
+        primary = (state.get("privateIpLists") or [state.get("privateIp")])[0]
+        if inputs.get("privateIpListEnabled"):
+            wanted = (inputs.get("privateIpLists") or [None])[:1]
+            name = "privateIpLists"
+        else:
+            wanted, name = inputs.get("privateIps") or [], "privateIps"
+        if name in changes and (has_unknown(wanted) or primary not in wanted):
+            changes[name] = (UPDATE, True)
+        return changes
+
+    def computed_on_update(self, old: dict[str, Any], inputs: dict[str, Any]) -> set[str]:
+        names = ("privateIps", "privateIpLists", "privateIpsCount")
+        touched = any(name in inputs and inputs[name] != old.get(name) for name in names)
+        return {name for name in names if name not in inputs} if touched else set()
+
+    def make(self, work: Work) -> str:
+        inputs = work.inputs
+        arguments = work.pick(
+            SubnetId="subnetId",
+            Description="description",
+            InterfaceType="interfaceType",
+            Groups="securityGroups",
+        )
+        listed = "privateIpLists" if inputs.get("privateIpListEnabled") else "privateIps"
+        addresses = inputs.get(listed) or []
+        count = inputs.get("privateIpsCount")
+        if not addresses and inputs.get("privateIp"):
+            addresses = [inputs["privateIp"]]
+        if addresses:
+            arguments["PrivateIpAddresses"] = [
+                {"PrivateIpAddress": address, "Primary": index == 0}
+                for index, address in enumerate(addresses)
+            ]
+        elif count:
+            arguments["SecondaryPrivateIpAddressCount"] = count
+        arguments["TagSpecifications"] = self.tag_specifications(work)
+        answer = work.ec2.create_network_interface(**arguments)
+        return answer["NetworkInterface"]["NetworkInterfaceId"]
+
+    def settle(self, work: Work) -> None:
+        def look() -> str | None:
+            found = find_interface(work, work.id)
+            return found and found.get("Status", "available")
+
+        what = f"network interface {work.id}"
+        wait_until(work.call, _CREATED_SECONDS, what, look, ("available", "in-use"))
+        check = work.inputs.get("sourceDestCheck", True)
+        if (find_interface(work, work.id) or {}).get("SourceDestCheck", True) != check:
+            work.ec2.modify_network_interface_attribute(
+                NetworkInterfaceId=work.id, SourceDestCheck={"Value": check}
+            )
+
+    def describe(self, work: Work) -> dict[str, Any] | None:
+        found = find_interface(work, work.id)
+        if found is None:
+            return None
+        addresses = found.get("PrivateIpAddresses", [])
+        ordered = [
+            one["PrivateIpAddress"]
+            for one in sorted(addresses, key=lambda one: not one.get("Primary"))
+        ]
+        attached = found.get("Attachment") or {}
+        attachments = []
+        if attached.get("AttachmentId"):
+            attachments = [
+                {
+                    "attachmentId": attached["AttachmentId"],
+                    "deviceIndex": attached.get("DeviceIndex", 0),
+                    "instance": attached.get("InstanceId", ""),
+                }
+            ]
+        return {
+            "arn": work.session.arn("ec2", f"network-interface/{work.id}"),
+            "attachments": attachments,
+            "description": found.get("Description", ""),
+            "interfaceType": found.get("InterfaceType", "interface"),
+            "macAddress": found["MacAddress"],
+            "outpostArn": found.get("OutpostArn", ""),
+            "ownerId": found.get("OwnerId") or work.session.account,
+            "privateDnsName": found.get("PrivateDnsName", ""),
+            "privateIp": found["PrivateIpAddress"],
+            "privateIps": ordered,
+            "privateIpLists": ordered,
+            "privateIpsCount": len(ordered) - 1,
+            "securityGroups": [one["GroupId"] for one in found.get("Groups", [])],
+            "sourceDestCheck": found.get("SourceDestCheck", True),
+            "subnetId": found["SubnetId"],
+            "tags": unpair(found.get("TagSet")),
+        }
+
+    def change(self, work: Work) -> None:
+        inputs = work.inputs
+        modify = work.ec2.modify_network_interface_attribute
+        if "securityGroups" in inputs and sorted(inputs["securityGroups"]) != sorted(
+            work.old.get("securityGroups") or []
+        ):
+            modify(NetworkInterfaceId=work.id, Groups=inputs["securityGroups"])
+        if inputs.get("description", "") != work.old.get("description", ""):
+            modify(
+                NetworkInterfaceId=work.id,
+                Description={"Value": inputs.get("description", "")},
+            )
+        self._addresses(work)
+
+    def _addresses(self, work: Work) -> None:
+        listed = "privateIpLists" if work.inputs.get("privateIpListEnabled") else "privateIps"
+        if listed not in work.inputs:
+            return
+        before, after = set(work.old.get("privateIps") or []), set(work.inputs[listed])
+        if before - after:
+            work.ec2.unassign_private_ip_addresses(
+                NetworkInterfaceId=work.id, PrivateIpAddresses=sorted(before - after)
+            )
+        if after - before:
+            work.ec2.assign_private_ip_addresses(
+                NetworkInterfaceId=work.id, PrivateIpAddresses=sorted(after - before)
+            )
+
+    def destroy(self, work: Work) -> None:
+        found = find_interface(work, work.id)
+        if found is None:
+            return
+        attached = found.get("Attachment") or {}
+        if attached.get("AttachmentId"):
+            detach(work, work.id, attached["AttachmentId"])
+        retrying(
+            work.call,
+            _DETACHED_SECONDS,
+            lambda code, _: code == "InvalidNetworkInterface.InUse",
+            lambda: ignoring(
+                _MISSING, work.ec2.delete_network_interface, NetworkInterfaceId=work.id
+            ),
+        )
+
+
+def detach(work: Work, interface_id: str, attachment_id: str) -> None:
+    """Detaches and waits until the interface is free. Index 0 only goes with its instance."""
+    missing = ("InvalidAttachmentID.NotFound",)
+    retrying(
+        work.call,
+        _DETACHED_SECONDS,
+        lambda code, _: code == "IncorrectState",
+        lambda: ignoring(
+            missing, work.ec2.detach_network_interface, AttachmentId=attachment_id, Force=True
+        ),
+    )
+
+    def look() -> str:
+        found = find_interface(work, interface_id)
+        attached = (found or {}).get("Attachment") or {}
+        return "detached" if attached.get("AttachmentId") != attachment_id else "attached"
+
+    what = f"attachment {attachment_id}"
+    wait_until(work.call, _DETACHED_SECONDS, what, look, ("detached",))
+
+
+class NetworkInterfaceAttachment(AwsResource):
+    token = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"  # noqa: S105
+    table = Table(
+        source="terraform-provider-aws internal/service/ec2/vpc_network_interface_attachment.go",
+        arguments=(
+            Argument("deviceIndex", INTEGER, required=True, replace=True),
+            Argument("instanceId", required=True, replace=True),
+            Argument("networkCardIndex", INTEGER, replace=True, computed=True),
+            Argument("networkInterfaceId", required=True, replace=True),
+            REGION,
+        ),
+        outputs=("attachmentId", "status"),
+    )
+
+    def make(self, work: Work) -> str:
+        arguments = work.pick(
+            DeviceIndex="deviceIndex",
+            InstanceId="instanceId",
+            NetworkCardIndex="networkCardIndex",
+            NetworkInterfaceId="networkInterfaceId",
+        )
+        return work.ec2.attach_network_interface(**arguments)["AttachmentId"]
+
+    def _attached(self, work: Work) -> Any:
+        values = {**work.old, **work.inputs}
+        if values.get("networkInterfaceId"):
+            found = find_interface(work, values["networkInterfaceId"])
+        else:
+            by_id = [{"Name": "attachment.attachment-id", "Values": [work.id]}]
+            found = first(
+                work.ec2.describe_network_interfaces, "NetworkInterfaces", _MISSING, Filters=by_id
+            )
+        attached = (found or {}).get("Attachment") or {}
+        if attached.get("AttachmentId") != work.id:
+            return None
+        return {**attached, "NetworkInterfaceId": found["NetworkInterfaceId"]}
+
+    def settle(self, work: Work) -> None:
+        def look() -> str | None:
+            found = self._attached(work)
+            return found and found.get("Status", "attached")
+
+        wait_until(work.call, _ATTACHED_SECONDS, f"attachment {work.id}", look, ("attached",))
+
+    def describe(self, work: Work) -> dict[str, Any] | None:
+        found = self._attached(work)
+        if found is None:
+            return None
+        return {
+            "attachmentId": work.id,
+            "deviceIndex": found.get("DeviceIndex", 0),
+            "instanceId": found.get("InstanceId", ""),
+            "networkCardIndex": found.get("NetworkCardIndex", 0),
+            "networkInterfaceId": found["NetworkInterfaceId"],
+            "status": found.get("Status", "attached"),
+        }
+
+    def destroy(self, work: Work) -> None:
+        started = time.monotonic()
+        detach(work, work.old["networkInterfaceId"], work.id)
+        work.call.log("debug", f"detached after {time.monotonic() - started:.1f} s")
+
+
+RESOURCES = (NetworkInterface(), NetworkInterfaceAttachment())
