@@ -57,8 +57,9 @@ class Replication(pulumi.ComponentResource):
             {
                 "node": {
                     "name": node.name,
-                    "replication_address": node.replication_address,
                     "server_id": node.server_id,
+                    "client_address": node.client_address,
+                    "replication_address": node.replication_address,
                 },
                 "peer": {
                     "name": peer.name,

@@ -126,7 +126,7 @@ def _accounts(args: MysqlServerArgs) -> dict[str, Any]:
                 "host": client_host(settings.client_cidr),
                 "privileges": list(user.privileges),
                 "database": database,
-                "require_tls": settings.require_client_tls,
+                "require_ssl": settings.require_client_tls,
             }
             for user in settings.users
             for database in user.databases

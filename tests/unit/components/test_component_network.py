@@ -1,0 +1,130 @@
+"""The two networks: what may reach what, and how interfaces and addresses hang together."""
+
+import pytest
+from conftest import ADMIN, stand_up
+from recording import Recorded
+
+pytestmark = pytest.mark.unit
+
+Rule = tuple[str, str, int, int, str]
+
+
+def rules(ring: Recorded, kind: str) -> set[Rule]:
+    return {
+        (
+            rule.inputs["securityGroupId"].removesuffix("-id"),
+            rule.inputs["ipProtocol"],
+            int(rule.inputs["fromPort"]),
+            int(rule.inputs["toPort"]),
+            rule.inputs["cidrIpv4"],
+        )
+        for rule in ring.of_type(f":SecurityGroup{kind}Rule")
+    }
+
+
+def test_nothing_but_these_connections_is_let_in(ring: Recorded) -> None:
+    assert rules(ring, "Ingress") == {
+        ("ring-network-client-group", "tcp", 3306, 3306, "192.168.100.0/24"),
+        ("ring-network-client-group", "tcp", 22, 22, ADMIN),
+        ("ring-network-node-1-replication-group", "tcp", 3306, 3306, "10.10.1.11/32"),
+        ("ring-network-node-2-replication-group", "tcp", 3306, 3306, "10.10.1.10/32"),
+    }
+
+
+def test_nothing_but_these_connections_is_let_out(ring: Recorded) -> None:
+    assert rules(ring, "Egress") == {
+        ("ring-network-client-group", "tcp", 80, 80, "0.0.0.0/0"),
+        ("ring-network-client-group", "tcp", 443, 443, "0.0.0.0/0"),
+        ("ring-network-node-1-replication-group", "tcp", 3306, 3306, "10.10.1.11/32"),
+        ("ring-network-node-2-replication-group", "tcp", 3306, 3306, "10.10.1.10/32"),
+    }
+
+
+def test_no_security_group_carries_rules_of_its_own(ring: Recorded) -> None:
+    for group in ring.of_type(":SecurityGroup"):
+        assert not {"ingress", "egress"} & set(group.inputs)
+
+
+def test_each_operator_range_gets_a_rule_of_its_own() -> None:
+    both = stand_up(admin_cidrs=(ADMIN, "203.0.113.7/32"))
+    ssh = {rule[4] for rule in rules(both, "Ingress") if rule[2] == 22}
+    assert ssh == {ADMIN, "203.0.113.7/32"}
+
+
+def test_the_networks_are_two_vpcs_with_one_subnet_each_in_one_zone(ring: Recorded) -> None:
+    vpcs = {each.name: each.inputs["cidrBlock"] for each in ring.of_type(":Vpc")}
+    assert vpcs == {
+        "ring-network-client-vpc": "192.168.100.0/24",
+        "ring-network-replication-vpc": "10.10.1.0/24",
+    }
+    subnets = ring.of_type(":Subnet")
+    assert {each.inputs["vpcId"] for each in subnets} == {f"{name}-id" for name in vpcs}
+    assert {each.inputs["availabilityZone"] for each in subnets} == {"eu-central-1a"}
+
+
+def test_a_zone_of_the_settings_is_used() -> None:
+    moved = stand_up(availability_zone="eu-central-1c")
+    zones = {each.inputs["availabilityZone"] for each in moved.of_type(":Subnet")}
+    assert zones == {"eu-central-1c"}
+
+
+def test_only_the_client_network_has_a_way_out(ring: Recorded) -> None:
+    assert [each.inputs["vpcId"] for each in ring.of_type(":InternetGateway")] == [
+        "ring-network-client-vpc-id"
+    ]
+    assert [each.inputs["subnetId"] for each in ring.of_type(":RouteTableAssociation")] == [
+        "ring-network-client-subnet-id"
+    ]
+
+
+@pytest.mark.parametrize(("node", "last"), [("node-1", "10"), ("node-2", "11")])
+def test_each_interface_has_its_fixed_address_and_the_groups_of_its_network(
+    ring: Recorded, node: str, last: str
+) -> None:
+    client = ring.named(f"{node}-client-interface").inputs
+    assert client["privateIps"] == [f"192.168.100.{last}"]
+    assert client["subnetId"] == "ring-network-client-subnet-id"
+    assert client["securityGroups"] == ["ring-network-client-group-id"]
+    replication = ring.named(f"{node}-replication-interface").inputs
+    assert replication["privateIps"] == [f"10.10.1.{last}"]
+    assert replication["subnetId"] == "ring-network-replication-subnet-id"
+    assert replication["securityGroups"] == [f"ring-network-{node}-replication-group-id"]
+
+
+def test_the_public_address_belongs_to_the_client_interface(ring: Recorded) -> None:
+    association = ring.named("node-1-public-address-association").inputs
+    assert association["networkInterfaceId"] == "node-1-client-interface-id"
+    assert "instanceId" not in association
+
+
+def test_first_boot_has_a_way_out(ring: Recorded) -> None:
+    assert {
+        "ring-network-gateway",
+        "ring-network-default-route",
+        "ring-network-client-routes",
+        "ring-network-client-https",
+        "node-1-public-address-association",
+    } <= ring.before("node-1-instance")
+
+
+def test_the_replication_interface_joins_a_launched_instance(ring: Recorded) -> None:
+    attachment = ring.named("node-1-replication-attachment")
+    assert attachment.inputs["deviceIndex"] == 1
+    assert attachment.inputs["instanceId"] == "node-1-instance-id"
+    assert attachment.inputs["networkInterfaceId"] == "node-1-replication-interface-id"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "node-1-client-interface",
+        "node-1-replication-interface",
+        "node-1-instance",
+        "node-1-replication-attachment",
+        "node-1-public-address-association",
+    ],
+)
+def test_what_holds_a_fixed_address_is_deleted_before_it_is_replaced(
+    ring: Recorded, name: str
+) -> None:
+    assert ring.named(name).delete_before_replace

@@ -1,0 +1,123 @@
+"""The instances, the role and the bucket, as AWS gets them."""
+
+import json
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import stand_up
+from recording import Recorded
+
+from components.bucket import tls_only_policy
+from components.first_boot import user_data
+from components.role import own_prefix_policy, trust_policy
+
+pytestmark = pytest.mark.unit
+
+GOLDEN = Path(__file__).parent / "golden"
+HOST_KEY = (
+    "-----BEGIN OPENSSH PRIVATE KEY-----\nZmlyc3Q=\nc2Vjb25k\n-----END OPENSSH PRIVATE KEY-----\n"
+)
+
+
+def boot_text() -> str:
+    return user_data(
+        HOST_KEY, "ssh-ed25519 AAAA mysql-ring\n", "02:00:00:00:00:01", "10.10.1.10/24"
+    )
+
+
+def test_user_data_is_the_golden_file() -> None:
+    assert boot_text() == (GOLDEN / "user-data.yaml").read_text()
+
+
+def test_user_data_is_a_document_that_cloud_init_reads() -> None:
+    text = boot_text()
+    assert text.startswith("#cloud-config\n")
+    document = yaml.safe_load(text)
+    assert document["ssh_keys"]["ed25519_private"] == HOST_KEY
+    assert set(document) == {"ssh_keys", "write_files", "runcmd"}
+    (network,) = document["write_files"]
+    assert network["path"] == "/etc/systemd/network/05-replication.network"
+    assert "MACAddress=02:00:00:00:00:01\n" in network["content"]
+    assert "Gateway" not in network["content"]
+
+
+def test_the_role_policy_is_the_golden_file() -> None:
+    text = own_prefix_policy("arn:aws:s3:::store", "node-1")
+    assert text + "\n" == (GOLDEN / "role-policy.json").read_text()
+
+
+def test_the_role_reaches_its_own_prefix_and_deletes_nothing() -> None:
+    policy = json.loads(own_prefix_policy("arn:aws:s3:::store", "node-1"))
+    actions = json.dumps([statement["Action"] for statement in policy["Statement"]])
+    assert "Delete" not in actions
+    assert "*" not in actions
+    objects = [each for each in policy["Statement"] if "s3:PutObject" in each["Action"]]
+    assert [each["Resource"] for each in objects] == ["arn:aws:s3:::store/mysql/node-1/*"]
+
+
+def test_only_ec2_may_take_the_role() -> None:
+    (statement,) = json.loads(trust_policy())["Statement"]
+    assert statement["Principal"] == {"Service": "ec2.amazonaws.com"}
+
+
+def test_the_bucket_policy_is_the_golden_file() -> None:
+    text = tls_only_policy("arn:aws:s3:::store")
+    assert text + "\n" == (GOLDEN / "bucket-policy.json").read_text()
+
+
+def test_each_node_has_a_role_of_its_own(ring: Recorded) -> None:
+    profiles = {
+        node: ring.named(f"{node}-instance").inputs["iamInstanceProfile"]
+        for node in ("node-1", "node-2")
+    }
+    assert profiles == {"node-1": "node-1-role-profile", "node-2": "node-2-role-profile"}
+
+
+def test_the_bucket_is_private_encrypted_and_versioned(ring: Recorded) -> None:
+    private = ring.of_type(":BucketPublicAccessBlock")[0].inputs
+    assert {private[key] for key in private if key != "bucket"} == {True}
+    encryption = ring.of_type(":BucketServerSideEncryptionConfiguration")[0].inputs
+    (rule,) = encryption["rules"]
+    assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}
+    versioning = ring.of_type(":BucketVersioning")[0].inputs
+    assert versioning["versioningConfiguration"] == {"status": "Enabled"}
+    ownership = ring.of_type(":BucketOwnershipControls")[0].inputs
+    assert ownership["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+
+
+def test_backups_outlive_a_destroy_unless_the_settings_say_otherwise(ring: Recorded) -> None:
+    assert ring.named("ring-bucket-store").inputs["forceDestroy"] is False
+    test = stand_up(destroy_bucket_contents=True)
+    assert test.named("ring-bucket-store").inputs["forceDestroy"] is True
+
+
+def test_the_instance_asks_for_metadata_with_a_token_only(ring: Recorded) -> None:
+    assert ring.named("node-1-instance").inputs["metadataOptions"] == {
+        "httpEndpoint": "enabled",
+        "httpTokens": "required",
+        "httpPutResponseHopLimit": 1,
+    }
+
+
+def test_the_root_volume_is_encrypted_and_as_large_as_the_settings_say() -> None:
+    root = stand_up(root_volume_gib=33).named("node-2-instance").inputs["rootBlockDevice"]
+    assert (root["volumeType"], root["encrypted"], root["volumeSize"]) == ("gp3", True, 33)
+    assert root["tags"]["Name"] == "mysql-ring-test-node-2-root"
+
+
+def test_the_instance_leaves_groups_and_addresses_to_its_interface(ring: Recorded) -> None:
+    inputs = ring.named("node-1-instance").inputs
+    assert inputs["primaryNetworkInterface"] == {"networkInterfaceId": "node-1-client-interface-id"}
+    refused = {"vpcSecurityGroupIds", "securityGroups", "privateIp", "subnetId", "sourceDestCheck"}
+    assert not refused & set(inputs)
+
+
+def test_neither_a_newer_image_nor_another_first_boot_replaces_a_server(ring: Recorded) -> None:
+    assert ring.named("node-1-instance").ignored == {"ami", "userData", "keyName"}
+
+
+def test_the_nodes_run_on_different_hardware(ring: Recorded) -> None:
+    assert ring.named("ring-spread").inputs["strategy"] == "spread"
+    for node in ("node-1", "node-2"):
+        assert ring.named(f"{node}-instance").inputs["placementGroup"] == "ring-spread"

@@ -1,0 +1,236 @@
+"""The settings: their defaults, and one error that lists every mistake."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import pytest
+import yaml
+
+from components.checks import CHECKS, problems_of, require_sound
+from components.configuration import camel, read
+from components.problems import SettingsError
+from components.settings import (
+    ARTICLE_NODES,
+    NodeCertificate,
+    NodeSettings,
+    Settings,
+    UserSettings,
+)
+
+pytestmark = pytest.mark.unit
+
+ROOT = Path(__file__).parents[3]
+ADMIN = ("198.51.100.0/24",)
+
+
+def project() -> dict[str, Any]:
+    return yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
+
+
+def configured(secrets: tuple[str, ...] = (), **values: Any) -> Settings:
+    """The settings as the Pulumi engine hands them over: texts, and JSON for what has parts."""
+    flat = {"adminCidrs": list(ADMIN), **values}
+    texts = {
+        f"mysql-ring:{name}": value if isinstance(value, str) else json.dumps(value)
+        for name, value in flat.items()
+    }
+    pulumi.runtime.set_all_config(texts, [f"mysql-ring:{name}" for name in secrets])
+    return read(pulumi.Config("mysql-ring"))
+
+
+def mistakes(**values: Any) -> set[str]:
+    with pytest.raises(SettingsError) as caught:
+        configured(**values)
+    return {problem.setting for problem in caught.value.problems}
+
+
+def test_every_setting_is_typed_and_described() -> None:
+    for name, declared in project()["config"].items():
+        assert declared["type"] in ("string", "integer", "boolean", "array", "object"), name
+        assert len(declared["description"]) > 20, name
+
+
+def test_the_defaults_of_the_project_are_the_defaults_of_the_program() -> None:
+    defaults = {
+        name: declared["default"]
+        for name, declared in project()["config"].items()
+        if "default" in declared
+    }
+    assert configured(**defaults) == Settings(admin_cidrs=ADMIN)
+
+
+def test_every_setting_of_the_program_is_a_setting_of_the_project() -> None:
+    declared = set(project()["config"])
+    assert declared == {camel(name) for name in Settings.__dataclass_fields__}
+
+
+def test_admin_cidrs_alone_has_no_default() -> None:
+    config = project()["config"]
+    assert [name for name in config if "default" not in config[name]] == ["adminCidrs"]
+
+
+@pytest.mark.parametrize("stack", ["dev", "lab"])
+def test_a_stacks_file_has_known_settings_only(stack: str) -> None:
+    config = yaml.safe_load((ROOT / f"Pulumi.{stack}.yaml").read_text())["config"]
+    own = {name.split(":")[1]: value for name, value in config.items() if name[:6] == "mysql-"}
+    assert configured(**{"adminCidrs": list(ADMIN), **own}).instance_type == "t3.small"
+
+
+def test_the_article_fixes_these_values() -> None:
+    settings = configured()
+    assert settings.client_cidr == "192.168.100.0/24"
+    assert settings.replication_cidr == "10.10.1.0/24"
+    assert settings.nodes == ARTICLE_NODES
+
+
+@pytest.mark.parametrize(
+    ("values", "setting"),
+    [
+        ({"adminCidrs": []}, "adminCidrs"),
+        ({"adminCidrs": ["0.0.0.0/0"]}, "adminCidrs[0]"),
+        ({"adminCidrs": ["198.51.100.1/24"]}, "adminCidrs[0]"),
+        ({"adminCidrs": ["me"]}, "adminCidrs[0]"),
+        ({"clientCidr": "192.168.100.1/24"}, "clientCidr"),
+        ({"clientCidr": "0.0.0.0/0"}, "clientCidr"),
+        ({"replicationCidr": "203.0.113.0/24"}, "replicationCidr"),
+        ({"replicationCidr": "10.10.1.0/29"}, "replicationCidr"),
+        ({"replicationCidr": "192.168.0.0/16"}, "replicationCidr"),
+        ({"instanceType": "big"}, "instanceType"),
+        ({"rootVolumeGib": "many"}, "rootVolumeGib"),
+        ({"rootVolumeGib": "2"}, "rootVolumeGib"),
+        ({"mysqlArchiveUrl": "ftp://example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
+        ({"mysqlArchiveUrl": "https://me:word@example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
+        ({"mysqlArchiveChecksum": "md5:abc"}, "mysqlArchiveChecksum"),
+        ({"mysqlSettings": {"server-id": "7"}}, "mysqlSettings.server-id"),
+        ({"mysqlSettings": {"log_bin": "x"}}, "mysqlSettings.log_bin"),
+        ({"mysqlSettings": {"tmp_table_sice": "1M"}}, "mysqlSettings.tmp_table_sice"),
+        ({"mysqlSettings": {"tmp_table_size": "1M\nssl=0"}}, "mysqlSettings.tmp_table_size"),
+        ({"mysqlSettings": {"tmp_table_size": [1]}}, "mysqlSettings.tmp_table_size"),
+        ({"mysqlSettings": "text"}, "mysqlSettings"),
+        ({"databases": ["mysql"]}, "databases[0]"),
+        ({"databases": ["a b"]}, "databases[0]"),
+        ({"users": [{"name": "app", "databases": ["other"]}]}, "users[0].databases"),
+        ({"users": [{"name": "root", "databases": ["app"]}]}, "users[0].name"),
+        ({"users": [{"name": "x" * 17, "databases": ["app"]}]}, "users[0].name"),
+        ({"users": [{"name": "app"}]}, "users[0]"),
+        ({"users": [{"name": "app", "databases": ["app"], "host": "%"}]}, "users[0]"),
+        ({"users": [{"name": "app", "databases": "app"}]}, "users[0].databases"),
+        ({"replicationUser": "root"}, "replicationUser"),
+        ({"requireClientTls": "perhaps"}, "requireClientTls"),
+        ({"tags": {"Name": "mine"}}, "tags.Name"),
+        ({"nodes": []}, "nodes"),
+        ({"adminCidr": "198.51.100.0/24"}, "adminCidr"),
+        ({"passwords": {"root": "word"}}, "passwords"),
+    ],
+)
+def test_a_wrong_value_is_refused_by_the_name_of_its_setting(
+    values: dict[str, Any], setting: str
+) -> None:
+    assert setting in mistakes(**values)
+
+
+def node(**changes: Any) -> list[NodeSettings]:
+    first = {**ARTICLE_NODES[0].__dict__, **changes}
+    return [NodeSettings(**first), ARTICLE_NODES[1]]
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"client_address": "192.168.101.10"}, "nodes[0].clientAddress"),
+        ({"client_address": "192.168.100.3"}, "nodes[0].clientAddress"),
+        ({"client_address": "192.168.100.255"}, "nodes[0].clientAddress"),
+        ({"replication_address": "ten"}, "nodes[0].replicationAddress"),
+        ({"replication_address": "10.10.1.11"}, "nodes.replicationAddress"),
+        ({"server_id": 0}, "nodes[0].serverId"),
+        ({"server_id": 2}, "nodes.serverId"),
+        ({"auto_increment_offset": 2}, "nodes.autoIncrementOffset"),
+        ({"auto_increment_offset": 3}, "nodes[0].autoIncrementOffset"),
+        ({"name": "node-2"}, "nodes.name"),
+        ({"name": "Node_1"}, "nodes[0].name"),
+    ],
+)
+def test_a_wrong_node_is_refused_by_the_name_of_its_setting(
+    changes: dict[str, Any], setting: str
+) -> None:
+    settings = Settings(admin_cidrs=ADMIN, nodes=tuple(node(**changes)))
+    assert setting in {problem.setting for problem in problems_of(settings)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "setting"),
+    [
+        ({"passwords": {"root": "x" * 33}}, "passwords.root"),
+        ({"passwords": {"root": "with space"}}, "passwords.root"),
+        ({"passwords": {"nobody": "word"}}, "passwords.nobody"),
+        ({"ca_certificate": "PEM"}, "caPrivateKey"),
+        ({"ca_private_key": "PEM"}, "caCertificate"),
+        ({"ssh_private_key": "ssh-ed25519 AAAA"}, "sshPrivateKey"),
+        (
+            {"node_certificates": {"node-1": NodeCertificate("c", "-----BEGIN PRIVATE KEY-----")}},
+            "nodeCertificates.node-1.key",
+        ),
+    ],
+)
+def test_a_wrong_secret_is_refused_without_being_shown(
+    changes: dict[str, Any], setting: str
+) -> None:
+    settings = Settings(admin_cidrs=ADMIN, **changes)
+    problems = problems_of(settings)
+    assert setting in {problem.setting for problem in problems}
+    text = str(SettingsError(problems)) + repr(settings)
+    for value in ("with space", "x" * 33, "PEM", "BEGIN PRIVATE KEY"):
+        if value != changes.get("ca_certificate"):
+            assert value not in text
+
+
+def test_a_secret_in_plain_text_is_refused_and_an_encrypted_one_is_read() -> None:
+    passwords = {"root": "given-word"}
+    with pytest.raises(SettingsError) as caught:
+        configured(passwords=passwords)
+    assert "pulumi config set --secret passwords" in str(caught.value)
+    assert "given-word" not in str(caught.value)
+    assert configured(secrets=("passwords",), passwords=passwords).passwords == passwords
+
+
+def test_a_secret_of_the_wrong_shape_is_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        configured(secrets=("passwords", "nodeCertificates"), passwords="hush", nodeCertificates=[])
+    assert "hush" not in str(caught.value)
+
+
+def test_one_error_lists_every_mistake_with_value_and_expectation() -> None:
+    with pytest.raises(SettingsError) as caught:
+        configured(adminCidrs=[], clientCidr="everywhere", rootVolumeGib="many", instanceTyp="x")
+    text = str(caught.value)
+    assert len(caught.value.problems) == 4
+    assert "clientCidr: found everywhere, expected an IPv4 range" in text
+    assert "instanceTyp: found a value, expected a setting" in text
+    assert "did you mean instanceType?" in text
+
+
+def test_an_unread_setting_is_not_judged_by_its_default() -> None:
+    assert mistakes(nodes="two") == {"nodes"}
+
+
+def test_yaml_values_are_taken_as_written() -> None:
+    settings = configured(
+        mysqlSettings={"max_connections": 77, "query_cache_type": 0, "old": True},
+        users=[{"name": "app", "databases": ["app"], "privileges": ["SELECT"]}],
+        tags={"CostCentre": 12},
+    )
+    assert settings.mysql_settings == {
+        "max_connections": "77",
+        "query_cache_type": "0",
+        "old": "true",
+    }
+    assert settings.users == (UserSettings("app", ("app",), ("SELECT",)),)
+    assert settings.tags == {"CostCentre": "12"}
+
+
+def test_sound_settings_pass_every_check() -> None:
+    settings = Settings(admin_cidrs=ADMIN)
+    assert [problem for check in CHECKS for problem in check(settings)] == []
+    require_sound(settings)
