@@ -1,5 +1,6 @@
 """The stand-in cloud's process: started, found and stopped."""
 
+import contextlib
 import json
 import os
 import signal
@@ -10,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cloud.cli.errors import LabError
-from cloud.lab import Lab, is_alive
+from cloud.lab import Lab, is_alive, process_start, write_private
 
 START_SECONDS = 120
 """Includes the boot of the hosts that a stopped lab had."""
@@ -20,12 +21,8 @@ LOG_LINES = 15
 
 def running(lab: Lab) -> int | None:
     """The number of the lab's serving daemon, if there is one."""
-    try:
-        ready = json.loads(lab.ready.read_text())
-        pid, start = int(ready["pid"]), int(ready["start"])
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
-    return pid if is_alive(pid, start) else None
+    process = _process(lab.ready, "started")
+    return process[0] if process else None
 
 
 def start(lab: Lab, base: Path) -> bool:
@@ -33,28 +30,18 @@ def start(lab: Lab, base: Path) -> bool:
     if running(lab) is not None:
         return False
     lab.cloud.mkdir(parents=True, exist_ok=True)
-    lab.ready.unlink(missing_ok=True)
     log = lab.cloud / "daemon.log"
-    argv = _argv(lab, "--base", str(base), "--mirror", str(lab.mirror))
-    with log.open("a") as output:
-        process = subprocess.Popen(
-            argv,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-            cwd="/",
-        )
+    # An `up` that was killed may have started a daemon that does not serve yet.
+    process = _process(_record(lab), "start") or _spawn(lab, base, log)
     deadline = time.monotonic() + START_SECONDS
     while running(lab) is None:
-        if process.poll() is not None:
+        if not is_alive(*process):
             raise LabError(
-                f"the stand-in cloud ended with {process.returncode} before it served (its log: "
-                f"{log}):\n{_tail(log)}\nnext step: correct that, or `scripts/lab down`, "
-                "then `scripts/lab up`"
+                f"the stand-in cloud ended before it served (its log: {log}):\n{_tail(log)}\n"
+                "expected it to serve; correct that, or `scripts/lab down`, then `scripts/lab up`"
             )
         if time.monotonic() > deadline:
-            os.killpg(process.pid, signal.SIGKILL)
+            _end(process)
             raise LabError(
                 f"the stand-in cloud did not serve within {START_SECONDS} s (its log: {log}):\n"
                 f"{_tail(log)}\nnext step: `scripts/lab down`, then `scripts/lab up`"
@@ -63,19 +50,27 @@ def start(lab: Lab, base: Path) -> bool:
     return True
 
 
+def _spawn(lab: Lab, base: Path, log: Path) -> tuple[int, int]:
+    with log.open("a") as output:
+        process = subprocess.Popen(
+            _argv(lab, "--base", str(base), "--mirror", str(lab.mirror)),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            cwd="/",
+        )
+    start = process_start(process.pid) or 0
+    write_private(_record(lab), json.dumps({"pid": process.pid, "start": start}) + "\n")
+    return process.pid, start
+
+
 def stop(lab: Lab, say: Callable[[str], None]) -> None:
     """End the daemon with its hosts, then remove what an unclean end may have left."""
-    pid = running(lab)
-    if pid is not None:
-        ticks = int(json.loads(lab.ready.read_text())["start"])
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + STOP_SECONDS
-        while is_alive(pid, ticks):
-            say("stop the hosts and the stand-in cloud")
-            if time.monotonic() > deadline:
-                os.kill(pid, signal.SIGKILL)
-                deadline += 10
-            time.sleep(0.1)
+    process = _process(_record(lab), "start") or _process(lab.ready, "started")
+    if process is not None:
+        say("stop the hosts and the stand-in cloud")
+        _end(process)
     say("remove namespaces and mounts")
     done = subprocess.run(
         _argv(lab, "--cleanup"), capture_output=True, text=True, timeout=STOP_SECONDS, cwd="/"
@@ -86,6 +81,32 @@ def stop(lab: Lab, say: Callable[[str], None]) -> None:
             f"{(done.stderr or done.stdout).strip()[-1500:]}\n"
             "expected it to end what the lab started; correct that and run `scripts/lab down` again"
         )
+
+
+def _record(lab: Lab) -> Path:
+    return lab.folder / "daemon.json"
+
+
+def _process(record: Path, key: str) -> tuple[int, int] | None:
+    """Number and start of the process that a file names, if that process is there."""
+    try:
+        document = json.loads(record.read_text())
+        pid, start = int(document["pid"]), int(document[key])
+    except (FileNotFoundError, ValueError, KeyError):
+        return None
+    return (pid, start) if is_alive(pid, start) else None
+
+
+def _end(process: tuple[int, int]) -> None:
+    """SIGTERM, a bounded wait, SIGKILL."""
+    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 10)):
+        if not is_alive(*process):
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process[0], number)
+        deadline = time.monotonic() + seconds
+        while is_alive(*process) and time.monotonic() < deadline:
+            time.sleep(0.05)
 
 
 def _argv(lab: Lab, *arguments: str) -> list[str]:

@@ -101,7 +101,7 @@ def up(lab: Lab) -> Update:
     events = lab.folder / "events.json"
     events.unlink(missing_ok=True)
     argv = ["pulumi", "up", "--yes", "--skip-preview", "--suppress-outputs"]
-    argv += ["--suppress-permalink", "true", "--event-log", str(events)]
+    argv += ["--suppress-permalink=true", "--event-log", str(events)]
     argv += [] if sys.stderr.isatty() else ["--non-interactive", "--color", "never"]
     process = subprocess.Popen(
         argv_in_world(lab, argv),

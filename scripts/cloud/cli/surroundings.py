@@ -18,8 +18,8 @@ def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, s
     The virtual environment comes first on PATH: the language host starts its Python from there.
     """
     kept = {key: value for key, value in caller.items() if key in KEPT or key.startswith("LC_")}
-    toolchain = (lab.folder / "toolchain").read_text().split("\n")
-    path = os.pathsep.join(filter(None, [str(Path(sys.prefix) / "bin"), *toolchain, SYSTEM_PATH]))
+    toolchain = (lab.folder / "toolchain").read_text().strip()
+    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), toolchain, SYSTEM_PATH])
     return {
         **kept,
         "PATH": path,

@@ -23,7 +23,6 @@ class Prepared:
     """What the set-up brought: where each part is, and how long each part took."""
 
     base_tree: Path
-    toolchain: tuple[Path, ...]
     seconds: dict[str, float]
 
 
@@ -41,14 +40,16 @@ def prepare(lab: Lab) -> Prepared:
     mirror_entry = mirror.entry(sources, base_entry, lab.cache)
     jobs = [Job(base_entry), Job(archive_entry), Job(mirror_entry, after=(base_entry.name,))]
     installed = toolchain.installed_cli()
-    tools = [] if installed else [toolchain.cli_entry(), toolchain.host_entry()]
-    jobs += [Job(entry) for entry in tools]
+    bundle = toolchain.bundle_entry(lab.cache)
+    if installed is None:
+        tools = (toolchain.cli_entry(), toolchain.host_entry())
+        jobs += [Job(entry) for entry in tools]
+        jobs.append(Job(bundle, after=tuple(entry.name for entry in tools)))
     seconds = build_all(jobs, lab.cache)
     compose_mirror(lab, mirror_entry.path(lab.cache), archive_entry.path(lab.cache))
-    folders = (installed,) if installed else tuple(entry.path(lab.cache) for entry in tools)
     lab.create()
-    write_private(lab.folder / "toolchain", "\n".join(map(str, folders)))
-    return Prepared(base_entry.path(lab.cache) / base.TREE, folders, seconds)
+    write_private(lab.folder / "toolchain", str(installed or bundle.path(lab.cache)))
+    return Prepared(base_entry.path(lab.cache) / base.TREE, seconds)
 
 
 def build_all(jobs: list[Job], cache: Path) -> dict[str, float]:

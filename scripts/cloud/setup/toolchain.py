@@ -58,6 +58,19 @@ def host_entry() -> Entry:
     return Entry("pulumi-language-python", _digest("pulumi-language-python", HOST_FLAGS), _host)
 
 
+def bundle_entry(cache: Path) -> Entry:
+    """Both in one folder, as in a release of Pulumi: the CLI looks beside itself for its host."""
+    parts = (cli_entry(), host_entry())
+
+    def build(folder: Path, _report: Report) -> None:
+        for part in parts:
+            for program in part.path(cache).iterdir():
+                if program.stat().st_mode & 0o111:
+                    (folder / program.name).hardlink_to(program)
+
+    return Entry("pulumi", digest_of(*(part.digest for part in parts)), build)
+
+
 def _host(folder: Path, report: Report) -> None:
     name = "pulumi-language-python"
     _go_build(name, HOST_MODULE, HOST_FLAGS, folder, name, report)

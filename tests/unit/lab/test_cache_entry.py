@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from cloud.setup import entry as module
 from cloud.setup.entry import MARKER, Entry, Report, SetupError, Stopped, digest_of
 

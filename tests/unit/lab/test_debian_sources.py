@@ -3,7 +3,6 @@
 from pathlib import Path, PurePosixPath
 
 import pytest
-
 from cloud.setup.debian import (
     Source,
     parse_sources,

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-
 from cloud.cli import check, connect, errors, main, nodes, take_down
 from cloud.cli.check import Result
 from cloud.lab import Lab
@@ -154,5 +153,5 @@ def test_the_entry_itself_is_checked() -> None:
 def test_an_unknown_node_is_answered_with_those_there_are() -> None:
     ring = nodes.Nodes.__new__(nodes.Nodes)
     ring.all = {"node-2": {}, "node-1": {}}
-    with pytest.raises(errors.LabError, match="'node-3'.*node-1, node-2"):
+    with pytest.raises(errors.LabError, match=r"'node-3'.*node-1, node-2"):
         ring.check("node-3")

@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from cloud.lab import (
     Lab,
     is_alive,

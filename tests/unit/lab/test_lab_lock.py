@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
 from cloud.cli import lock
 from cloud.cli.errors import BUSY, USAGE, LabError
 from cloud.lab import Lab, process_start

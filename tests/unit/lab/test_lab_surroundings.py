@@ -6,7 +6,6 @@ import time
 from pathlib import Path
 
 import pytest
-
 from cloud.cli import stack
 from cloud.cli.errors import LabError
 from cloud.cli.surroundings import environment
@@ -24,7 +23,7 @@ def lab(tmp_path: Path) -> Lab:
     made = Lab(tmp_path / "lab", tmp_path / "cache", tmp_path / "checkout")
     made.create()
     made.checkout.mkdir()
-    (made.folder / "toolchain").write_text("/cache/cli\n/cache/host")
+    (made.folder / "toolchain").write_text("/cache/pulumi")
     return made
 
 
@@ -37,7 +36,7 @@ def test_no_credential_of_the_caller_gets_into_the_lab(lab: Lab) -> None:
         "PULUMI_CONFIG_PASSPHRASE": "p",
         "PYTHONPATH": "/elsewhere",
         "HOME": "/root",
-        "SSH_AUTH_SOCK": "/tmp/agent",
+        "SSH_AUTH_SOCK": "/run/agent",
         "TERM": "xterm",
         "LC_ALL": "C.UTF-8",
     }
@@ -46,14 +45,14 @@ def test_no_credential_of_the_caller_gets_into_the_lab(lab: Lab) -> None:
     assert found["LC_ALL"] == "C.UTF-8"
     assert found["HOME"] == str(lab.home)
     assert set(found) & set(caller) == {"TERM", "LC_ALL", "HOME"}
-    assert not {value for value in caller.values()} & {
+    assert not set(caller.values()) & {
         value for key, value in found.items() if key not in ("TERM", "LC_ALL")
     }
 
 
 def test_the_cli_and_the_language_host_come_before_the_systems_programs(lab: Lab) -> None:
     path = environment(lab, {})["PATH"].split(os.pathsep)
-    assert path.index("/cache/cli") < path.index("/cache/host") < path.index("/usr/bin")
+    assert path.index("/cache/pulumi") < path.index("/usr/bin")
     assert path[0].endswith("/bin")
 
 

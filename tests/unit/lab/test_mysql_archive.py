@@ -8,7 +8,6 @@ import tarfile
 from pathlib import Path
 
 import pytest
-
 from cloud.setup.archive import STORED_BLOCK, check_integrity, gzip_stored, members, write_archive
 from cloud.setup.entry import SetupError
 
