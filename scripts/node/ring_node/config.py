@@ -92,7 +92,10 @@ def _judge(content: bytes) -> dict[str, str]:
         wrong = [problems.strip()[-600:] or f"exit status {status}"]
     if wrong:
         raise NodeError(
-            Exit.REFUSED, f"mysqld refuses this my.cnf: {' | '.join(wrong)}", "a file that it takes", SETTINGS
+            Exit.REFUSED,
+            f"mysqld refuses this my.cnf: {' | '.join(wrong)}",
+            "a file that it takes",
+            SETTINGS,
         )
     stated = re.search(rb"^\s*log[-_]error\s*=\s*(\S+)", content, re.MULTILINE)
     return {**variables(output), "log-error": stated[1].decode() if stated else ""}

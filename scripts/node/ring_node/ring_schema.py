@@ -12,10 +12,12 @@ server can lack the row that an event of the other one updates.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .shows import Position
-from .sql import Session
+
+if TYPE_CHECKING:
+    from .sql import Session
 
 SCHEMA = "mysql_ring"
 SYSTEM_SCHEMAS = ("mysql", "information_schema", "performance_schema", SCHEMA)

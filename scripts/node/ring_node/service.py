@@ -41,6 +41,10 @@ def state(unit: str) -> tuple[str, int]:
     return shown.get("ActiveState", "unknown"), int(shown.get("MainPID", "0"))
 
 
+def installed() -> bool:
+    return (paths.UNITS / paths.MYSQL_SERVICE).exists()
+
+
 def running() -> bool:
     return state(paths.MYSQL_SERVICE)[0] in ("active", "activating", "reloading")
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .sql import Session
+if TYPE_CHECKING:
+    from .sql import Session
 
 
 class Position(NamedTuple):

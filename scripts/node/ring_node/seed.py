@@ -1,0 +1,181 @@
+"""Verb `seed`: decide where this node's data comes from, and fetch it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import copying, documents, files, paths, ring_files, ring_schema, ring_state, service, sql
+from .documents import Pair
+from .errors import Exit, NodeError, refused, too_late
+from .join import Refusal, Seed, State, decide_seed
+from .report import Report
+from .ring_schema import Origin
+from .shows import show_master_status, show_slave_status
+from .sql import Session
+from .waiting import Deadline, poll
+
+PEER_SECONDS = 60.0
+QUIET_SECONDS = 600.0
+DRAIN_SECONDS = 600.0
+LOCK_WAIT = 60
+
+
+def run(document: Any) -> Report:
+    report = Report("seed")
+    pair = documents.pair(document)
+    remember_peer(pair, report)
+    login = ring_files.credentials().peer
+    with sql.own(report) as own:
+        if ring_schema.exists(own) and ring_schema.add_rows(
+            own, pair.node.server_id, pair.peer.server_id
+        ):
+            report.did("rows of both nodes in the ring's schema")
+        try:
+            with sql.other(
+                pair.peer.replication_address, login, report, seconds=PEER_SECONDS
+            ) as other:
+                step(own, other, pair, report)
+        except NodeError as error:
+            if error.code != Exit.UNREACHABLE or not _joined(own):
+                raise
+            report.note(f"this node has joined; the peer cannot be asked now: {error.found}")
+            report.facts["outcome"] = "joined"
+    return report
+
+
+def remember_peer(pair: Pair, report: Report) -> None:
+    if ring_files.node() != pair.node:
+        raise refused(
+            f"{paths.NODE} is not of {pair.node.name} as the document has it",
+            "the same node",
+            "run `ring-node tools` with the same settings first",
+        )
+    if files.write(paths.PEER, documents.to_json(pair.peer), mode=0o644):
+        report.did(f"{paths.PEER} says who the peer is: {pair.peer.name}")
+
+
+def step(own: Session, other: Session, pair: Pair, report: Report) -> None:
+    """One decision, and what it asks for."""
+    me, peer = states(own, other, pair)
+    decision = decide_seed(me, peer)
+    if isinstance(decision, Refusal):
+        ring_state.raise_refusal(decision)
+    elif decision is Seed.BEGIN:
+        _begin(own, other, me, peer, report)
+    elif decision in (Seed.COPY, Seed.COPY_AGAIN):
+        _copy(own, other, me, peer, pair, report)
+    elif decision is Seed.SERVE:
+        _serve(own, me, peer, report)
+    assert isinstance(decision, Seed)
+    report.facts["outcome"] = decision.name.lower()
+    report.facts["why"] = decision.value
+
+
+def states(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
+    me = ring_state.read(own, pair.node.name)
+    peer = ring_state.read(other, pair.peer.name)
+    ring_state.check_id(me, pair.node.server_id)
+    ring_state.check_id(peer, pair.peer.server_id)
+    return me, peer
+
+
+def _joined(own: Session) -> bool:
+    source = ring_schema.read_source(own) if ring_schema.exists(own) else None
+    return source is not None and source.state == "wired" and not service.fenced()
+
+
+def _begin(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
+    """Writes down from where the peer must read, as of a moment when nothing is there."""
+    created = copying.create_databases(own, ring_schema.databases(other))
+    own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
+    own.do("FLUSH TABLES WITH READ LOCK")
+    try:
+        found = ring_schema.content(own)
+        position = show_master_status(own)
+    finally:
+        own.do("UNLOCK TABLES")
+    if found:
+        raise too_late(
+            f"data appeared while the ring was being made: {found[0]}",
+            "an empty node",
+            "run this again: it decides anew",
+        )
+    if position is None:
+        raise _no_binary_log(me)
+    ring_schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", position, None))
+    if created:
+        report.did(f"databases like the peer's: {', '.join(created)}")
+    report.did(f"{peer.name} must read from {position} on")
+
+
+def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
+    service.raise_fence(report)
+    own.do("SET GLOBAL read_only = 1")
+    if me.empty and not me.copying and ring_schema.content(own):
+        raise too_late(
+            "data appeared before this node was fenced",
+            "an empty node",
+            "run this again: it decides anew",
+        )
+    _stop_slave(own)
+    ring_schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
+    _wait_until_quiet(other, peer)
+    login = ring_files.credentials().peer
+    copied_at = copying.copy(own, other, pair.peer, login, report)
+    position = show_master_status(own)
+    if position is None:
+        raise _no_binary_log(me)
+    ring_schema.write_origin(
+        own, Origin(me.uuid, peer.uuid, "copied", "copied", position, copied_at)
+    )
+    report.did(f"{peer.name} must read from {position} on")
+
+
+def _wait_until_quiet(other: Session, peer: State) -> None:
+    """The peer has applied all that it got from this node's predecessor.
+
+    What it applied after the copy would carry this node's server id, and be skipped here.
+    """
+
+    def quiet() -> bool | None:
+        slave = show_slave_status(other)
+        return True if slave is None or (slave.io_stopped and slave.drained) else None
+
+    if poll(quiet, Deadline(QUIET_SECONDS)) is None:
+        raise too_late(
+            f"{peer.name} still applies what it got from a former peer",
+            f"its slave stopped by its own seed within {QUIET_SECONDS:.0f} s",
+            f"run `ring-node seed` on {peer.name}, then this again",
+        )
+
+
+def _serve(own: Session, me: State, peer: State, report: Report) -> None:
+    if me.slave is None or me.follows(peer):
+        return
+    own.do("STOP SLAVE IO_THREAD")
+
+    def drained() -> bool | None:
+        slave = show_slave_status(own)
+        return True if slave is None or slave.drained or slave.sql_running == "No" else None
+
+    poll(drained, Deadline(DRAIN_SECONDS))
+    slave = show_slave_status(own)
+    if slave is not None and not slave.drained:
+        raise refused(
+            f"events of the former {peer.name} are not applied: {slave.errors or 'still at work'}",
+            "all of them applied before this node is copied",
+            "resolve the error and START SLAVE SQL_THREAD, or RESET SLAVE to give them up; then "
+            "run this again",
+        )
+    if slave is not None and slave.sql_running != "No":
+        own.do("STOP SLAVE")
+        report.did(f"stopped following the former {peer.name}; all that came from it is applied")
+
+
+def _stop_slave(own: Session) -> None:
+    if show_slave_status(own) is not None:
+        own.do("STOP SLAVE")
+
+
+def _no_binary_log(me: State) -> NodeError:
+    return refused(f"{me.name} writes no binary log", "log-bin in my.cnf", "run `ring-node config`")
