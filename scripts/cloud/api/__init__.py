@@ -1,0 +1,1 @@
+"""The AWS API of the lab: moto's server, extended where AWS does more."""

@@ -1,0 +1,118 @@
+"""Addresses that the lab can route: public ones of its own network, private ones that are free."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models import elastic_network_interfaces
+from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressBackend
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
+
+from cloud.network.names import PUBLIC_NETWORK
+
+RESERVED_AT_START = 4
+"""AWS keeps the first four addresses of a subnet and the last one."""
+
+_moto_allocate = ElasticAddressBackend.allocate_address
+_moto_create = NetworkInterfaceBackend.create_network_interface
+_moto_delete = NetworkInterfaceBackend.delete_network_interface
+
+
+def _all_backends() -> list[Any]:
+    from moto.ec2.models import ec2_backends
+
+    return [backend for _, _, backend in ec2_backends.iter_backends()]
+
+
+def free_public_address() -> str:
+    """The lowest public address that no allocation and no interface of any region has."""
+    taken = set()
+    for backend in _all_backends():
+        taken |= {address.public_ip for address in backend.addresses}
+        taken |= {eni.public_ip for eni in backend.enis.values() if eni.public_ip}
+    for address in ipaddress.ip_network(PUBLIC_NETWORK).hosts():
+        if str(address) not in taken:
+            return str(address)
+    raise EC2ClientError(
+        "AddressLimitExceeded", f"The lab has no free public address in {PUBLIC_NETWORK}."
+    )
+
+
+def _allocate(
+    self: Any, domain: str, address: str | None = None, tags: dict[str, str] | None = None
+) -> Any:
+    if address is not None:
+        if ipaddress.ip_address(address) not in ipaddress.ip_network(PUBLIC_NETWORK):
+            raise EC2ClientError(
+                "InvalidParameterValue", f"Address {address} is not within {PUBLIC_NETWORK}."
+            )
+        if any(known.public_ip == address for known in self.addresses):
+            raise EC2ClientError(
+                "InvalidAddress.InUse", f"The address {address} is already allocated."
+            )
+    return _moto_allocate(self, domain, address or free_public_address(), tags)
+
+
+def _free_private_address(backend: Any, subnet: Any) -> str:
+    network = subnet.cidr
+    taken = {
+        entry["PrivateIpAddress"]
+        for eni in backend.enis.values()
+        if eni.subnet.id == subnet.id
+        for entry in eni.private_ip_addresses
+    }
+    for number in range(RESERVED_AT_START, network.num_addresses - 1):
+        if str(network[number]) not in taken:
+            return str(network[number])
+    raise EC2ClientError(
+        "InsufficientFreeAddressesInSubnet",
+        f"The specified subnet '{subnet.id}' does not have enough free addresses to satisfy"
+        " the request.",
+    )
+
+
+def _create_interface(
+    self: Any,
+    subnet: Any,
+    private_ip_address: Any,
+    private_ip_addresses: Any = None,
+    *args: Any,
+    **kwargs: Any,
+) -> Any:
+    if not private_ip_address and not private_ip_addresses:
+        found = self.get_subnet(subnet) if isinstance(subnet, str) else subnet
+        private_ip_address = _free_private_address(self, found)
+    return _moto_create(self, subnet, private_ip_address, private_ip_addresses, *args, **kwargs)
+
+
+def _delete_interface(self: Any, eni_id: str) -> None:
+    """Forget the public address of an interface that goes, so that it can be associated again."""
+    for address in self.addresses:
+        if address.eni is not None and address.eni.id == eni_id:
+            self.disassociate_address(association_id=address.association_id)
+    _moto_delete(self, eni_id)
+
+
+def _instance_id(self: Any) -> str:
+    if self.instance is not None:
+        return self.instance.id
+    if self.eni is not None and self.eni.instance is not None:
+        return self.eni.instance.id
+    return ""
+
+
+def _automatic_address(self: Any) -> None:
+    if str(self.public_ip_auto_assign).lower() == "true" and self.public_ip is None:
+        self.public_ip = free_public_address()
+
+
+def install() -> None:
+    """Put these functions in the place of moto's."""
+    setattr(ElasticAddress, "instance_id", property(_instance_id))
+    setattr(ElasticAddressBackend, "allocate_address", _allocate)
+    setattr(NetworkInterfaceBackend, "create_network_interface", _create_interface)
+    setattr(NetworkInterfaceBackend, "delete_network_interface", _delete_interface)
+    setattr(NetworkInterface, "check_auto_public_ip", _automatic_address)
+    setattr(elastic_network_interfaces, "random_public_ip", free_public_address)

@@ -1,0 +1,185 @@
+"""The AWS API as a WSGI application: moto's, one request at a time, kept on disk, in AWS's words."""
+
+from __future__ import annotations
+
+import io
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+from html import escape
+from typing import Any
+from urllib.parse import parse_qs
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from cloud.api import addresses, instances, placement, seed
+from cloud.api.snapshot import Snapshot, take
+from cloud.api.state import SERVICES, TOGETHER, Store, backends
+
+log = logging.getLogger("cloud.api")
+
+READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
+FORM = "application/x-www-form-urlencoded"
+
+_installed = threading.Lock()
+_done = False
+
+
+def install() -> None:
+    """Extend moto, once in a process."""
+    global _done
+    with _installed:
+        if not _done:
+            seed.install()
+            instances.install()
+            addresses.install()
+            placement.install()
+            _done = True
+
+
+class Api:
+    """One request after the other; a change is on disk before its answer leaves."""
+
+    def __init__(self, store: Store, changed: Callable[[], None]) -> None:
+        install()
+        self.lock = threading.RLock()
+        self.store = store
+        self.changed = changed
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "")
+        if path.startswith(("/moto-api", "/latest/")):
+            start_response("404 Not Found", [("Content-Type", "text/plain")])
+            return [b"not found\n"]
+        _buffer(environ)
+        service, action = identify(environ)
+        answer = _Answer()
+        with self.lock:
+            try:
+                body = answer.collect(self.moto(environ, answer.start))
+            except Exception as error:
+                body = answer.fail(service, action, error)
+            if changes(environ, service, action):
+                self.store.save(TOGETHER.get(service, SERVICES))
+                log.info("%s %s: %s", service, action, answer.status.split()[0])
+                if service == "ec2":
+                    self.changed()
+        start_response(answer.status, answer.headers)
+        return [body]
+
+    def snapshot(self) -> Snapshot:
+        with self.lock:
+            return take([backend for _, _, backend in backends("ec2").iter_backends()])
+
+    def settle(self, instance_id: str, expected: str, state: str) -> bool:
+        """Set an instance's final state, unless a request has changed its mind meanwhile."""
+        with self.lock:
+            for _, _, backend in backends("ec2").iter_backends():
+                instance = backend.get_instance_by_id(instance_id)
+                if instance is not None and instance.state == expected:
+                    instances.settle(instance, state)
+                    self.store.save(("ec2",))
+                    log.info("%s is %s", instance_id, state)
+                    return True
+        return False
+
+    def halted(self, instance_id: str) -> None:
+        """A host has switched itself off: what that means is the instance's own setting."""
+        with self.lock:
+            for _, _, backend in backends("ec2").iter_backends():
+                instance = backend.get_instance_by_id(instance_id)
+                if instance is None or instance.state not in ("pending", "running"):
+                    continue
+                if instance.instance_initiated_shutdown_behavior == "terminate":
+                    instance.terminate()
+                else:
+                    instance.stop()
+                self.store.save(("ec2",))
+
+
+class _Answer:
+    """What an application said, collected so that it can be sent after the lock is free."""
+
+    def __init__(self) -> None:
+        self.status = "500 Internal Server Error"
+        self.headers: list[tuple[str, str]] = []
+
+    def start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
+        self.status, self.headers = status, headers
+        return lambda _data: None
+
+    def collect(self, parts: Iterable[bytes]) -> bytes:
+        try:
+            return b"".join(parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+
+    def fail(self, service: str, action: str, error: Exception) -> bytes:
+        if isinstance(error, NotImplementedError):
+            self.status, code = "400 Bad Request", "InvalidAction"
+            message = f"The action {action} is not valid for this web service."
+        else:
+            self.status, code = "500 Internal Server Error", "InternalError"
+            message = "An internal error has occurred."
+        log.error("%s %s: %s: %s", service, action, type(error).__name__, error, exc_info=error)
+        identifier = uuid.uuid4()
+        self.headers = [("Content-Type", "text/xml")]
+        return (
+            '<?xml version="1.0" encoding="UTF-8"?>\n'
+            f"<Response><Errors><Error><Code>{code}</Code>"
+            f"<Message>{escape(message)}</Message></Error></Errors>"
+            f"<RequestID>{identifier}</RequestID></Response>"
+        ).encode()
+
+
+def _buffer(environ: dict[str, Any]) -> None:
+    """Read the request's body before the lock: a slow sender must not hold up the others."""
+    length = environ.get("CONTENT_LENGTH")
+    stream = environ["wsgi.input"]
+    if environ.get("wsgi.input_terminated"):
+        data = stream.read()
+        environ["CONTENT_LENGTH"] = str(len(data))
+        environ.pop("HTTP_TRANSFER_ENCODING", None)
+    else:
+        data = stream.read(int(length)) if length else b""
+    environ["wsgi.input"] = io.BytesIO(data)
+
+
+def identify(environ: dict[str, Any]) -> tuple[str, str]:
+    """The service and the action of a request, as far as its signature and form tell."""
+    service = _scope(environ)
+    target = environ.get("HTTP_X_AMZ_TARGET")
+    if target:
+        return service, target.rpartition(".")[2]
+    if environ.get("CONTENT_TYPE", "").startswith(FORM):
+        stream = environ["wsgi.input"]
+        action = parse_qs(stream.read().decode("utf-8", "replace")).get("Action", [""])[0]
+        stream.seek(0)
+        if action:
+            return service, action
+    action = parse_qs(environ.get("QUERY_STRING", "")).get("Action", [""])[0]
+    return service, action or environ.get("REQUEST_METHOD", "GET")
+
+
+def _scope(environ: dict[str, Any]) -> str:
+    """Service name in the credential scope: KEY/DATE/REGION/SERVICE/aws4_request."""
+    text = environ.get("HTTP_AUTHORIZATION", "")
+    scope = text.partition("Credential=")[2].split(",")[0]
+    if not scope:
+        query = parse_qs(environ.get("QUERY_STRING", ""))
+        scope = query.get("X-Amz-Credential", [""])[0]
+    parts = scope.split("/")
+    return parts[3].lower() if len(parts) == 5 else "s3"
+
+
+def changes(environ: dict[str, Any], service: str, action: str) -> bool:
+    """Whether a request may change the state."""
+    if service not in TOGETHER:
+        return False
+    if service == "s3":
+        return environ.get("REQUEST_METHOD") not in ("GET", "HEAD", "OPTIONS")
+    return not action.startswith(READING)

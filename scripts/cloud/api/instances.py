@@ -1,0 +1,175 @@
+"""Life of an instance as AWS tells it: through pending, stopping and shutting-down.
+
+moto jumps to the final states at once. Here a request sets the state on the way, and the
+reconciler sets the final one when the host is there or gone (`settle`).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
+from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
+
+CODES = {
+    "pending": 0,
+    "running": 16,
+    "shutting-down": 32,
+    "terminated": 48,
+    "stopping": 64,
+    "stopped": 80,
+}
+
+_moto_start = Instance.start
+_moto_stop = Instance.stop
+_moto_terminate = Instance.terminate
+_moto_run_instances = InstanceBackend.run_instances
+_moto_detach = NetworkInterfaceBackend.detach_network_interface
+_moto_metadata_options = InstanceBackend.modify_instance_metadata_options
+
+
+class IncorrectInstanceState(EC2ClientError):
+    def __init__(self, instance: Instance, action: str) -> None:
+        super().__init__(
+            "IncorrectInstanceState",
+            f"The instance '{instance.id}' is not in a state from which it can be {action}"
+            f" (it is {instance.state}).",
+        )
+
+
+def _become(instance: Any, name: str) -> InstanceState:
+    previous = instance._state
+    instance._state = InstanceState(name, CODES[name])
+    return previous
+
+
+def settle(instance: Any, name: str) -> None:
+    """Set the state that the host has reached: running, stopped or terminated."""
+    if name == "stopped":
+        reason, code = instance.state_reason, instance._reason
+        _moto_stop(instance)
+        if reason.code:
+            instance.state_reason, instance._reason = reason, code
+    elif name == "terminated":
+        _release(instance)
+    _become(instance, name)
+
+
+def _release(instance: Any) -> None:
+    """End an instance: volumes and own interfaces go, interfaces that came with it stay."""
+    kept = dict(instance.nics)
+    _moto_terminate(instance)
+    for eni in kept.values():
+        if eni.id in instance.ec2_backend.enis:
+            instance.detach_eni(eni)
+
+
+def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
+    reservation = _moto_run_instances(self, *args, **kwargs)
+    for instance in reservation.instances:
+        _become(instance, "pending")
+    return reservation
+
+
+def _start(self: Any) -> InstanceState:
+    if self.state in ("pending", "running"):
+        return self._state
+    if self.state != "stopped":
+        raise IncorrectInstanceState(self, "started")
+    previous = self._state
+    _moto_start(self)
+    _become(self, "pending")
+    return previous
+
+
+def _stop(self: Any) -> InstanceState:
+    if self.state in ("stopping", "stopped"):
+        return self._state
+    if self.state not in ("pending", "running"):
+        raise IncorrectInstanceState(self, "stopped")
+    return _become(self, "stopping")
+
+
+def _terminate(self: Any) -> InstanceState:
+    if self.state in ("shutting-down", "terminated"):
+        return self._state
+    return _become(self, "shutting-down")
+
+
+def _reboot(self: Any) -> None:
+    if self.state not in ("pending", "running"):
+        raise IncorrectInstanceState(self, "rebooted")
+    self.reboot_count = getattr(self, "reboot_count", 0) + 1
+
+
+def _detach(self: Any, attachment_id: str) -> None:
+    for eni in self.enis.values():
+        if eni.attachment_id == attachment_id and eni.device_index == 0:
+            raise EC2ClientError(
+                "OperationNotPermitted",
+                f"The network interface at device index 0 cannot be detached ({eni.id}).",
+            )
+    _moto_detach(self, attachment_id)
+
+
+def _metadata_options(
+    self: Any,
+    instance_id: str,
+    http_tokens: str | None = None,
+    hop_limit: int | None = None,
+    http_endpoint: str | None = None,
+    dry_run: bool | None = False,
+    http_protocol: str | None = None,
+    metadata_tags: str | None = None,
+) -> Any:
+    """What a request does not name stays as it is (moto sets it to the defaults)."""
+    now = self.get_instance(instance_id).metadata_options
+    return _moto_metadata_options(
+        self,
+        instance_id,
+        http_tokens or now.http_tokens,
+        now.http_put_response_hop_limit if hop_limit is None else hop_limit,
+        http_endpoint or now.http_endpoint,
+        dry_run,
+        http_protocol or now.http_protocol_ipv6,
+        metadata_tags or now.instance_metadata_tags,
+    )
+
+
+def _primary(attribute: str) -> property:
+    def read(self: Any) -> Any:
+        nic = self.nics.get(0)
+        return getattr(nic, attribute) if nic is not None else None
+
+    return property(read)
+
+
+def _private_dns_name(self: Any) -> str:
+    address = self.private_ip
+    if address is None:
+        return ""
+    name = f"ip-{address.replace('.', '-')}"
+    if self.region_name == "us-east-1":
+        return f"{name}.ec2.internal"
+    return f"{name}.{self.region_name}.compute.internal"
+
+
+def install() -> None:
+    """Put these methods in the place of moto's."""
+    replacements: dict[str, Any] = {
+        "start": _start,
+        "stop": _stop,
+        "terminate": _terminate,
+        "reboot": _reboot,
+        "private_ip": _primary("private_ip_address"),
+        "private_ip_address": _primary("private_ip_address"),
+        "public_ip": _primary("public_ip"),
+        "public_ip_address": _primary("public_ip"),
+        "private_dns_name": property(_private_dns_name),
+    }
+    for name, replacement in replacements.items():
+        setattr(Instance, name, replacement)
+    setattr(InstanceBackend, "run_instances", _run_instances)
+    setattr(InstanceBackend, "modify_instance_metadata_options", _metadata_options)
+    setattr(NetworkInterfaceBackend, "detach_network_interface", _detach)

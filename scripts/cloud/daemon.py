@@ -1,0 +1,230 @@
+"""The stand-in cloud: `python -m cloud.daemon --lab DIR --base DIR --mirror DIR`.
+
+Runs in the foreground until SIGTERM. When it serves, LAB/cloud/ready holds its process number.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import fcntl
+import json
+import logging
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from cloud.hosts import groups
+from cloud.network import namespaces, resolver
+from cloud.network.names import (
+    API_ADDRESS,
+    MIRROR_ADDRESS,
+    WORLD_DNS_ADDRESS,
+    Names,
+)
+from cloud.network.router import Routers, make_cloud
+
+log = logging.getLogger("cloud")
+
+AWS_NAME = re.compile(r"([a-z0-9][a-z0-9.-]*\.)?amazonaws\.com", re.IGNORECASE)
+TOOLS = {
+    "dnsmasq": "dnsmasq-base",
+    "ip": "iproute2",
+    "nft": "nftables",
+    "nsenter": "util-linux",
+    "openssl": "openssl",
+    "setpriv": "util-linux",
+    "sysctl": "procps",
+    "systemd-nspawn": "systemd-container",
+    "unshare": "util-linux",
+}
+
+
+class Refused(RuntimeError):
+    """The daemon cannot start; the text says why and what to do."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = _options(arguments)
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s.%(msecs)03d %(levelname)-5s %(name)s: %(message)s",
+        datefmt="%Y-%m-%d %H:%M:%S",
+    )
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    folder = options.lab.absolute() / "cloud"
+    try:
+        _check_machine()
+        folder.mkdir(parents=True, exist_ok=True)
+        with _alone(folder):
+            clean_up(folder, Names.of(options.lab))
+            if options.cleanup:
+                return 0
+            return Daemon(options.lab.absolute(), options.base, options.mirror).run()
+    except Refused as error:
+        log.error("%s", error)
+        return 1
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m cloud.daemon", description=__doc__)
+    parser.add_argument("--lab", type=Path, required=True, help="the lab's folder")
+    parser.add_argument("--base", type=Path, help="the hosts' base tree (Debian 12)")
+    parser.add_argument("--mirror", type=Path, help="root of the local mirror")
+    parser.add_argument("--cleanup", action="store_true", help="remove what a killed daemon left")
+    options = parser.parse_args(arguments)
+    if not options.cleanup and not (options.base and options.mirror):
+        parser.error("--base and --mirror are needed to serve")
+    return options
+
+
+def _check_machine() -> None:
+    if os.geteuid() != 0:
+        raise Refused("the lab makes network namespaces and hosts: run it as root (sudo)")
+    missing = {package for tool, package in TOOLS.items() if shutil.which(tool) is None}
+    if missing:
+        raise Refused(f"programs are missing: apt-get install {' '.join(sorted(missing))}")
+
+
+@contextlib.contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Hold the lab's lock: one daemon for one lab."""
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise Refused(
+                f"a cloud for {folder.parent} is running already; stop it first"
+            ) from error
+        yield
+
+
+def clean_up(folder: Path, names: Names) -> None:
+    """Remove what an earlier daemon of this lab has left on the machine, its state aside."""
+    (folder / "ready").unlink(missing_ok=True)
+    groups.end(names.control_group)
+    for namespace in sorted(namespaces.existing()):
+        if namespace.startswith(names.prefix):
+            namespaces.delete(namespace)
+            log.info("%s: left over, removed", namespace)
+
+
+class Daemon:
+    """Everything of one lab's cloud, in one process."""
+
+    def __init__(self, lab: Path, base: Path, mirror: Path) -> None:
+        self.folder = lab / "cloud"
+        self.names = Names.of(lab)
+        self.base = base.absolute()
+        self.mirror_root = mirror.absolute()
+        self.ended = threading.Event()
+        if not (self.base / "usr/lib/systemd/systemd").exists():
+            raise Refused(f"{self.base}: expected the root of a Debian 12 with systemd")
+
+    def run(self) -> int:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self.ended.set())
+        make_cloud(self.names)
+        # Threads start after this: everything the daemon opens is in the cloud's namespace.
+        namespaces.enter(self.names.cloud)
+        try:
+            return self._serve()
+        finally:
+            clean_up(self.folder, self.names)
+
+    def _serve(self) -> int:
+        from cloud.api.application import Api
+        from cloud.api.metadata import Directory
+        from cloud.api.state import StateUnreadable, Store
+        from cloud.hosts import image
+        from cloud.hosts.reconciler import Reconciler
+        from cloud.services.dnsmasq import Dnsmasq
+        from cloud.services.http import Server
+        from cloud.services.metadata import Metadata
+        from cloud.services.mirror import Mirror
+        from cloud.services.tls import Authority, ServerContexts
+        from cloud.services.vpc import VpcServices
+
+        authority = Authority(self.folder)
+        authority.write_bundle(self.folder / "ca-bundle.pem")
+        (self.folder / "resolv.conf").write_text(f"nameserver {WORLD_DNS_ADDRESS}\n")
+        layer = self.folder / "image"
+        image.build(layer, self.base, authority.certificate_path)
+        mirror = Mirror(self.mirror_root)
+
+        api = Api(Store(self.folder / "state"), lambda: reconciler.wake.set())
+        try:
+            kept = api.store.load()
+        except StateUnreadable as error:
+            raise Refused(str(error)) from error
+        directory = Directory()
+
+        def metadata(vpc_id: str) -> Any:
+            def find(address: str) -> Any:
+                with api.lock:
+                    return directory.find(vpc_id, address)
+
+            return Metadata(find)
+
+        services = VpcServices(self.names, self.folder / "vpc", mirror.names, metadata)
+        reconciler = Reconciler(
+            api,
+            self.names,
+            Routers(self.names),
+            services,
+            self.folder / "hosts",
+            [layer, self.base],
+        )
+        contexts = ServerContexts(
+            authority,
+            self.folder / "tls",
+            lambda name: bool(AWS_NAME.fullmatch(name)) or name.lower() in mirror.names(),
+        )
+        servers = {
+            "api": Server(API_ADDRESS, 443, api, contexts.context),
+            "mirror": Server(MIRROR_ADDRESS, 80, mirror),
+            "mirror-tls": Server(MIRROR_ADDRESS, 443, mirror, contexts.context),
+        }
+        world = Dnsmasq(
+            self.names.cloud, self.folder / "world", f"{self.names.control_group}/services"
+        )
+        try:
+            world.apply(resolver.world_config(mirror.names(), world.folder), {})
+            for name, server in servers.items():
+                server.start(name)
+            thread = threading.Thread(target=reconciler.run, name="reconciler")
+            thread.start()
+            self._ready()
+            log.info("serving; state kept of: %s", ", ".join(kept) or "nothing")
+            self.ended.wait()
+            log.info("stopping")
+            (self.folder / "ready").unlink(missing_ok=True)
+            reconciler.ending.set()
+            reconciler.wake.set()
+            thread.join()
+            for server in servers.values():
+                server.stop()
+            with api.lock:
+                api.store.save()
+        finally:
+            services.stop()
+            world.stop()
+        log.info("stopped")
+        return 0
+
+    def _ready(self) -> None:
+        started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
+        new = self.folder / "ready.new"
+        new.write_text(json.dumps({"pid": os.getpid(), "started": int(started)}) + "\n")
+        new.replace(self.folder / "ready")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,127 @@
+"""One host: its folder, its network namespace and its systemd-nspawn process."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloud.api.snapshot import Host
+from cloud.hosts import firstboot, groups
+from cloud.network import namespaces
+from cloud.network.names import Names, namespace_path
+from cloud.network.router import NO_IPV6
+
+BOOT = Path(__file__).with_name("boot")
+REBOOT_STATUS = 133
+"""What systemd-nspawn ends with when the host reboots and its caller starts it again."""
+
+# Should something on the host switch IPv6 on, its addresses are there at once.
+HOST_SETTINGS = {
+    **NO_IPV6,
+    "ipv6.conf.all.accept_dad": "0",
+    "ipv6.conf.default.accept_dad": "0",
+}
+
+
+@dataclass
+class Machine:
+    """A host that the lab runs, or has run, on behalf of an instance."""
+
+    id: str
+    folder: Path
+    names: Names
+    process: subprocess.Popen[bytes] | None = None
+    reboots: int = 0
+    since: float = 0.0
+    """When the present change (boot, shutdown, reboot) began, on the monotonic clock."""
+    asked: str | None = None
+    """What the host was asked for and has not finished: shutdown or reboot."""
+    failures: int = 0
+    ended: int | None = None
+    """Status that the last process ended with, until somebody has acted on it."""
+    cables: dict[str, int] = field(default_factory=dict)
+    """Device index of each interface that is plugged in."""
+
+    @property
+    def namespace(self) -> str:
+        return self.names.host(self.id)
+
+    @property
+    def group(self) -> str:
+        return f"{self.names.control_group}/{self.id}"
+
+    def poll(self) -> None:
+        """Notice that the process has ended."""
+        if self.process is not None and (status := self.process.poll()) is not None:
+            self.process, self.ended = None, status
+            groups.end(self.group)
+
+    def prepare(self, host: Host) -> None:
+        """Make the folders, the seed and the namespace, ready for cables and boot."""
+        groups.end(self.group)
+        for name in ("upper", "work", "root"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self.folder.chmod(0o700)
+        firstboot.write(self.folder / "upper", host)
+        namespaces.delete(self.namespace)
+        namespaces.create(self.namespace, HOST_SETTINGS)
+
+    def boot(self, lower: list[Path]) -> None:
+        arguments = [
+            self.group,
+            str(namespace_path(self.namespace)),
+            ":".join(str(path) for path in lower),
+            *(str(self.folder / name) for name in ("upper", "work", "root")),
+            self.names.machine(self.id),
+        ]
+        with (self.folder / "console.log").open("ab") as console:
+            self.process = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", str(BOOT), *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                start_new_session=True,
+            )
+        self.since, self.asked, self.ended = time.monotonic(), None, None
+
+    def ask(self, what: str) -> None:
+        """Ask the host to shut down or reboot, as its power button would."""
+        self.since, self.asked = time.monotonic(), what
+        if self.process is None:
+            return
+        groups.thaw(self.group)
+        if what == "shutdown":
+            self.process.send_signal(signal.SIGTERM)
+        elif (init := self.init()) is not None:
+            os.kill(init, signal.SIGINT)
+
+    def init(self) -> int | None:
+        """Process of the host's systemd, as the machine numbers it."""
+        if self.process is None:
+            return None
+        try:
+            text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
+        except OSError:
+            return None
+        children = text.split()
+        return int(children[0]) if children else None
+
+    def kill(self) -> None:
+        groups.end(self.group)
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(timeout=5)
+            self.ended, self.process = self.process.returncode, None
+
+    def unplug_namespace(self) -> None:
+        namespaces.delete(self.namespace)
+        self.cables.clear()
+
+    def remove(self) -> None:
+        """Remove the host's disk."""
+        shutil.rmtree(self.folder, ignore_errors=True)

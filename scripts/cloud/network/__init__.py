@@ -1,0 +1,1 @@
+"""Networks of the lab: network namespaces, routers, names and addresses."""

@@ -1,0 +1,232 @@
+"""Routers: the cloud's own namespace, the world beside it, one namespace for each VPC in use.
+
+A VPC's router has a cable to every interface of its hosts. The cables share the subnet's gateway
+address; the router answers ARP for the neighbours (proxy ARP), so that hosts of one subnet reach
+each other as on one network while every packet passes the router's filter.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+from cloud.api.snapshot import Interface, Snapshot, Vpc
+from cloud.network import firewall, namespaces
+from cloud.network.names import (
+    API_ADDRESS,
+    HOST_DNS_ADDRESS,
+    METADATA_ADDRESS,
+    MIRROR_ADDRESS,
+    PUBLIC_NETWORK,
+    UPLINK,
+    WORLD_ADDRESS,
+    WORLD_DNS_ADDRESS,
+    WORLD_GATEWAY,
+    WORLD_INTERFACE,
+    WORLD_PREFIX,
+    Names,
+    guest_interface,
+    interface,
+    vpc_link,
+)
+
+log = logging.getLogger("cloud.network")
+
+NO_IPV6 = {"ipv6.conf.all.disable_ipv6": "1", "ipv6.conf.default.disable_ipv6": "1"}
+ROUTING = {
+    **NO_IPV6,
+    "ipv4.ip_forward": "1",
+    "ipv4.conf.all.rp_filter": "0",
+    "ipv4.conf.default.rp_filter": "0",
+}
+# Addresses of the cables between the cloud and the VPCs' routers (shared space, RFC 6598).
+LINK_BASE = (100, 64)
+
+
+def make_cloud(names: Names) -> None:
+    """Make the cloud's namespace and the world, joined by a cable."""
+    namespaces.create(names.cloud, ROUTING)
+    namespaces.create(names.world, NO_IPV6)
+    services = (API_ADDRESS, MIRROR_ADDRESS, WORLD_DNS_ADDRESS)
+    namespaces.link(
+        names.cloud,
+        [
+            *(f"address add {address}/32 dev lo" for address in services),
+            f"link add {WORLD_INTERFACE} type veth peer name eth0 netns {names.world}",
+            f"address add {WORLD_GATEWAY}/{WORLD_PREFIX} dev {WORLD_INTERFACE}",
+            f"link set {WORLD_INTERFACE} up",
+            # A public address that nobody has: an error at once, rather than a packet in circles.
+            f"route add unreachable {PUBLIC_NETWORK}",
+        ],
+    )
+    namespaces.link(
+        names.world,
+        [
+            f"address add {WORLD_ADDRESS}/{WORLD_PREFIX} dev eth0",
+            "link set eth0 up",
+            f"route add default via {WORLD_GATEWAY}",
+        ],
+    )
+    namespaces.run_inside(names.cloud, ["nft", "-f", "-"], text=firewall.CLOUD_RULES)
+
+
+@dataclass
+class Router:
+    """What the lab has made of a VPC so far."""
+
+    vpc_id: str
+    namespace: str
+    link: int
+    cables: dict[str, Interface] = field(default_factory=dict)
+    """Cables that exist, by interface identifier."""
+    rules: str = ""
+    public: frozenset[str] = frozenset()
+    subnets: frozenset[str] = frozenset()
+
+    @property
+    def near(self) -> str:
+        return f"{LINK_BASE[0]}.{LINK_BASE[1]}.{self.link >> 6}.{(self.link & 63) * 4 + 1}"
+
+    @property
+    def far(self) -> str:
+        return f"{LINK_BASE[0]}.{LINK_BASE[1]}.{self.link >> 6}.{(self.link & 63) * 4 + 2}"
+
+
+class Routers:
+    """All VPC routers of a lab, and the differences to what the API asks for."""
+
+    def __init__(self, names: Names) -> None:
+        self.names = names
+        self.routers: dict[str, Router] = {}
+
+    def add_missing(self, vpc: Vpc) -> None:
+        """Make a VPC's router unless it is there."""
+        if vpc.id not in self.routers:
+            self.routers[vpc.id] = self._make(vpc)
+
+    def superfluous(self, snapshot: Snapshot) -> list[str]:
+        """VPCs whose router has no cable and no host that wants one."""
+        return [
+            vpc_id
+            for vpc_id, router in self.routers.items()
+            if vpc_id not in snapshot.vpcs and not router.cables
+        ]
+
+    def remove(self, vpc_id: str) -> None:
+        router = self.routers.pop(vpc_id)
+        namespaces.delete(router.namespace)
+        log.info("%s: router removed", vpc_id)
+
+    def plug(self, each: Interface, host_namespace: str, vpc: Vpc) -> None:
+        """Lay a cable from the router into a host's namespace."""
+        router = self.routers[each.vpc_id]
+        port = interface(each.id)
+        guest = guest_interface(each.device_index)
+        subnet = vpc.subnet(each.subnet_id)
+        if each.id in router.cables:
+            self.unplug(each.id)
+        namespaces.link(
+            router.namespace,
+            [
+                f"link add {port} type veth peer name {guest}"
+                f" netns {host_namespace} address {each.mac}",
+                f"address add {subnet.gateway}/{subnet.prefix_length} dev {port} noprefixroute",
+                f"address add {subnet.resolver}/32 dev {port}",
+                f"link set {port} up",
+                *(f"route replace {address}/32 dev {port}" for address in each.addresses),
+            ],
+        )
+        router.cables[each.id] = each
+        # An answer for a neighbour would be delayed by up to 0.8 s.
+        settings = [f"net.ipv4.conf.{port}.proxy_arp=1", f"net.ipv4.neigh.{port}.proxy_delay=0"]
+        namespaces.run_inside(router.namespace, ["sysctl", "-qw", *settings])
+        log.info("%s: %s is %s at %s", each.instance_id, each.id, guest, each.address)
+
+    def unplug(self, eni_id: str) -> None:
+        """Take a cable away, at both ends."""
+        for router in self.routers.values():
+            cable = router.cables.pop(eni_id, None)
+            if cable is None:
+                continue
+            port = interface(eni_id)
+            if port in _ports(router.namespace):
+                namespaces.link(router.namespace, [f"link delete {port}"])
+            log.info("%s: %s unplugged", cable.instance_id, eni_id)
+
+    def forget(self, instance_id: str) -> None:
+        """The namespace of a host is gone, and its ends of the cables with it."""
+        for router in self.routers.values():
+            for eni_id, cable in list(router.cables.items()):
+                if cable.instance_id == instance_id:
+                    self.unplug(eni_id)
+
+    def apply(self, vpc: Vpc) -> None:
+        """Bring addresses, filter and public routes of a VPC to what the API asks for."""
+        router = self.routers[vpc.id]
+        self._route_subnets(router, vpc)
+        text = firewall.ruleset(vpc)
+        if text != router.rules:
+            namespaces.run_inside(router.namespace, ["nft", "-f", "-"], text=text)
+            if router.rules:
+                log.info("%s: rules changed", vpc.id)
+            router.rules = text
+        public = frozenset(vpc.public())
+        if public != router.public:
+            device = vpc_link(vpc.id)
+            namespaces.link(
+                self.names.cloud,
+                [
+                    *(f"route delete {address}/32" for address in sorted(router.public - public)),
+                    *(
+                        f"route replace {address}/32 via {router.far} dev {device}"
+                        for address in sorted(public - router.public)
+                    ),
+                ],
+            )
+            router.public = public
+            log.info("%s: public addresses %s", vpc.id, ", ".join(sorted(public)) or "none")
+
+    def _route_subnets(self, router: Router, vpc: Vpc) -> None:
+        networks = frozenset(subnet.network for subnet in vpc.subnets)
+        # Neighbours that do not exist get no answer to ARP: the route to them says unreachable.
+        namespaces.link(
+            router.namespace,
+            [
+                *(f"route delete unreachable {net}" for net in sorted(router.subnets - networks)),
+                *(f"route add unreachable {net}" for net in sorted(networks - router.subnets)),
+            ],
+        )
+        router.subnets = networks
+
+    def _make(self, vpc: Vpc) -> Router:
+        used = {router.link for router in self.routers.values()}
+        number = next(number for number in range(16384) if number not in used)
+        router = Router(vpc.id, self.names.vpc(vpc.id), number)
+        namespaces.delete(router.namespace)
+        namespaces.create(router.namespace, ROUTING)
+        device = vpc_link(vpc.id)
+        namespaces.link(
+            self.names.cloud,
+            [
+                f"link add {device} type veth peer name {UPLINK} netns {router.namespace}",
+                f"address add {router.near}/30 dev {device}",
+                f"link set {device} up",
+            ],
+        )
+        namespaces.link(
+            router.namespace,
+            [
+                f"address add {METADATA_ADDRESS}/32 dev lo",
+                f"address add {HOST_DNS_ADDRESS}/32 dev lo",
+                f"address add {router.far}/30 dev {UPLINK}",
+                f"link set {UPLINK} up",
+                f"route add default via {router.near}",
+            ],
+        )
+        log.info("%s: router made", vpc.id)
+        return router
+
+
+def _ports(namespace: str) -> set[str]:
+    text = namespaces.run(["ip", "-n", namespace, "-o", "link", "show"])
+    return {line.split(": ")[1].split("@")[0] for line in text.splitlines()}

@@ -1,0 +1,1 @@
+"""Services inside the lab's cloud: instance metadata, the mirror, certificates, HTTP servers."""
