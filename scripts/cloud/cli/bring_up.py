@@ -37,8 +37,8 @@ def up(lab: Lab, out: Console, err: Console) -> None:
             verified = nodes.each("verify", nodes.verify_documents())
             states = nodes.each("status")
         timings.write(lab, "first" if first else "last")
-        table.print_ring(out, nodes, states, verified)
-        table.print_next(out, nodes)
+        table.print_ring(out, nodes.all, states, verified)
+        table.print_next(out, nodes.outputs)
         if update.changed:
             done = ", ".join(f"{n} {kind}" for kind, n in update.changes.items())
             out.print(f"Pulumi: {done}.", markup=False)

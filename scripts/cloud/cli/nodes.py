@@ -13,6 +13,8 @@ from cloud.lab import Lab, write_private
 TOOL = "sudo /opt/mysql-ring/current/ring-node"
 STATUS_SECONDS = 60
 CONNECT_SECONDS = 10
+NODE_FIELDS = ("server_id", "client_address", "replication_address")
+PEER_FIELDS = ("server_id", "replication_address", "instance_id")
 
 
 class Nodes:
@@ -105,12 +107,8 @@ class Nodes:
         documents = {}
         for name, node in self.all.items():
             peer_name, peer = next((n, v) for n, v in self.all.items() if n != name)
-            documents[name] = {"node": _face(name, node), "peer": _face(peer_name, peer)}
+            documents[name] = {
+                "node": {"name": name, **{key: node[key] for key in NODE_FIELDS}},
+                "peer": {"name": peer_name, **{key: peer[key] for key in PEER_FIELDS}},
+            }
         return documents
-
-
-def _face(name: str, node: dict[str, Any]) -> dict[str, Any]:
-    return {"name": name, **{key: value for key, value in node.items() if key in FACE}}
-
-
-FACE = ("client_address", "replication_address", "server_id", "instance_id")

@@ -1,39 +1,106 @@
 """What `scripts/lab up` shows at its end: the ring, how to connect, and where the time went."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from cloud.cli.nodes import Nodes
 from cloud.cli.stack import Update
 from cloud.cli.timings import Timings
 
 STEPS_SHOWN = 8
+Facts = Mapping[str, Any]
+Cell = Callable[[Facts, Facts, Facts], str]
 
 
-def ring_table(nodes: dict[str, Any], states: dict[str, Any], verified: dict[str, Any]) -> Table:
-    """Both nodes side by side, from their own answers."""
-    table = Table(title="The ring", title_justify="left")
+def _threads(_node: Facts, state: Facts, _verified: Facts) -> str:
+    slave = state["slave"]
+    return f"{slave['io']} / {slave['sql']}" if slave else "not configured"
+
+
+def _tls(_node: Facts, state: Facts, _verified: Facts) -> str:
+    slave = state["slave"]
+    return "Yes" if slave and slave["ssl_allowed"] else "No"
+
+
+def _heartbeat(_node: Facts, state: Facts, _verified: Facts) -> str:
+    age = state["heartbeat_age_ms"]
+    return "none" if age is None else f"{age / 1000:.1f} s old"
+
+
+ROWS: tuple[tuple[str, Cell], ...] = (
+    ("client address", lambda node, _s, _v: node["client_address"]),
+    ("replication address", lambda node, _s, _v: node["replication_address"]),
+    ("public address", lambda node, _s, _v: node["public_address"]),
+    ("instance", lambda node, _s, _v: node["instance_id"]),
+    ("server id", lambda _n, state, _v: str(state["server_id"])),
+    ("MySQL", lambda _n, state, _v: state["version"]),
+    ("threads (IO / SQL)", _threads),
+    ("replicates over TLS", _tls),
+    ("heartbeat from the peer", _heartbeat),
+    ("row written here, read there", lambda _n, _s, v: f"after {v['lag_to_peer_ms']:.0f} ms"),
+)
+
+
+def ring_table(nodes: Facts, states: Facts, verified: Facts) -> Table:
+    """Both nodes side by side: the stack's outputs, and the nodes' own `status` and `verify`."""
+    table = Table(title="The ring", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("")
     names = sorted(nodes)
     for name in names:
         table.add_column(name)
+    for title, cell in ROWS:
+        cells = [cell(nodes[name], states[name], verified[name]) for name in names]
+        table.add_row(title, *(Text(text) for text in cells))
     return table
+
+
+def print_ring(out: Console, nodes: Facts, states: Facts, verified: Facts) -> None:
+    out.print(ring_table(nodes, states, verified))
+
+
+def print_next(out: Console, outputs: Facts) -> None:
+    """How to connect, and what to try."""
+    first, second = sorted(outputs["nodes"])
+    address = outputs["nodes"][first]["client_address"]
+    users = ", ".join(outputs["users"]["application"])
+    for line in (
+        "Connect:",
+        f"  scripts/lab mysql {first}              a prompt as root",
+        f'  scripts/lab mysql {first} -e "SHOW SLAVE STATUS\\G"',
+        f"  scripts/lab ssh {first}                the host itself",
+        f"  an application connects to {address}:3306 as {users or 'a user of the settings'};",
+        "  passwords: scripts/lab pulumi stack output --show-secrets passwords",
+        "Try next:",
+        f'  scripts/lab mysql {first} -e "CREATE TABLE app.t (id INT PRIMARY KEY)"; '
+        f'scripts/lab mysql {second} -e "SHOW TABLES FROM app"',
+        "  scripts/lab pulumi preview --diff      after a change in .lab or in the program",
+        "  scripts/lab aws ec2 describe-instances",
+        "  scripts/lab down                       when you are done",
+    ):
+        out.print(line, markup=False, soft_wrap=True)
 
 
 def print_timings(out: Console, timings: Timings, update: Update) -> None:
     """The phases of the first `up`, the parts of its set-up, and the slowest steps of Pulumi."""
-    table = Table(title="From the start of the command to the verified ring", title_justify="left")
+    table = Table(
+        title="From the start of the command to the verified ring",
+        title_justify="left",
+        box=box.SIMPLE_HEAD,
+    )
     table.add_column("phase")
     table.add_column("seconds", justify="right")
     for name, seconds in timings.phases.items():
         table.add_row(name, f"{seconds:.1f}")
-        if name == "set-up":
-            for part, share in timings.parts.items():
-                table.add_row(f"  {part} (side by side)", f"{share:.1f}", style="dim")
+        parts = timings.parts if name == "set-up" else {}
         if name == "pulumi up":
-            slowest = sorted(update.seconds.items(), key=lambda item: -item[1])[:STEPS_SHOWN]
-            for step, share in slowest:
-                table.add_row(f"  {step} (side by side)", f"{share:.1f}", style="dim")
+            slowest = sorted(update.seconds.items(), key=lambda item: -item[1])
+            parts = dict(slowest[:STEPS_SHOWN])
+        for part, share in parts.items():
+            table.add_row(f"  {part}", f"{share:.1f}", style="dim")
+    table.add_row("all", f"{timings.total:.1f}", style="bold")
     out.print(table)
+    out.print("Indented lines ran side by side.", style="dim", markup=False)

@@ -36,12 +36,16 @@ class Timings:
         finally:
             self.phases[name] = self.phases.get(name, 0.0) + time.monotonic() - begun
 
+    @property
+    def total(self) -> float:
+        return time.time() - self.started
+
     def write(self, lab: Lab, kind: str) -> None:
         """Keep the figures: `first` of the `up` that made the ring, `last` of the latest."""
         path = lab.folder / "timings.json"
         document = json.loads(path.read_text()) if path.exists() else {}
         document[kind] = {
-            "total": round(time.time() - self.started, 2),
+            "total": round(self.total, 2),
             "phases": {name: round(value, 2) for name, value in self.phases.items()},
             "parts": {name: round(value, 2) for name, value in self.parts.items()},
         }
