@@ -183,7 +183,8 @@ class NetworkInterface(Ec2Resource):
         if found is None:
             return
         attached = found.get("Attachment") or {}
-        if attached.get("AttachmentId"):
+        # index 0 cannot be detached: it is freed when its instance is terminated
+        if attached.get("AttachmentId") and attached.get("DeviceIndex", 0) > 0:
             detach(work, work.id, attached["AttachmentId"])
         retrying(
             work.call,

@@ -1,0 +1,195 @@
+"""The SSH connection: dialling with retries, host key, proxy."""
+
+import io
+import os
+import socket
+from typing import Any
+
+from cloud.providers.resource import Call, ProviderError
+from cloud.providers.schema import INTEGER, NUMBER, OBJECT, Argument
+
+DIAL_ERROR_LIMIT = 10
+PER_DIAL_SECONDS = 15
+_SSH_PORT = 22
+# The pauses between dials in Pulumi's retry package: 0.1 s, half as long again each time, 5 s
+# at most.
+_FIRST_PAUSE, _FACTOR, _LONGEST_PAUSE = 0.1, 1.5, 5.0
+# The order in which the official plugin's SSH library (golang.org/x/crypto/ssh) asks for host
+# keys. A host with several keys shows the first of these that it has.
+_HOST_KEY_ORDER = (
+    "ecdsa-sha2-nistp256",
+    "ecdsa-sha2-nistp384",
+    "ecdsa-sha2-nistp521",
+    "rsa-sha2-256",
+    "rsa-sha2-512",
+    "ssh-ed25519",
+)
+_ENDPOINT = (
+    Argument("agentSocketPath"),
+    Argument("dialErrorLimit", INTEGER, default=DIAL_ERROR_LIMIT),
+    Argument("host", required=True),
+    Argument("hostKey"),
+    Argument("password"),
+    Argument("perDialTimeout", INTEGER, default=PER_DIAL_SECONDS),
+    Argument("port", NUMBER, default=_SSH_PORT),
+    Argument("privateKey"),
+    Argument("privateKeyPassword"),
+    Argument("user", default="root"),
+)
+CONNECTION = Argument(
+    "connection",
+    OBJECT,
+    required=True,
+    fields=(*_ENDPOINT, Argument("proxy", OBJECT, fields=_ENDPOINT)),
+)
+
+
+class DialError(Exception):
+    """One attempt failed; the text holds no secret."""
+
+
+def dial(connection: dict[str, Any], call: Call) -> Any:
+    """A connected paramiko client. Raises ProviderError once the limit of attempts is passed."""
+    import paramiko
+
+    key = _private_key(paramiko, connection)
+    limit = connection.get("dialErrorLimit", DIAL_ERROR_LIMIT)
+    shown = "inf" if limit == -1 else str(limit)
+    pause, dials = _FIRST_PAUSE, 0
+    while True:
+        dials += 1
+        try:
+            return _once(paramiko, connection, key)
+        except DialError as error:
+            if limit != -1 and dials > limit:
+                raise ProviderError(f"after {dials} failed attempts: {error}") from None
+        call.log("info", f"Dial {dials}/{shown} failed: retrying")
+        call.pause(pause)
+        pause = min(pause * _FACTOR, _LONGEST_PAUSE)
+
+
+def _once(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
+    seconds = connection.get("perDialTimeout", PER_DIAL_SECONDS) or None
+    host, port = connection["host"], int(connection.get("port", _SSH_PORT))
+    proxy, via = connection.get("proxy"), None
+    if proxy:
+        via = _once(paramiko, proxy, _private_key(paramiko, proxy))
+    try:
+        if via is not None:
+            sock = via.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
+        else:
+            sock = socket.create_connection((host, port), timeout=seconds)
+    except (OSError, paramiko.SSHException) as error:
+        raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
+    transport = paramiko.Transport(sock)
+    transport.mysql_ring_proxy = via  # keeps the way there open as long as the connection
+    try:
+        _handshake(paramiko, transport, connection, key, seconds)
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        transport.close()
+        raise DialError(f"ssh: handshake failed: {_reason(error)}") from None
+    except DialError:
+        transport.close()
+        raise
+    return transport
+
+
+def _handshake(
+    paramiko: Any, transport: Any, connection: dict[str, Any], key: Any, seconds: float | None
+) -> None:
+    transport.banner_timeout = transport.handshake_timeout = seconds or 3600
+    transport.auth_timeout = seconds or 3600
+    options = transport.get_security_options()
+    options.key_types = [one for one in _HOST_KEY_ORDER if one in options.key_types]
+    transport.start_client(timeout=seconds)
+    _check_host_key(transport, connection.get("hostKey"))
+    user = connection.get("user", "root")
+    tried = []
+    for method, attempt in _methods(paramiko, transport, connection, key, user):
+        tried.append(method)
+        try:
+            attempt()
+        except paramiko.SSHException:
+            continue
+        if transport.is_authenticated():
+            return
+        if not transport.is_active():
+            break
+    offered = " ".join(["none", *tried])
+    raise DialError(
+        f"ssh: handshake failed: ssh: unable to authenticate, attempted methods [{offered}], "
+        "no supported methods remain"
+    )
+
+
+def _methods(paramiko: Any, transport: Any, connection: dict[str, Any], key: Any, user: str) -> Any:
+    if key is not None:
+        yield "publickey", lambda: transport.auth_publickey(user, key)
+    if connection.get("password") is not None:
+        password = connection["password"]
+        yield "password", lambda: transport.auth_password(user, password, fallback=False)
+        yield (
+            "keyboard-interactive",
+            lambda: transport.auth_interactive(
+                user, lambda _title, _text, prompts: [password for _ in prompts]
+            ),
+        )
+    path = connection.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK")
+    if path:
+        for one in _agent_keys(paramiko, path):
+            yield "publickey", lambda one=one: transport.auth_publickey(user, one)
+
+
+def _agent_keys(paramiko: Any, path: str) -> list[Any]:
+    """Keys of the agent at the socket; paramiko itself only knows the environment's one."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    try:
+        sock.connect(path)
+    except OSError as error:
+        raise DialError(f"dial unix {path}: {_reason(error)}") from None
+    agent = paramiko.agent.AgentSSH()
+    agent._connect(sock)
+    return list(agent.get_keys())
+
+
+def _check_host_key(transport: Any, expected: str | None) -> None:
+    if not expected:
+        return
+    fields = expected.split()
+    if len(fields) < 2:
+        raise ProviderError("hostKey: expected `TYPE BASE64` as in a host's .pub file")
+    shown = transport.get_remote_server_key()
+    if (shown.get_name(), shown.get_base64()) != (fields[0], fields[1]):
+        raise DialError(
+            "ssh: handshake failed: ssh: host key mismatch "
+            f"(expected a key of type {fields[0]}, the host showed {shown.get_name()} "
+            f"{shown.fingerprint})"
+        )
+
+
+def _private_key(paramiko: Any, connection: dict[str, Any]) -> Any:
+    text = connection.get("privateKey")
+    if text is None:
+        return None
+    password = connection.get("privateKeyPassword")
+    for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
+        try:
+            return kind.from_private_key(io.StringIO(text), password=password)
+        except paramiko.PasswordRequiredException:
+            raise ProviderError(
+                "connection.privateKey is encrypted: set connection.privateKeyPassword"
+            ) from None
+        except (paramiko.SSHException, ValueError, IndexError, TypeError):
+            continue
+    raise ProviderError(
+        "connection.privateKey is not a key that SSH can use (or its password is wrong): expected "
+        "the text of an Ed25519, ECDSA or RSA private key"
+    )
+
+
+def _reason(error: BaseException) -> str:
+    if isinstance(error, TimeoutError):
+        return "i/o timeout"
+    if isinstance(error, OSError):
+        return (error.strerror or str(error)).lower()
+    return str(error) or type(error).__name__

@@ -1,0 +1,47 @@
+"""The provider: no configuration, three resource types, one function."""
+
+import threading
+from typing import Any
+
+from cloud.providers.command import VERSION, copy, local, remote
+from cloud.providers.plugin import Provider
+from cloud.providers.resource import Call, ProviderError
+from cloud.providers.schema import Failure
+
+_ENGINE_KEYS = ("version", "pluginDownloadURL")
+
+
+class CommandProvider(Provider):
+    name = "command"
+    version = VERSION
+    accept_secrets = True
+
+    def __init__(self) -> None:
+        self.resources = {
+            one.token: one for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
+        }
+
+    def warm(self) -> None:
+        """Imports the SSH client while the engine is busy with the program."""
+
+        def load() -> None:
+            import paramiko  # noqa: F401
+
+        threading.Thread(target=load, daemon=True).start()
+
+    def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
+        return [
+            Failure(name, f"{name!r} is no setting of the command provider; it takes none")
+            for name in inputs
+            if name not in _ENGINE_KEYS and not name.startswith("__")
+        ]
+
+    def configure(self, inputs: dict[str, Any]) -> None:
+        failures = self.check_config(inputs)
+        if failures:
+            raise ProviderError("; ".join(one.reason for one in failures))
+
+    def invoke(self, token: str, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
+        if token == "command:local:run":  # noqa: S105
+            return local.invoke(arguments, call)
+        return super().invoke(token, arguments, call)
