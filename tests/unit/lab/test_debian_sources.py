@@ -16,7 +16,7 @@ from cloud.setup.mirror import parse_uris
 
 pytestmark = pytest.mark.unit
 
-TARGETS = """\
+TARGETS: list[str] = """\
 http://mirror.example/debian bookworm main Debian bookworm
 http://mirror.example/debian bookworm non-free Debian bookworm
 http://mirror.example/debian bookworm-updates main Debian bookworm-updates
@@ -46,7 +46,7 @@ def test_apt_is_asked_again_only_when_its_configuration_has_changed(
 
     def ask() -> list[str]:
         asked.append(1)
-        return TARGETS
+        return list(TARGETS)
 
     monkeypatch.setattr("cloud.setup.debian._ask_apt", ask)
     apt = tmp_path / "apt"

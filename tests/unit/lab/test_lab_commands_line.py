@@ -1,6 +1,7 @@
 """The lab's command line: its arguments, its refusals and its exit codes."""
 
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -101,10 +102,12 @@ def test_the_cache_loses_only_what_the_set_up_put_there(runner: CliRunner, tmp_p
 
 def test_a_cache_that_a_lab_runs_on_is_found(tmp_path: Path) -> None:
     image = tmp_path / "cache" / "base-0123456789ab" / "tree"
-    script = "import time; time.sleep(60)"
-    argv = ["python3", "-c", script, "-m", "cloud.daemon", "--base", str(image)]
-    with subprocess.Popen(argv) as process:
+    script = "import time; print('up', flush=True); time.sleep(60)"
+    argv = [sys.executable, "-c", script, "-m", "cloud.daemon", "--base", str(image)]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE) as process:
         try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"up\n"
             assert process.pid in take_down.daemons_on(tmp_path / "cache")
             assert take_down.daemons_on(tmp_path / "other") == []
         finally:
