@@ -2,12 +2,12 @@
 
 import json
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cloud.providers.resource import Call, Resource
-from cloud.providers.schema import BOOLEAN, MAP, STRING, Argument
-from cloud.providers.values import UNKNOWN, reveal
+from cloud.providers.schema import BOOLEAN, MAP, STRING, Argument, Failure
+from cloud.providers.values import UNKNOWN, Secret, reveal
 
 STDOUT, STDERR, BOTH, NONE = "stdout", "stderr", "stdoutAndStderr", "none"
 # An output line longer than this stops the official plugin's log (bufio.Scanner).
@@ -32,6 +32,11 @@ def resource_id(name: str) -> str:
 class CommandResource(Resource):
     """A resource whose outputs are its inputs and what a run of a command gave."""
 
+    def check(self, inputs: dict[str, Any], call: Call) -> tuple[dict[str, Any], list[Failure]]:
+        """Defaults become inputs, as the official plugin has it."""
+        checked, failures = super().check(inputs, call)
+        return _with_defaults(self.table.arguments, checked), failures
+
     def preview(
         self, old: dict[str, Any] | None, inputs: dict[str, Any], call: Call
     ) -> dict[str, Any]:
@@ -49,6 +54,19 @@ class CommandResource(Resource):
     ) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         """A command has nothing to look at: what it did last is what it is."""
         return resource_id, state, inputs
+
+
+def _with_defaults(arguments: Iterable[Argument], values: dict[str, Any]) -> dict[str, Any]:
+    filled = dict(values)
+    for argument in arguments:
+        value = filled.get(argument.name)
+        if value is None and argument.default is not None:
+            filled[argument.name] = argument.default
+        elif argument.fields and isinstance(value, dict):
+            filled[argument.name] = _with_defaults(argument.fields, value)
+        elif argument.fields and isinstance(value, Secret) and isinstance(value.value, dict):
+            filled[argument.name] = Secret(_with_defaults(argument.fields, value.value))
+    return filled
 
 
 def kept(inputs: dict[str, Any]) -> dict[str, Any]:

@@ -79,6 +79,8 @@ def _once(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
             sock = via.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
         else:
             sock = socket.create_connection((host, port), timeout=seconds)
+            # small messages, each answered: Nagle's algorithm costs 40 ms at every step
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except (OSError, paramiko.SSHException) as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
     transport = paramiko.Transport(sock)
