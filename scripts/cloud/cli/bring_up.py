@@ -19,7 +19,7 @@ def up(lab: Lab, out: Console, err: Console) -> None:
         with timings.phase("set-up"):
             prepared = prepare(lab)
         timings.parts.update(prepared.seconds)
-        first = not lab.stack_file.exists()
+        first = not timings.has_first(lab)
         with timings.phase("stand-in cloud"), err.status("start the stand-in cloud"):
             if daemon.start(lab, prepared.base_tree):
                 err.print("the stand-in cloud serves", markup=False)

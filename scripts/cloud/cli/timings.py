@@ -6,8 +6,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from cloud.lab import Lab, write_private
+
+FILE = "timings.json"
 
 
 @dataclass
@@ -40,13 +43,21 @@ class Timings:
     def total(self) -> float:
         return time.time() - self.started
 
+    def has_first(self, lab: Lab) -> bool:
+        """Whether an `up` of this lab has reached its end before."""
+        return "first" in _kept(lab)
+
     def write(self, lab: Lab, kind: str) -> None:
         """Keep the figures: `first` of the `up` that made the ring, `last` of the latest."""
-        path = lab.folder / "timings.json"
-        document = json.loads(path.read_text()) if path.exists() else {}
+        document = _kept(lab)
         document[kind] = {
             "total": round(self.total, 2),
             "phases": {name: round(value, 2) for name, value in self.phases.items()},
             "parts": {name: round(value, 2) for name, value in self.parts.items()},
         }
-        write_private(path, json.dumps(document, indent=2) + "\n")
+        write_private(lab.folder / FILE, json.dumps(document, indent=2) + "\n")
+
+
+def _kept(lab: Lab) -> dict[str, Any]:
+    path = lab.folder / FILE
+    return json.loads(path.read_text()) if path.exists() else {}
