@@ -173,7 +173,7 @@ def mysql_settings(settings: Settings) -> Found:
     for name, value in settings.mysql_settings.items():
         setting = f"mysqlSettings.{name}"
         if plain_name(name) in OWNED:
-            yield Problem(setting, value, "a setting that the ring does not need for itself")
+            yield Problem(setting, value, "no value: the ring sets this one itself")
         elif plain_name(name) not in known:
             yield Problem(setting, value, "the full name of a server option of MySQL 5.6")
         elif "\n" in value or "\r" in value:

@@ -78,6 +78,12 @@ def test_a_stacks_file_has_known_settings_only(stack: str) -> None:
     assert configured(**{"adminCidrs": list(ADMIN), **own}).instance_type == "t3.small"
 
 
+def test_no_stack_has_left_its_salt_in_the_labs_file() -> None:
+    """The lab's stack works on a copy: a salt of one machine would lock out every other."""
+    lab = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())
+    assert list(lab) == ["config"]
+
+
 def test_the_article_fixes_these_values() -> None:
     settings = configured()
     assert settings.client_cidr == "192.168.100.0/24"
