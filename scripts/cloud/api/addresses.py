@@ -6,10 +6,10 @@ import ipaddress
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models import elastic_network_interfaces
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 
+from cloud.api.patching import replace
 from cloud.network.names import PUBLIC_NETWORK
 
 RESERVED_AT_START = 4
@@ -110,9 +110,11 @@ def _automatic_address(self: Any) -> None:
 
 def install() -> None:
     """Put these functions in the place of moto's."""
-    setattr(ElasticAddress, "instance_id", property(_instance_id))
-    setattr(ElasticAddressBackend, "allocate_address", _allocate)
-    setattr(NetworkInterfaceBackend, "create_network_interface", _create_interface)
-    setattr(NetworkInterfaceBackend, "delete_network_interface", _delete_interface)
-    setattr(NetworkInterface, "check_auto_public_ip", _automatic_address)
-    setattr(elastic_network_interfaces, "random_public_ip", free_public_address)
+    replace(ElasticAddress, instance_id=property(_instance_id))
+    replace(ElasticAddressBackend, allocate_address=_allocate)
+    replace(
+        NetworkInterfaceBackend,
+        create_network_interface=_create_interface,
+        delete_network_interface=_delete_interface,
+    )
+    replace(NetworkInterface, check_auto_public_ip=_automatic_address)

@@ -1,8 +1,7 @@
-"""The AWS API as a WSGI application: moto's, one request at a time, kept on disk, in AWS's words."""
+"""The AWS API as a WSGI application: moto's, extended, one request at a time, kept on disk."""
 
 from __future__ import annotations
 
-import io
 import logging
 import threading
 import uuid
@@ -39,7 +38,10 @@ def install() -> None:
 
 
 class Api:
-    """One request after the other; a change is on disk before its answer leaves."""
+    """One request after the other; a change is on disk before its answer leaves.
+
+    The server has read a request's body when it calls: a slow sender holds up nobody.
+    """
 
     def __init__(self, store: Store, changed: Callable[[], None]) -> None:
         install()
@@ -53,7 +55,6 @@ class Api:
         if path.startswith(("/moto-api", "/latest/")):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not found\n"]
-        _buffer(environ)
         service, action = identify(environ)
         answer = _Answer()
         with self.lock:
@@ -134,19 +135,6 @@ class _Answer:
             f"<Message>{escape(message)}</Message></Error></Errors>"
             f"<RequestID>{identifier}</RequestID></Response>"
         ).encode()
-
-
-def _buffer(environ: dict[str, Any]) -> None:
-    """Read the request's body before the lock: a slow sender must not hold up the others."""
-    length = environ.get("CONTENT_LENGTH")
-    stream = environ["wsgi.input"]
-    if environ.get("wsgi.input_terminated"):
-        data = stream.read()
-        environ["CONTENT_LENGTH"] = str(len(data))
-        environ.pop("HTTP_TRANSFER_ENCODING", None)
-    else:
-        data = stream.read(int(length)) if length else b""
-    environ["wsgi.input"] = io.BytesIO(data)
 
 
 def identify(environ: dict[str, Any]) -> tuple[str, str]:

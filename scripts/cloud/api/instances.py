@@ -12,6 +12,8 @@ from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 
+from cloud.api.patching import replace
+
 CODES = {
     "pending": 0,
     "running": 16,
@@ -157,19 +159,21 @@ def _private_dns_name(self: Any) -> str:
 
 def install() -> None:
     """Put these methods in the place of moto's."""
-    replacements: dict[str, Any] = {
-        "start": _start,
-        "stop": _stop,
-        "terminate": _terminate,
-        "reboot": _reboot,
-        "private_ip": _primary("private_ip_address"),
-        "private_ip_address": _primary("private_ip_address"),
-        "public_ip": _primary("public_ip"),
-        "public_ip_address": _primary("public_ip"),
-        "private_dns_name": property(_private_dns_name),
-    }
-    for name, replacement in replacements.items():
-        setattr(Instance, name, replacement)
-    setattr(InstanceBackend, "run_instances", _run_instances)
-    setattr(InstanceBackend, "modify_instance_metadata_options", _metadata_options)
-    setattr(NetworkInterfaceBackend, "detach_network_interface", _detach)
+    replace(
+        Instance,
+        start=_start,
+        stop=_stop,
+        terminate=_terminate,
+        reboot=_reboot,
+        private_ip=_primary("private_ip_address"),
+        private_ip_address=_primary("private_ip_address"),
+        public_ip=_primary("public_ip"),
+        public_ip_address=_primary("public_ip"),
+        private_dns_name=property(_private_dns_name),
+    )
+    replace(
+        InstanceBackend,
+        run_instances=_run_instances,
+        modify_instance_metadata_options=_metadata_options,
+    )
+    replace(NetworkInterfaceBackend, detach_network_interface=_detach)

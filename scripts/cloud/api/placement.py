@@ -18,6 +18,8 @@ from moto.ec2.utils import (
     random_id,
 )
 
+from cloud.api.patching import add, replace
+
 PREFIX = "pg"
 STRATEGIES = ("cluster", "spread", "partition")
 
@@ -143,9 +145,12 @@ def install() -> None:
     """Add the three calls, and placement by group to RunInstances."""
     EC2_RESOURCE_TO_PREFIX["placement-group"] = PREFIX
     EC2_PREFIX_TO_RESOURCE[PREFIX] = "placement-group"
-    setattr(EC2Response, "create_placement_group", _create)
-    setattr(EC2Response, "delete_placement_group", _delete)
-    setattr(EC2Response, "describe_placement_groups", _describe)
+    add(
+        EC2Response,
+        create_placement_group=_create,
+        delete_placement_group=_delete,
+        describe_placement_groups=_describe,
+    )
 
     moto_request = EC2Response.run_instances
     moto_exist = EC2Backend.do_resources_exist
@@ -175,5 +180,5 @@ def install() -> None:
         known = {group.id for group in groups(self).values()}
         return moto_exist(self, [each for each in resource_ids if each not in known])
 
-    setattr(EC2Response, "run_instances", run_instances)
-    setattr(EC2Backend, "do_resources_exist", do_resources_exist)
+    replace(EC2Response, run_instances=run_instances)
+    replace(EC2Backend, do_resources_exist=do_resources_exist)

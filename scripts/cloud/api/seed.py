@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from cloud.api.patching import replace
+
 IMAGES = Path(__file__).with_name("images.json")
 DEBIAN_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
 
@@ -49,4 +51,4 @@ def install() -> None:
                 ],
             )
 
-    setattr(ParameterDict, "_check_loading_status", check_loading_status)
+    replace(ParameterDict, _check_loading_status=check_loading_status)

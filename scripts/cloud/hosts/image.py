@@ -14,13 +14,12 @@ LOGIN = "admin"
 AUTHORITY = "usr/local/share/ca-certificates/mysql-ring-lab.crt"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 
+WAIT_ONLINE = "systemd-networkd-wait-online.service"
 ENABLED = {
     "multi-user.target.wants/systemd-networkd.service": "systemd-networkd.service",
     "dbus-org.freedesktop.network1.service": "systemd-networkd.service",
     "sockets.target.wants/systemd-networkd.socket": "systemd-networkd.socket",
-    "network-online.target.wants/systemd-networkd-wait-online.service": (
-        "systemd-networkd-wait-online.service"
-    ),
+    f"network-online.target.wants/{WAIT_ONLINE}": WAIT_ONLINE,
 }
 # What a container has no use for, and timers that would compete with the work of a test.
 MASKED = (
@@ -89,6 +88,11 @@ def files(base_bundle: str, authority: str) -> dict[str, str]:
         # cloud-init writes the file that this one adds to. The lab has no IPv6 to wait for.
         f"etc/systemd/network/10-cloud-init-{name}.network.d/lab.conf": (
             "[Network]\nLinkLocalAddressing=no\nIPv6AcceptRA=no\n\n[DHCPv4]\nUseMTU=no\n"
+        ),
+        # As a cloud image, where interfaces attached later are optional for the boot.
+        f"etc/systemd/system/{WAIT_ONLINE}.d/lab.conf": (
+            "[Service]\nExecStart=\n"
+            f"ExecStart=/lib/systemd/systemd-networkd-wait-online --interface={name} --timeout=30\n"
         ),
         AUTHORITY: authority,
         BUNDLE: base_bundle + authority,
