@@ -34,7 +34,7 @@ def up(lab: Lab, out: Console, err: Console) -> None:
             update = stack.up(lab)
         with timings.phase("verification"), err.status("ask both nodes"):
             nodes = Nodes(lab)
-            verified = nodes.each("verify", nodes.verify_documents())
+            verified = nodes.verify()
             states = nodes.each("status")
         timings.write(lab, "first" if first else "last")
         table.print_ring(out, nodes.all, states, verified)

@@ -102,7 +102,7 @@ def read_owner(path: Path) -> Owner | None:
 def end(owner: Owner, patience: float = INTERRUPT_SECONDS) -> None:
     """Interrupt a command, wait for its end, and kill it with its process group if it stays."""
     if is_alive(owner.pid, owner.start):
-        os.kill(owner.pid, signal.SIGINT)
+        os.kill(owner.pid, signal.SIGTERM)
     if wait_end(owner, patience):
         return
     group = os.getpgid(owner.pid)

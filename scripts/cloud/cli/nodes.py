@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,6 +13,7 @@ from cloud.lab import Lab, write_private
 
 TOOL = "sudo /opt/mysql-ring/current/ring-node"
 STATUS_SECONDS = 60
+VERIFY_SECONDS = 120
 CONNECT_SECONDS = 10
 NODE_FIELDS = ("server_id", "client_address", "replication_address")
 PEER_FIELDS = ("server_id", "replication_address", "instance_id")
@@ -101,6 +103,17 @@ class Nodes:
                 for name in self.all
             }
             return {name: future.result() for name, future in waiting.items()}
+
+    def verify(self) -> dict[str, Any]:
+        """Run `verify` on all nodes; again until a deadline, because hosts may still boot."""
+        deadline = time.monotonic() + VERIFY_SECONDS
+        while True:
+            try:
+                return self.each("verify", self.verify_documents())
+            except LabError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(1)
 
     def verify_documents(self) -> dict[str, Any]:
         """What `verify` is told on each node, as the program tells it."""

@@ -4,15 +4,18 @@ import contextlib
 import ctypes
 import json
 import secrets
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cloud.cli.errors import BUSY, LabError
+from cloud.cli.interrupt import Interrupted
 from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import STACK, Lab, process_started_at, write_private
 
@@ -51,22 +54,31 @@ def prepare(lab: Lab) -> None:
         write_private(lab.passphrase, secrets.token_urlsafe(32) + "\n")
     copy_settings(lab)
     if not lab.stack_file.exists():
-        done = _run(lab, ["pulumi", "stack", "init", STACK, "--non-interactive"], INIT_SECONDS)
+        _init(lab)
+
+
+def _init(lab: Lab) -> None:
+    """Make the stack, away from the checkout: `stack init` writes beside Pulumi.yaml."""
+    with tempfile.TemporaryDirectory(dir=lab.folder, prefix="init-") as folder:
+        project = Path(folder)
+        shutil.copyfile(lab.checkout / "Pulumi.yaml", project / "Pulumi.yaml")
+        shutil.copyfile(lab.settings, project / lab.settings.name)
+        argv = ["pulumi", "stack", "init", STACK, "--non-interactive", "--cwd", folder]
+        done = _run(lab, argv, INIT_SECONDS)
         if done.returncode != 0:
             raise LabError(
                 f"pulumi stack init {STACK} ended with {done.returncode}:\n{done.stderr.strip()}\n"
                 "expected a new stack in the lab's backend; correct that and run it again"
             )
+        copy_settings(lab, salt_from=project / lab.settings.name)
 
 
-def copy_settings(lab: Lab) -> None:
+def copy_settings(lab: Lab, salt_from: Path | None = None) -> None:
     """Take the committed settings over; keep the line by which the CLI decrypts secrets."""
-    committed = lab.committed_settings.read_text()
-    salt = ""
-    if lab.settings.exists():
-        lines = lab.settings.read_text().splitlines()
-        salt = "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
-    wanted = committed.rstrip("\n") + "\n" + salt
+    source = salt_from or lab.settings
+    lines = source.read_text().splitlines() if source.exists() else []
+    salt = "".join(f"{line}\n" for line in lines if line.startswith("encryptionsalt:"))
+    wanted = lab.committed_settings.read_text().rstrip("\n") + "\n" + salt
     if not lab.settings.exists() or lab.settings.read_text() != wanted:
         write_private(lab.settings, wanted)
 
@@ -129,9 +141,13 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
     """Wait for the update; pass an interruption on, and end it when it does not heed that."""
     try:
         return process.wait()
-    except KeyboardInterrupt:
+    except Interrupted as interrupted:
+        # A second SIGINT would make Pulumi leave its steps without writing them down.
+        heard = interrupted.by_terminal
         for number, seconds in ((signal.SIGINT, INTERRUPTED_SECONDS), (signal.SIGTERM, 5)):
-            process.send_signal(number)
+            if not heard:
+                process.send_signal(number)
+            heard = False
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(seconds)
                 raise

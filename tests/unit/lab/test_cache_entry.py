@@ -70,14 +70,17 @@ def test_what_an_interrupted_build_left_is_removed_and_said(tmp_path: Path) -> N
 def test_two_builds_at_once_are_one_build_and_the_waiting_one_says_for_whom(
     tmp_path: Path,
 ) -> None:
-    builder = Builder(seconds=0.4)
+    builder = Builder(seconds=1)
     entry = Entry("thing", "0", builder)
     said: list[str] = []
     threads = [
         threading.Thread(target=entry.ensure, args=(tmp_path, said.append)) for _ in range(2)
     ]
-    for thread in threads:
-        thread.start()
+    threads[0].start()
+    while not entry.path(tmp_path).exists():
+        time.sleep(0.01)
+    time.sleep(0.1)
+    threads[1].start()
     for thread in threads:
         thread.join(10)
     assert builder.runs == 1

@@ -26,7 +26,7 @@ HOLDER = textwrap.dedent(
     folder, ignore = pathlib.Path(sys.argv[1]), sys.argv[2] == "ignore"
     with lock.held(Lab(folder, folder), "scripts/lab up"), interrupt.as_exception():
         if ignore:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print("held", flush=True)
         time.sleep(60)
     """
@@ -47,7 +47,7 @@ class Holder:
             stderr=subprocess.DEVNULL,
             text=True,
             start_new_session=True,
-            preexec_fn=(lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)) if ignored else None,
+            preexec_fn=(lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN)) if ignored else None,
         )
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == "held\n"
@@ -94,7 +94,7 @@ def test_the_holder_ends_when_it_is_interrupted_also_if_its_caller_ignored_that(
 ) -> None:
     holders.append(Holder(lab, "heed", ignored=ignored))
     lock.end(owner_of(lab), patience=10)
-    assert holders[0].process.wait(10) == -signal.SIGINT
+    assert holders[0].process.wait(10) == 1
 
 
 def test_a_holder_that_does_not_heed_is_killed_after_the_patience(
