@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pymysql
@@ -83,7 +83,10 @@ class Session:
             self.do("SET SESSION sql_log_bin = 1")
 
     def close(self) -> None:
-        self._connection.close()
+        """May be called twice, and on a connection that is lost."""
+        if self._connection.open:
+            with suppress(pymysql.err.MySQLError, OSError):
+                self._connection.close()
 
     @staticmethod
     def _warned(cursor: Any) -> bool:

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import os
 import socket
+from pathlib import Path
 
 from . import paths, units
 from .waiting import Deadline, poll
 
 
 def run() -> int:
-    return 0 if poll(greets, Deadline(units.START_SECONDS), longest_pause=0.05) else 1
+    """systemd waits for this even when the server has ended, so look at that too."""
+    process = os.environ.get("MAINPID", "")
+
+    def settled() -> bool | None:
+        if greets():
+            return True
+        return False if process and not alive(process) else None
+
+    return 0 if poll(settled, Deadline(units.START_SECONDS), longest_pause=0.05) else 1
+
+
+def alive(process: str) -> bool:
+    return Path("/proc", process).exists()
 
 
 def greets() -> bool | None:
