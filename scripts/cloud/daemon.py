@@ -64,7 +64,9 @@ def main(arguments: list[str] | None = None) -> int:
         _check_machine()
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
-            clean_up(folder, Names.of(options.lab))
+            left = clean_up(folder, Names.of(options.lab))
+            if left:
+                log.info("removed what was left over: %s", ", ".join(left))
             if options.cleanup:
                 return 0
             return Daemon(options.lab.absolute(), options.base, options.mirror).run()
@@ -106,14 +108,19 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def clean_up(folder: Path, names: Names) -> None:
-    """Remove what an earlier daemon of this lab has left on the machine, its state aside."""
+def clean_up(folder: Path, names: Names) -> list[str]:
+    """Remove what a daemon of this lab has left on the machine, its state aside.
+
+    The answer names the namespaces that were there.
+    """
+    found = []
     (folder / "ready").unlink(missing_ok=True)
     groups.end(names.control_group)
     for namespace in sorted(namespaces.existing()):
         if namespace.startswith(names.prefix):
             namespaces.delete(namespace)
-            log.info("%s: left over, removed", namespace)
+            found.append(namespace)
+    return found
 
 
 class Daemon:
@@ -164,7 +171,7 @@ class Daemon:
             kept = api.store.load()
         except StateUnreadable as error:
             raise Refused(str(error)) from error
-        directory = Directory()
+        directory = Directory(issued=lambda: api.store.save(("iam", "sts")))
 
         def metadata(vpc_id: str) -> Any:
             def find(address: str) -> Any:

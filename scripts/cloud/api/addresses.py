@@ -88,19 +88,28 @@ def _create_interface(
 
 
 def _delete_interface(self: Any, eni_id: str) -> None:
-    """Forget the public address of an interface that goes, so that it can be associated again."""
+    """Delete an interface that is free; a public address of it can be associated again."""
+    eni = self.get_network_interface(eni_id)
+    if eni.attachment_id is not None:
+        raise EC2ClientError(
+            "InvalidParameterValue", f"Network interface '{eni_id}' is currently in use."
+        )
     for address in self.addresses:
         if address.eni is not None and address.eni.id == eni_id:
             self.disassociate_address(association_id=address.association_id)
     _moto_delete(self, eni_id)
 
 
-def _instance_id(self: Any) -> str:
+def _instance_id(self: Any) -> str | None:
     if self.instance is not None:
         return self.instance.id
     if self.eni is not None and self.eni.instance is not None:
         return self.eni.instance.id
-    return ""
+    return None
+
+
+def _interface_id(self: Any) -> str | None:
+    return self.eni.id if self.eni is not None else None
 
 
 def _automatic_address(self: Any) -> None:
@@ -110,7 +119,11 @@ def _automatic_address(self: Any) -> None:
 
 def install() -> None:
     """Put these functions in the place of moto's."""
-    replace(ElasticAddress, instance_id=property(_instance_id))
+    replace(
+        ElasticAddress,
+        instance_id=property(_instance_id),
+        network_interface_id=property(_interface_id),
+    )
     replace(ElasticAddressBackend, allocate_address=_allocate)
     replace(
         NetworkInterfaceBackend,

@@ -12,7 +12,7 @@ from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from cloud.api import addresses, instances, placement, seed
+from cloud.api import addresses, buckets, instances, placement, seed, tags
 from cloud.api.snapshot import Snapshot, take
 from cloud.api.state import SERVICES, TOGETHER, Store, backends
 
@@ -34,6 +34,7 @@ def install() -> None:
             instances.install()
             addresses.install()
             placement.install()
+            buckets.install()
             _done = True
 
 
@@ -63,6 +64,9 @@ class Api:
             except Exception as error:
                 body = answer.fail(service, action, error)
             if changes(environ, service, action):
+                if service == "ec2":
+                    for _, _, backend in backends("ec2").iter_backends():
+                        tags.prune(backend)
                 self.store.save(TOGETHER.get(service, SERVICES))
                 log.info("%s %s: %s", service, action, answer.status.split()[0])
                 if service == "ec2":

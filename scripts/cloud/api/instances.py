@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
+from moto.ec2.responses.instances import InstanceResponse
 
 from cloud.api.patching import replace
 
@@ -23,10 +25,19 @@ CODES = {
     "stopped": 80,
 }
 
+IMAGE_GIB = 8
+"""Size of Debian's image."""
+GP3_IOPS = 3000
+GP3_THROUGHPUT = 125
+"""What a gp3 volume has unless more is paid for; MiB/s."""
+
 _moto_start = Instance.start
 _moto_stop = Instance.stop
 _moto_terminate = Instance.terminate
 _moto_run_instances = InstanceBackend.run_instances
+_moto_add_block_device = Instance.add_block_device
+_moto_request = InstanceResponse.run_instances
+_moto_validate_mapping = InstanceResponse._validate_block_device_mapping
 _moto_detach = NetworkInterfaceBackend.detach_network_interface
 _moto_metadata_options = InstanceBackend.modify_instance_metadata_options
 
@@ -60,11 +71,12 @@ def settle(instance: Any, name: str) -> None:
 
 def _release(instance: Any) -> None:
     """End an instance: volumes and own interfaces go, interfaces that came with it stay."""
-    kept = dict(instance.nics)
+    for eni in list(instance.nics.values()):
+        instance.detach_eni(eni)
+        eni.stop()
+        if eni.delete_on_termination:
+            eni.delete()
     _moto_terminate(instance)
-    for eni in kept.values():
-        if eni.id in instance.ec2_backend.enis:
-            instance.detach_eni(eni)
 
 
 def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
@@ -103,6 +115,64 @@ def _reboot(self: Any) -> None:
     if self.state not in ("pending", "running"):
         raise IncorrectInstanceState(self, "rebooted")
     self.reboot_count = getattr(self, "reboot_count", 0) + 1
+
+
+def _setup_defaults(self: Any) -> None:
+    self.add_block_device(None, self.root_device_name, None, False, True, None, None)
+
+
+def _add_block_device(
+    self: Any,
+    size: int | None,
+    device_path: str,
+    snapshot_id: str | None,
+    encrypted: bool,
+    delete_on_termination: bool,
+    kms_key_id: str | None,
+    volume_type: str | None,
+) -> None:
+    """A volume with the size of the image and of the present general type, unless named."""
+    _moto_add_block_device(
+        self,
+        size or IMAGE_GIB,
+        device_path,
+        snapshot_id,
+        encrypted,
+        delete_on_termination,
+        kms_key_id,
+        volume_type or "gp3",
+    )
+    volume = self.ec2_backend.volumes[self.block_device_mapping[device_path].volume_id]
+    if volume.volume_type == "gp3":
+        volume.iops = volume.iops or GP3_IOPS
+        volume.throughput = volume.throughput or GP3_THROUGHPUT
+
+
+def _validate_mapping(device_mapping: dict[str, Any]) -> None:
+    """As moto, and a size is not needed: the image has one."""
+    ebs = device_mapping.get("Ebs")
+    if ebs is not None and not ebs.get("VolumeSize") and not ebs.get("SnapshotId"):
+        device_mapping = {**device_mapping, "Ebs": {**ebs, "VolumeSize": IMAGE_GIB}}
+    _moto_validate_mapping(device_mapping)
+
+
+def _request(self: Any) -> Any:
+    """RunInstances: the same client token gets the same instances, protection is remembered."""
+    token = self._get_param("ClientToken")
+    if token:
+        for reservation in self.ec2_backend.reservations.values():
+            if any(
+                instance.client_token == token and instance.state != "terminated"
+                for instance in reservation.instances
+            ):
+                return ActionResult(reservation)
+    before = set(self.ec2_backend.reservations)
+    result = _moto_request(self)
+    protected = str(self._get_param("DisableApiTermination") or False).lower() == "true"
+    for reservation_id in set(self.ec2_backend.reservations) - before:
+        for instance in self.ec2_backend.reservations[reservation_id].instances:
+            instance.disable_api_termination = protected
+    return result
 
 
 def _detach(self: Any, attachment_id: str) -> None:
@@ -170,6 +240,13 @@ def install() -> None:
         public_ip=_primary("public_ip"),
         public_ip_address=_primary("public_ip"),
         private_dns_name=property(_private_dns_name),
+        setup_defaults=_setup_defaults,
+        add_block_device=_add_block_device,
+    )
+    replace(
+        InstanceResponse,
+        run_instances=_request,
+        _validate_block_device_mapping=staticmethod(_validate_mapping),
     )
     replace(
         InstanceBackend,

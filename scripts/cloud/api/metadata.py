@@ -25,8 +25,13 @@ def _utc_now() -> datetime.datetime:
 class Directory:
     """Finds instances by VPC and address; call it under the API's lock."""
 
-    def __init__(self, now: Callable[[], datetime.datetime] = _utc_now) -> None:
+    def __init__(
+        self,
+        now: Callable[[], datetime.datetime] = _utc_now,
+        issued: Callable[[], None] = lambda: None,
+    ) -> None:
         self._now = now
+        self._issued = issued
         self._roles: dict[str, tuple[str, datetime.datetime, Any]] = {}
         self._lock = threading.Lock()
 
@@ -140,6 +145,7 @@ class Directory:
                 updated = now
                 end = session.expiration.replace(tzinfo=datetime.UTC)
                 self._roles[instance.id] = (role.arn, updated, session)
+                self._issued()
         return as_json(
             {
                 "Code": "Success",
