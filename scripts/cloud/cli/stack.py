@@ -122,15 +122,16 @@ def up(lab: Lab) -> Update:
         stdout=sys.stderr.fileno(),
         preexec_fn=_interrupt_when_parent_dies,
     )
-    code = _wait(process)
-    if code != 0:
-        raise LabError(
-            f"pulumi up ended with {code} (see above); expected 0; correct that and run "
-            "`scripts/lab up` again: it continues where it stopped"
-        )
-    update = read_events(events)
-    events.unlink(missing_ok=True)
-    return update
+    try:
+        code = _wait(process)
+        if code != 0:
+            raise LabError(
+                f"pulumi up ended with {code} (see above); expected 0; correct that and run "
+                "`scripts/lab up` again: it continues where it stopped"
+            )
+        return read_events(events)
+    finally:
+        events.unlink(missing_ok=True)
 
 
 def _interrupt_when_parent_dies() -> None:
@@ -167,7 +168,10 @@ def read_events(path: Path) -> Update:
         if "summaryEvent" in event:
             changes = {k: int(v) for k, v in event["summaryEvent"]["resourceChanges"].items()}
         elif "resourcePreEvent" in event:
-            begun[event["resourcePreEvent"]["metadata"]["urn"]] = when
+            metadata = event["resourcePreEvent"]["metadata"]
+            # A component lasts as long as its children: only what does something is timed.
+            if (metadata.get("new") or metadata.get("old") or {}).get("custom"):
+                begun[metadata["urn"]] = when
         elif "resOutputsEvent" in event:
             urn = event["resOutputsEvent"]["metadata"]["urn"]
             if urn in begun:

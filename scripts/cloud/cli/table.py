@@ -77,7 +77,7 @@ def print_next(out: Console, outputs: Facts) -> None:
         "Try next:",
         f'  scripts/lab mysql {first} -e "CREATE TABLE app.t (id INT PRIMARY KEY)"; '
         f'scripts/lab mysql {second} -e "SHOW TABLES FROM app"',
-        "  scripts/lab pulumi preview --diff      after a change in .lab or in the program",
+        "  scripts/lab pulumi preview --diff      what a change of the program would do",
         "  scripts/lab aws ec2 describe-instances",
         "  scripts/lab down                       when you are done",
     ):

@@ -137,9 +137,12 @@ def test_a_lock_older_than_the_process_with_its_number_is_stale(lab: Lab) -> Non
 
 def test_the_summary_and_the_steps_are_read_from_the_event_log(tmp_path: Path) -> None:
     urn = "urn:pulumi:lab::mysql-ring::aws:ec2/vpc:Vpc::client"
+    component, custom = "urn:pulumi:lab::mysql-ring::mysql-ring:network::net", {"custom": True}
     events = [
-        {"timestamp": 100, "resourcePreEvent": {"metadata": {"urn": urn}}},
+        {"timestamp": 90, "resourcePreEvent": {"metadata": {"urn": component, "new": {}}}},
+        {"timestamp": 100, "resourcePreEvent": {"metadata": {"urn": urn, "new": custom}}},
         {"timestamp": 103, "resOutputsEvent": {"metadata": {"urn": urn}}},
+        {"timestamp": 104, "resOutputsEvent": {"metadata": {"urn": component}}},
         {"timestamp": 104, "summaryEvent": {"resourceChanges": {"create": 2, "same": 5}}},
     ]
     path = tmp_path / "events.json"
