@@ -80,7 +80,7 @@ def _decode_struct(struct: struct_pb2.Struct) -> Any:
     if signature == _SECRET:
         return Secret(fields.get("value"))
     if signature in (_ASSET, _ARCHIVE):
-        return Asset(signature == _ARCHIVE, tuple(fields.items()))
+        return Asset(signature == _ARCHIVE, tuple(sorted(fields.items())))
     if signature == _OUTPUT:
         inner = fields.get("value", UNKNOWN)
         return Secret(inner) if fields.get("secret") else inner

@@ -92,7 +92,7 @@ class Config:
     skip_account: bool = False
     allowed_accounts: tuple[str, ...] = ()
     forbidden_accounts: tuple[str, ...] = ()
-    more: dict[str, Any] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict, repr=False)
 
 
 def parse(inputs: dict[str, Any]) -> tuple[Config | None, list[Failure]]:

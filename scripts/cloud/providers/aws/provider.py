@@ -57,6 +57,7 @@ class AwsProvider(Provider):
         if config is None:
             return
         self.use(config)
+        self._warm_clients()
 
     def use(self, config: Config) -> None:
         self._session = session = Session(config)
@@ -69,12 +70,15 @@ class AwsProvider(Provider):
                     raise translate(error, "credentials", "validating") from None
                 raise
 
-        def warm() -> None:
+    def _warm_clients(self) -> None:
+        session = self.session
+
+        def load() -> None:
             for service in ("ec2", "sts"):
                 with contextlib.suppress(Exception):
                     session.client(service)
 
-        threading.Thread(target=warm, daemon=True).start()
+        threading.Thread(target=load, daemon=True).start()
 
     def invoke(self, token: str, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
         function = functions.FUNCTIONS.get(token)

@@ -14,7 +14,7 @@ from cloud.providers.resource import (
     Resource,
     describe_error,
 )
-from cloud.providers.schema import MAP, Argument, Failure, check_table
+from cloud.providers.schema import MAP, Argument, Failure, Table, check_table
 from cloud.providers.values import UNKNOWN, Unknown, has_unknown
 
 # tags and region are arguments of nearly all resources (region since version 7: it is
@@ -241,6 +241,9 @@ class AwsResource(Resource):
             if name == "region" and name not in inputs:
                 continue
             value = state.get(name)
+            if name in inputs and not difference_of(argument, value, inputs[name]):
+                fresh[name] = inputs[name]  # the same thing, in the program's own words
+                continue
             wanted = name in inputs or (
                 value not in (None, "", [], {}) and value != argument.default
                 if imported
@@ -271,8 +274,6 @@ def _narrow(argument: Argument, given: Any, value: Any) -> Any:
 
 
 def difference_of(argument: Argument, old: Any, new: Any) -> Changes:
-    from cloud.providers.schema import Table
-
     return difference(Table((argument,)), {argument.name: old}, {argument.name: new})
 
 

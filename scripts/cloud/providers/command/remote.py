@@ -72,11 +72,7 @@ def _session(
 
     output = Output(call, inputs.get("logging"))
     try:
-        channel = transport.open_session()
-        variables, previous = environment(inputs, old)
-        for name, value in variables.items():
-            if not _set_variable(channel, name, value):
-                _refused(name, name in previous, call)
+        channel = _open(transport, inputs, old, call)
         channel.exec_command(command)
         _talk(channel, inputs.get("stdin") or "", output, call)
     except (OSError, EOFError, paramiko.SSHException) as error:
@@ -94,6 +90,21 @@ def _session(
         reason = f"Process exited with status {status}"
         raise ProviderError(failure(reason, command, output))
     return {STDOUT: output.text(STDOUT), STDERR: output.text(STDERR)}
+
+
+def _open(transport: Any, inputs: dict[str, Any], old: dict[str, Any], call: Call) -> Any:
+    """A session with the command's variables set. paramiko closes a session in which one was
+    refused, so those that may be refused get another try without it."""
+    variables, previous = environment(inputs, old)
+    while True:
+        channel = transport.open_session()
+        refused = next(
+            (name for name in variables if not _set_variable(channel, name, variables[name])), None
+        )
+        if refused is None:
+            return channel
+        _refused(refused, refused in previous, call)
+        del variables[refused]
 
 
 def _set_variable(channel: Any, name: str, value: str) -> bool:

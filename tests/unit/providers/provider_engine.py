@@ -1,0 +1,95 @@
+"""Asks the provider stand-ins what the engine would, without an engine."""
+
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from cloud.providers.aws.config import Config
+from cloud.providers.aws.provider import AwsProvider
+from cloud.providers.difference import Changes
+from cloud.providers.resource import Call, Resource
+
+REGION = "eu-central-1"
+
+
+@dataclass
+class Made:
+    """A resource as the engine would keep it."""
+
+    resource: Resource
+    id: str
+    inputs: dict[str, Any]
+    state: dict[str, Any]
+
+
+@dataclass
+class Engine:
+    """Asks a provider what the engine would, in the engine's order."""
+
+    provider: Any
+    lines: list[tuple[str, str]] = field(default_factory=list)
+
+    def call(self, name: str = "node-1", timeout: float = 0) -> Call:
+        return Call(
+            self.provider,
+            f"urn:pulumi:s::p::t:x/y:Z::{name}",
+            timeout,
+            log=lambda severity, text: self.lines.append((severity, text)),
+        )
+
+    def resource(self, token: str) -> Resource:
+        return self.provider.resource(f"urn:pulumi:s::p::{token}::x")
+
+    def checked(self, token: str, **inputs: Any) -> dict[str, Any]:
+        values, failures = self.resource(token).check(inputs, self.call())
+        assert failures == []
+        name = self.resource(token).table.autoname
+        if name:
+            values.setdefault(name, "named-1234567")
+        return values
+
+    def refusals(self, token: str, **inputs: Any) -> dict[str, str]:
+        _, failures = self.resource(token).check(inputs, self.call())
+        return {one.path: one.reason for one in failures}
+
+    def create(self, token: str, **inputs: Any) -> Made:
+        resource, values = self.resource(token), self.checked(token, **inputs)
+        resource_id, state = resource.create(values, self.call())
+        return Made(resource, resource_id, values, state)
+
+    def diff(self, made: Made, **changed: Any) -> Changes:
+        inputs = {**made.inputs, **changed}
+        inputs = {key: value for key, value in inputs.items() if value is not None}
+        return made.resource.diff(made.state, inputs, self.call())
+
+    def update(self, made: Made, **changed: Any) -> Made:
+        inputs = {**made.inputs, **changed}
+        inputs = {key: value for key, value in inputs.items() if value is not None}
+        state = made.resource.update(made.id, made.state, inputs, self.call())
+        return Made(made.resource, made.id, inputs, state)
+
+    def read(self, made: Made) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
+        return made.resource.read(made.id, made.state, made.inputs, self.call())
+
+    def delete(self, made: Made) -> None:
+        made.resource.delete(made.id, made.state, self.call())
+
+
+@cache
+def shared() -> AwsProvider:
+    """One provider for all tests that need no settings of their own: its clients take a while."""
+    return configured()
+
+
+def configured(**more: Any) -> AwsProvider:
+    provider = AwsProvider()
+    provider.use(
+        Config(
+            region=REGION,
+            access_key="test",
+            secret_key="test",  # noqa: S106
+            skip_credentials=True,
+            **more,
+        )
+    )
+    return provider

@@ -1,0 +1,146 @@
+"""A host to try the command stand-in on: an SSH server in this process, on loopback."""
+
+import os
+import socket
+import subprocess
+import threading
+from pathlib import Path
+from typing import Any
+
+import paramiko
+
+ACCEPTED = ("LC_OK",)
+
+
+class _Server(paramiko.ServerInterface):
+    def __init__(self, host: "SshHost") -> None:
+        self.host = host
+        self.environment: dict[str, str] = {}
+
+    def check_channel_request(self, _kind: str, _number: int) -> int:
+        return paramiko.OPEN_SUCCEEDED
+
+    def get_allowed_auths(self, _username: str) -> str:
+        return "publickey,password"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        known = username == self.host.user and key == self.host.client_key
+        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        known = username == self.host.user and password == self.host.password
+        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+
+    def check_channel_env_request(self, _channel: Any, name: bytes, value: bytes) -> bool:
+        if name.decode() not in ACCEPTED:
+            return False
+        self.environment[name.decode()] = value.decode()
+        return True
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        run = threading.Thread(target=self._run, args=(channel, command.decode()), daemon=True)
+        run.start()
+        return True
+
+    def _run(self, channel: paramiko.Channel, command: str) -> None:
+        stdin = b"".join(iter(lambda: channel.recv(65536), b""))
+        done = subprocess.run(  # noqa: S602 (what a host does with a command)
+            command,
+            shell=True,
+            input=stdin,
+            capture_output=True,
+            env={**os.environ, **self.environment},
+            check=False,
+        )
+        channel.sendall(done.stdout)
+        channel.sendall_stderr(done.stderr)
+        channel.send_exit_status(done.returncode)
+        channel.close()
+
+
+class _Files(paramiko.SFTPServerInterface):
+    """The machine's own files; tests give absolute paths below their folder."""
+
+    def stat(self, path: str) -> Any:
+        try:
+            return paramiko.SFTPAttributes.from_stat(os.stat(path))
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+
+    lstat = stat
+
+    def mkdir(self, path: str, _attributes: Any) -> int:
+        try:
+            os.mkdir(path)
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+        return paramiko.SFTP_OK
+
+    def open(self, path: str, flags: int, _attributes: Any) -> Any:
+        try:
+            descriptor = os.open(path, flags, 0o644)
+        except OSError as error:
+            return paramiko.SFTPServer.convert_errno(error.errno or 0)
+        handle = paramiko.SFTPHandle(flags)
+        mode = "wb" if flags & os.O_WRONLY else "rb"
+        handle.writefile = handle.readfile = os.fdopen(descriptor, mode)  # type: ignore[attr-defined]
+        return handle
+
+
+class SshHost:
+    """Listens until closed. `refusals`: how many connections are dropped first."""
+
+    user = "admin"
+    password = "a password"  # noqa: S105
+
+    def __init__(self, folder: Path, refusals: int = 0) -> None:
+        self.client_key = paramiko.ECDSAKey.generate()
+        self.host_key = paramiko.ECDSAKey.generate()
+        self.refusals = refusals
+        self.seen = 0
+        path = folder / "client.key"
+        self.client_key.write_private_key_file(str(path))
+        self.client_text = path.read_text()
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+        self._transports: list[paramiko.Transport] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @property
+    def public_key(self) -> str:
+        return f"{self.host_key.get_name()} {self.host_key.get_base64()}"
+
+    def connection(self, **more: Any) -> dict[str, Any]:
+        values = {
+            "host": "127.0.0.1",
+            "port": self.port,
+            "user": self.user,
+            "privateKey": self.client_text,
+            "hostKey": self.public_key,
+            "dialErrorLimit": 1,
+        }
+        return {key: value for key, value in {**values, **more}.items() if value is not None}
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                sock, _ = self._listener.accept()
+            except OSError:
+                return
+            self.seen += 1
+            if self.seen <= self.refusals:
+                sock.close()
+                continue
+            transport = paramiko.Transport(sock)
+            transport.add_server_key(self.host_key)
+            transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files)
+            self._transports.append(transport)
+            try:
+                transport.start_server(server=_Server(self), event=threading.Event())
+            except (OSError, EOFError, paramiko.SSHException):
+                continue
+
+    def close(self) -> None:
+        self._listener.close()
+        for transport in self._transports:
+            transport.close()

@@ -1,0 +1,244 @@
+"""What replaces and what updates, by the official provider's rules."""
+
+from typing import Any
+
+import pytest
+from cloud.providers.aws.resources import RESOURCES
+from cloud.providers.values import UNKNOWN
+from provider_engine import Engine, shared
+
+pytestmark = pytest.mark.unit
+
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+ROUTE = "aws:ec2/route:Route"
+ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+ATTACHMENT = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"
+EIP = "aws:ec2/eip:Eip"
+EIP_ASSOCIATION = "aws:ec2/eipAssociation:EipAssociation"
+PLACEMENT = "aws:ec2/placementGroup:PlacementGroup"
+KEY = "aws:ec2/keyPair:KeyPair"
+INSTANCE = "aws:ec2/instance:Instance"
+ROLE = "aws:iam/role:Role"
+ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
+PROFILE = "aws:iam/instanceProfile:InstanceProfile"
+BUCKET = "aws:s3/bucket:Bucket"
+VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+
+ROOT = {"deleteOnTermination": True, "volumeSize": 10, "encrypted": True}
+BASE: dict[str, dict[str, Any]] = {
+    VPC: {"cidrBlock": "10.10.1.0/24"},
+    SUBNET: {"vpcId": "vpc-1", "cidrBlock": "10.10.1.0/24", "availabilityZone": "a"},
+    ROUTE: {"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0", "gatewayId": "igw-1"},
+    ASSOCIATION: {"routeTableId": "rtb-1", "subnetId": "subnet-1"},
+    GROUP: {"name": "g", "description": "d", "vpcId": "vpc-1"},
+    INGRESS: {
+        "securityGroupId": "sg-1",
+        "ipProtocol": "tcp",
+        "fromPort": 1,
+        "toPort": 1,
+        "cidrIpv4": "10.0.0.0/8",
+    },
+    INTERFACE: {
+        "subnetId": "subnet-1",
+        "privateIps": ["10.10.1.10"],
+        "privateIp": "10.10.1.10",
+        "securityGroups": ["sg-1"],
+    },
+    ATTACHMENT: {"deviceIndex": 1, "instanceId": "i-1", "networkInterfaceId": "eni-1"},
+    EIP: {"domain": "vpc"},
+    EIP_ASSOCIATION: {"allocationId": "eipalloc-1", "networkInterfaceId": "eni-1"},
+    PLACEMENT: {"name": "p", "strategy": "spread"},
+    KEY: {"keyName": "k", "publicKey": "ssh-ed25519 AAAA"},
+    INSTANCE: {
+        "ami": "ami-1",
+        "instanceType": "t3.small",
+        "keyName": "k",
+        "userData": "a",
+        "iamInstanceProfile": "p",
+        "placementGroup": "pg",
+        "primaryNetworkInterface": {"networkInterfaceId": "eni-1"},
+        "rootBlockDevice": ROOT,
+        "metadataOptions": {"httpTokens": "required"},
+    },
+    ROLE: {"name": "r", "assumeRolePolicy": "{}"},
+    ROLE_POLICY: {"name": "n", "role": "r", "policy": "{}"},
+    PROFILE: {"name": "p", "role": "r"},
+    BUCKET: {"bucket": "b"},
+    VERSIONING: {"bucket": "b", "versioningConfiguration": {"status": "Enabled"}},
+}
+REPLACED, UPDATED = True, False
+ROWS = [
+    (VPC, {"cidrBlock": "10.10.2.0/24"}, "cidrBlock", REPLACED),
+    (VPC, {"instanceTenancy": "dedicated"}, "instanceTenancy", REPLACED),
+    (VPC, {"enableDnsHostnames": True}, "enableDnsHostnames", UPDATED),
+    (VPC, {"tags": {"a": "b"}}, "tags.a", UPDATED),
+    (SUBNET, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
+    (SUBNET, {"availabilityZone": "b"}, "availabilityZone", REPLACED),
+    (SUBNET, {"mapPublicIpOnLaunch": True}, "mapPublicIpOnLaunch", UPDATED),
+    (ROUTE, {"gatewayId": "igw-2"}, "gatewayId", UPDATED),
+    (ROUTE, {"destinationCidrBlock": "10.0.0.0/8"}, "destinationCidrBlock", REPLACED),
+    (ASSOCIATION, {"subnetId": "subnet-2"}, "subnetId", REPLACED),
+    (GROUP, {"description": "other"}, "description", REPLACED),
+    (GROUP, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
+    (GROUP, {"revokeRulesOnDelete": True}, "revokeRulesOnDelete", UPDATED),
+    (INGRESS, {"description": "other"}, "description", UPDATED),
+    (INGRESS, {"toPort": 2}, "toPort", UPDATED),
+    (INGRESS, {"cidrIpv4": "10.1.0.0/16"}, "cidrIpv4", UPDATED),
+    (INGRESS, {"securityGroupId": "sg-2"}, "securityGroupId", REPLACED),
+    (INTERFACE, {"subnetId": "subnet-2"}, "subnetId", REPLACED),
+    (INTERFACE, {"privateIps": ["10.10.1.11"]}, "privateIps", REPLACED),
+    (INTERFACE, {"privateIps": ["10.10.1.10", "10.10.1.11"]}, "privateIps", UPDATED),
+    (INTERFACE, {"securityGroups": ["sg-2"]}, "securityGroups", UPDATED),
+    (INTERFACE, {"description": "x"}, "description", UPDATED),
+    (INTERFACE, {"sourceDestCheck": False}, "sourceDestCheck", UPDATED),
+    (ATTACHMENT, {"instanceId": "i-2"}, "instanceId", REPLACED),
+    (ATTACHMENT, {"deviceIndex": 2}, "deviceIndex", REPLACED),
+    (EIP, {"domain": "standard"}, "domain", REPLACED),
+    (EIP, {"networkInterface": "eni-2"}, "networkInterface", UPDATED),
+    (EIP_ASSOCIATION, {"networkInterfaceId": "eni-2"}, "networkInterfaceId", REPLACED),
+    (PLACEMENT, {"strategy": "cluster"}, "strategy", REPLACED),
+    (KEY, {"publicKey": "ssh-ed25519 BBBB"}, "publicKey", REPLACED),
+    (INSTANCE, {"ami": "ami-2"}, "ami", REPLACED),
+    (INSTANCE, {"keyName": "other"}, "keyName", REPLACED),
+    (INSTANCE, {"placementGroup": "other"}, "placementGroup", REPLACED),
+    (INSTANCE, {"instanceType": "t3.large"}, "instanceType", UPDATED),
+    (INSTANCE, {"userData": "b"}, "userData", UPDATED),
+    (INSTANCE, {"iamInstanceProfile": "q"}, "iamInstanceProfile", UPDATED),
+    (
+        INSTANCE,
+        {"primaryNetworkInterface": {"networkInterfaceId": "eni-2"}},
+        "primaryNetworkInterface.networkInterfaceId",
+        REPLACED,
+    ),
+    (
+        INSTANCE,
+        {"rootBlockDevice": {**ROOT, "volumeSize": 20}},
+        "rootBlockDevice.volumeSize",
+        UPDATED,
+    ),
+    (
+        INSTANCE,
+        {"rootBlockDevice": {**ROOT, "encrypted": False}},
+        "rootBlockDevice.encrypted",
+        REPLACED,
+    ),
+    (
+        INSTANCE,
+        {"metadataOptions": {"httpTokens": "optional"}},
+        "metadataOptions.httpTokens",
+        UPDATED,
+    ),
+    (ROLE, {"name": "other"}, "name", REPLACED),
+    (ROLE, {"path": "/x/"}, "path", REPLACED),
+    (ROLE, {"assumeRolePolicy": '{"a":1}'}, "assumeRolePolicy", UPDATED),
+    (ROLE_POLICY, {"policy": '{"a":1}'}, "policy", UPDATED),
+    (ROLE_POLICY, {"role": "other"}, "role", REPLACED),
+    (PROFILE, {"role": "other"}, "role", UPDATED),
+    (BUCKET, {"bucket": "other"}, "bucket", REPLACED),
+    (BUCKET, {"forceDestroy": True}, "forceDestroy", UPDATED),
+    (VERSIONING, {"bucket": "other"}, "bucket", REPLACED),
+    (
+        VERSIONING,
+        {"versioningConfiguration": {"status": "Suspended"}},
+        "versioningConfiguration.status",
+        UPDATED,
+    ),
+]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return Engine(shared())
+
+
+def state_of(engine: Engine, token: str) -> dict[str, Any]:
+    """The state after a create that gave the API nothing of its own to add."""
+    resource = engine.resource(token)
+    return resource._merge(engine.provider.session, BASE[token], {})  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("token", "changed", "path", "replaced"), ROWS)
+def test_a_change_replaces_or_updates_as_the_official_provider(
+    engine: Engine, token: str, changed: dict[str, Any], path: str, replaced: bool
+) -> None:
+    inputs = {**BASE[token], **changed}
+    changes = engine.resource(token).diff(state_of(engine, token), inputs, engine.call())
+    assert {one: replace for one, (_, replace) in changes.items()} == {path: replaced}
+
+
+@pytest.mark.parametrize("token", sorted(BASE))
+def test_no_change_is_none(engine: Engine, token: str) -> None:
+    state = state_of(engine, token)
+    assert engine.resource(token).diff(state, BASE[token], engine.call()) == {}
+
+
+def test_user_data_replaces_when_told(engine: Engine) -> None:
+    inputs = {**BASE[INSTANCE], "userData": "b", "userDataReplaceOnChange": True}
+    changes = engine.resource(INSTANCE).diff(state_of(engine, INSTANCE), inputs, engine.call())
+    assert changes["userData"] == ("update", True)
+
+
+def test_every_type_says_where_its_rules_come_from() -> None:
+    for resource in RESOURCES.values():
+        assert resource.table.source.startswith("terraform-provider-aws internal/service/")
+
+
+@pytest.mark.parametrize("token", sorted(RESOURCES))
+def test_an_argument_that_is_in_no_table_is_refused(engine: Engine, token: str) -> None:
+    reason = engine.refusals(token, colour="red")["colour"]
+    assert "'colour' is no argument here" in reason
+
+
+@pytest.mark.parametrize(
+    "argument",
+    ["subnetId", "privateIp", "vpcSecurityGroupIds", "sourceDestCheck"],
+)
+def test_interface_arguments_are_refused_beside_an_interface(engine: Engine, argument: str) -> None:
+    value: Any = {"vpcSecurityGroupIds": ["sg-1"], "sourceDestCheck": True}.get(argument, "x")
+    reasons = engine.refusals(INSTANCE, **{**BASE[INSTANCE], argument: value})
+    assert reasons == {
+        "primaryNetworkInterface": f"'primaryNetworkInterface' conflicts with '{argument}'"
+    }
+
+
+@pytest.mark.parametrize(
+    ("token", "inputs", "path"),
+    [
+        (INGRESS, {"securityGroupId": "sg", "ipProtocol": "tcp", "cidrIpv4": "x"}, "fromPort"),
+        (INGRESS, {"securityGroupId": "sg", "ipProtocol": "-1"}, "cidrIpv4"),
+        (ROUTE, {"routeTableId": "r", "gatewayId": "g"}, "destinationCidrBlock"),
+        (ROLE, {"assumeRolePolicy": "{"}, "assumeRolePolicy"),
+        (INSTANCE, {**BASE[INSTANCE], "userData": "x" * 16385}, "userData"),
+        (PLACEMENT, {"strategy": "scatter"}, "strategy"),
+        (VPC, {"cidrBlock": "10.0.0.0/16", "region": "us-east-1"}, "region"),
+        (BUCKET, {"bucket": "b" * 64}, "bucket"),
+    ],
+)
+def test_a_rule_of_the_type_is_checked(
+    engine: Engine, token: str, inputs: dict[str, Any], path: str
+) -> None:
+    assert path in engine.refusals(token, **inputs)
+
+
+def test_a_preview_of_a_create_knows_what_is_given_and_nothing_else(engine: Engine) -> None:
+    inputs = {**BASE[INSTANCE], "tags": {"Name": "a"}}
+    state = engine.resource(INSTANCE).preview(None, inputs, engine.call())
+    assert state["instanceType"] == "t3.small"
+    assert state["tagsAll"] == {"Name": "a"}
+    assert state["primaryNetworkInterfaceId"] == "eni-1"
+    for name in ("arn", "publicIp", "instanceState", "privateIp", "availabilityZone"):
+        assert state[name] is UNKNOWN
+
+
+def test_a_preview_of_an_update_keeps_what_the_update_does_not_touch(engine: Engine) -> None:
+    old = {**BASE[INSTANCE], "arn": "arn:x", "privateIp": "10.10.1.10", "publicIp": "203.0.113.1"}
+    resource = engine.resource(INSTANCE)
+    tagged = {**BASE[INSTANCE], "tags": {"a": "b"}}
+    state = resource.preview(old, tagged, engine.call())
+    assert (state["arn"], state["publicIp"]) == ("arn:x", "203.0.113.1")
+    resized = {**BASE[INSTANCE], "instanceType": "t3.large"}
+    assert resource.preview(old, resized, engine.call())["publicIp"] is UNKNOWN
