@@ -11,7 +11,7 @@ from typing import Any
 import pymysql
 from pymysql.constants import CLIENT, ER
 from pymysql.converters import escape_string
-from pymysql.cursors import DictCursor
+from pymysql.cursors import Cursor, DictCursor
 
 from . import files, paths
 from .documents import Login
@@ -48,13 +48,9 @@ class Session:
         self.who = who
 
     def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
-        with self._connection.cursor(DictCursor) as cursor:
+        with self._statement(DictCursor) as cursor:
             cursor.execute(statement, tuple(parameters) or None)
-            result = list(cursor.fetchall())
-            unexpected = self._warned(cursor)
-        if unexpected:
-            self._show_warnings()
-        return result
+            return list(cursor.fetchall())
 
     def row(self, statement: str, parameters: Sequence[Any] = ()) -> dict[str, Any] | None:
         found = self.rows(statement, parameters)
@@ -66,12 +62,20 @@ class Session:
 
     def do(self, statement: str, parameters: Sequence[Any] = ()) -> int:
         """Rows that the statement touched."""
-        with self._connection.cursor() as cursor:
-            count = cursor.execute(statement, tuple(parameters) or None)
-            unexpected = self._warned(cursor)
-        if unexpected:
-            self._show_warnings()
-        return count
+        with self._statement(Cursor) as cursor:
+            return cursor.execute(statement, tuple(parameters) or None)
+
+    @contextmanager
+    def _statement(self, kind: type[Cursor]) -> Iterator[Any]:
+        """A cursor for one statement; its errors name this server, its warnings are looked at."""
+        try:
+            with self._connection.cursor(kind) as cursor:
+                yield cursor
+                warned = getattr(getattr(cursor, "_result", None), "warning_count", 0)
+            if warned:
+                self._show_warnings()
+        except pymysql.err.MySQLError as error:
+            raise refusal(error, self.who) from None
 
     @contextmanager
     def unlogged(self) -> Iterator[None]:
@@ -80,17 +84,14 @@ class Session:
         try:
             yield
         finally:
-            self.do("SET SESSION sql_log_bin = 1")
+            if self._connection.open:
+                self.do("SET SESSION sql_log_bin = 1")
 
     def close(self) -> None:
         """May be called twice, and on a connection that is lost."""
         if self._connection.open:
             with suppress(pymysql.err.MySQLError, OSError):
                 self._connection.close()
-
-    @staticmethod
-    def _warned(cursor: Any) -> bool:
-        return bool(getattr(getattr(cursor, "_result", None), "warning_count", 0))
 
     def _show_warnings(self) -> None:
         if self._report is None:
@@ -190,8 +191,6 @@ def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]
     session = Session(connection, who, report)
     try:
         yield session
-    except pymysql.err.MySQLError as error:
-        raise refusal(error, who) from None
     finally:
         session.close()
 
