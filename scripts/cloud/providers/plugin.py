@@ -36,6 +36,9 @@ class Provider:
     accept_secrets = False
     resources: dict[str, Resource]
 
+    def warm(self) -> None:
+        """Runs once the engine knows the port: what takes long and is needed later."""
+
     def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
         raise NotImplementedError
 
@@ -188,8 +191,8 @@ class Server(provider_grpc.ResourceProviderServicer):
 
     # -- helpers
 
-    def _call(self, request: Any, urn: str | None = None) -> Call:
-        urn = request.urn if urn is None else urn
+    def _call(self, request: Any, of: str | None = None) -> Call:
+        urn: str = request.urn if of is None else of
         return Call(
             provider=self._provider,
             urn=urn,
@@ -305,8 +308,8 @@ def _deletes_first(table: Table, olds: dict[str, Any], news: dict[str, Any]) -> 
     return name in news and news[name] == olds.get(name)
 
 
-def serve(make: Callable[[], Provider], started: Callable[[Provider], None] | None = None) -> None:
-    """Runs the plugin until the engine ends it. `started` runs once the engine knows the port."""
+def serve(make: Callable[[], Provider]) -> None:
+    """Runs the plugin until the engine ends it."""
     engine_address = next((one for one in sys.argv[1:] if not one.startswith("-")), "")
     provider = make()
     server = grpc.server(
@@ -321,6 +324,5 @@ def serve(make: Callable[[], Provider], started: Callable[[Provider], None] | No
     server.start()
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
-    if started is not None:
-        started(provider)
+    provider.warm()
     server.wait_for_termination()

@@ -85,15 +85,15 @@ class Resource:
         raise NotImplementedError
 
     def read(
-        self, resource_id: str, state: dict[str, Any], inputs: dict[str, Any], call: Call
+        self, resource_id: str, state: dict[str, Any], inputs: dict[str, Any], call: Call, /
     ) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
         """Id, state and inputs as they are now; None when the resource is gone."""
         raise NotImplementedError
 
     def update(
-        self, resource_id: str, old: dict[str, Any], inputs: dict[str, Any], call: Call
+        self, resource_id: str, old: dict[str, Any], inputs: dict[str, Any], call: Call, /
     ) -> dict[str, Any]:
         raise NotImplementedError
 
-    def delete(self, resource_id: str, state: dict[str, Any], call: Call) -> None:
+    def delete(self, resource_id: str, state: dict[str, Any], call: Call, /) -> None:
         raise NotImplementedError

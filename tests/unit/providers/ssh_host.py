@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.sftp import SFTP_OK
 
 ACCEPTED = ("LC_OK",)
 
@@ -17,21 +19,21 @@ class _Server(paramiko.ServerInterface):
         self.host = host
         self.environment: dict[str, str] = {}
 
-    def check_channel_request(self, _kind: str, _number: int) -> int:
-        return paramiko.OPEN_SUCCEEDED
+    def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+        return OPEN_SUCCEEDED
 
-    def get_allowed_auths(self, _username: str) -> str:
+    def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
         return "publickey,password"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         known = username == self.host.user and key == self.host.client_key
-        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if known else AUTH_FAILED
 
     def check_auth_password(self, username: str, password: str) -> int:
         known = username == self.host.user and password == self.host.password
-        return paramiko.AUTH_SUCCESSFUL if known else paramiko.AUTH_FAILED
+        return AUTH_SUCCESSFUL if known else AUTH_FAILED
 
-    def check_channel_env_request(self, _channel: Any, name: bytes, value: bytes) -> bool:
+    def check_channel_env_request(self, channel: Any, name: bytes, value: bytes) -> bool:  # noqa: ARG002
         if name.decode() not in ACCEPTED:
             return False
         self.environment[name.decode()] = value.decode()
@@ -69,14 +71,14 @@ class _Files(paramiko.SFTPServerInterface):
 
     lstat = stat
 
-    def mkdir(self, path: str, _attributes: Any) -> int:
+    def mkdir(self, path: str, attr: Any) -> int:  # noqa: ARG002
         try:
             os.mkdir(path)
         except OSError as error:
             return paramiko.SFTPServer.convert_errno(error.errno or 0)
-        return paramiko.SFTP_OK
+        return SFTP_OK
 
-    def open(self, path: str, flags: int, _attributes: Any) -> Any:
+    def open(self, path: str, flags: int, attr: Any) -> Any:  # noqa: ARG002
         try:
             descriptor = os.open(path, flags, 0o644)
         except OSError as error:

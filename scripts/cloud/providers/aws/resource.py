@@ -80,7 +80,7 @@ class AwsResource(Resource):
     def destroy(self, work: Work) -> None:
         raise NotImplementedError
 
-    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
+    def tag(self, work: Work, removed: list[str], tags: dict[str, str], /) -> None:
         """Removes and sets tags of an existing resource."""
         raise NotImplementedError
 

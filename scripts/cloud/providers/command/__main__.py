@@ -2,4 +2,4 @@ from cloud.providers.command.provider import CommandProvider
 from cloud.providers.plugin import serve
 
 if __name__ == "__main__":
-    serve(CommandProvider, CommandProvider.warm)
+    serve(CommandProvider)

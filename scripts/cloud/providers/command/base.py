@@ -90,7 +90,7 @@ class Output:
     """Collects a command's output and shows the streams that `logging` names, line by line."""
 
     def __init__(self, call: Call, logging: str | None) -> None:
-        shown = {None: BOTH}.get(logging, logging)
+        shown = logging or BOTH
         self._shown = {STDOUT: shown in (STDOUT, BOTH), STDERR: shown in (STDERR, BOTH)}
         self._log: Callable[[str, str], None] = call.log
         self._parts: dict[str, list[bytes]] = {STDOUT: [], STDERR: []}
