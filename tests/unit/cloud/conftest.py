@@ -1,0 +1,144 @@
+"""The API in this process, called by boto3 without a socket."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import boto3
+import pytest
+from botocore.awsrequest import AWSResponse
+from botocore.config import Config
+from cloud.api.application import Api
+from cloud.api.state import Store
+from moto.core.base_backend import BackendDict
+from werkzeug.test import Client
+
+REGION = "eu-central-1"
+IMAGE = "ami-0deb1a4120000f00d"
+
+
+class _Raw(io.BytesIO):
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        yield self.read()
+
+
+class Cloud:
+    """An API over a state folder, with clients of it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.wakes = 0
+        self.api = Api(Store(folder / "state"), self._wake)
+        self.web = Client(self.api)
+
+    def _wake(self) -> None:
+        self.wakes += 1
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        client = boto3.client(
+            service,  # type: ignore[call-overload]
+            region_name=region,
+            aws_access_key_id="lab",
+            aws_secret_access_key="lab",  # noqa: S106 - any key is taken
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        client.meta.events.register("before-send", self._send)
+        return client
+
+    def _send(self, request: Any, **_: Any) -> AWSResponse:
+        body = request.body
+        data = body.read() if hasattr(body, "read") else body or b""
+        headers = {
+            name: value.decode() if isinstance(value, bytes) else value
+            for name, value in request.headers.items()
+            if name.lower() not in ("content-length", "transfer-encoding")
+        }
+        url = urlsplit(request.url)
+        answer = self.web.open(
+            path=unquote(url.path),
+            base_url=f"{url.scheme}://{url.netloc}",
+            query_string=url.query,
+            method=request.method,
+            headers=headers,
+            data=data,
+        )
+        return AWSResponse(
+            request.url, answer.status_code, dict(answer.headers), _Raw(answer.get_data())
+        )
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    BackendDict.reset()
+    yield Cloud(tmp_path)
+    BackendDict.reset()
+
+
+@pytest.fixture
+def ec2(cloud: Cloud) -> Any:
+    return cloud.client("ec2")
+
+
+class Network:
+    """A VPC with one subnet, and what tests put into it."""
+
+    def __init__(self, ec2: Any, cidr: str = "192.168.100.0/24") -> None:
+        self.ec2 = ec2
+        self.cidr = cidr
+        self.vpc = ec2.create_vpc(CidrBlock=cidr)["Vpc"]["VpcId"]
+        subnet = ec2.create_subnet(VpcId=self.vpc, CidrBlock=cidr, AvailabilityZone=f"{REGION}a")
+        self.subnet = subnet["Subnet"]["SubnetId"]
+
+    def route_out(self) -> str:
+        gateway = self.ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+        self.ec2.attach_internet_gateway(InternetGatewayId=gateway, VpcId=self.vpc)
+        table = self.ec2.create_route_table(VpcId=self.vpc)["RouteTable"]["RouteTableId"]
+        self.ec2.create_route(
+            RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway
+        )
+        self.ec2.associate_route_table(RouteTableId=table, SubnetId=self.subnet)
+        return gateway
+
+    def group(self, name: str = "group") -> str:
+        return self.ec2.create_security_group(VpcId=self.vpc, GroupName=name, Description=name)[
+            "GroupId"
+        ]
+
+    def interface(self, address: str | None = None, groups: list[str] | None = None) -> str:
+        extra: dict[str, Any] = {"PrivateIpAddress": address} if address else {}
+        if groups:
+            extra["Groups"] = groups
+        answer = self.ec2.create_network_interface(SubnetId=self.subnet, **extra)
+        return answer["NetworkInterface"]["NetworkInterfaceId"]
+
+    def run(self, interface: str, **more: Any) -> str:
+        answer = self.ec2.run_instances(
+            ImageId=IMAGE,
+            MinCount=1,
+            MaxCount=1,
+            NetworkInterfaces=[{"DeviceIndex": 0, "NetworkInterfaceId": interface}],
+            **more,
+        )
+        return answer["Instances"][0]["InstanceId"]
+
+
+@pytest.fixture
+def network(ec2: Any) -> Network:
+    return Network(ec2)
+
+
+@pytest.fixture
+def make_network(ec2: Any) -> Callable[[str], Network]:
+    return lambda cidr: Network(ec2, cidr)
+
+
+@pytest.fixture
+def state_of(ec2: Any) -> Callable[[str], str]:
+    def read(instance_id: str) -> str:
+        answer = ec2.describe_instances(InstanceIds=[instance_id])
+        return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+    return read
