@@ -16,18 +16,18 @@ from cloud.setup.mirror import parse_uris
 
 pytestmark = pytest.mark.unit
 
-TARGETS: list[str] = """\
+TARGETS = """\
 http://mirror.example/debian bookworm main Debian bookworm
 http://mirror.example/debian bookworm non-free Debian bookworm
 http://mirror.example/debian bookworm-updates main Debian bookworm-updates
 http://mirror.example/security stable-security main Debian bookworm-security
 https://other.example/apt nodistro main Other stable
 http://second.example/debian bookworm main Debian bookworm
-""".splitlines()
+"""
 
 
 def test_only_debians_own_suites_of_the_release_are_taken_and_each_once() -> None:
-    assert parse_sources(TARGETS) == [
+    assert parse_sources(TARGETS.splitlines()) == [
         Source("http://mirror.example/debian", "bookworm"),
         Source("http://mirror.example/debian", "bookworm-updates"),
         Source("http://mirror.example/security", "stable-security"),
@@ -46,7 +46,7 @@ def test_apt_is_asked_again_only_when_its_configuration_has_changed(
 
     def ask() -> list[str]:
         asked.append(1)
-        return list(TARGETS)
+        return TARGETS.splitlines()
 
     monkeypatch.setattr("cloud.setup.debian._ask_apt", ask)
     apt = tmp_path / "apt"
