@@ -1,0 +1,48 @@
+"""What AWS refuses, and moto does not: rules that are asked before moto carries out a call.
+
+`install` puts them in front of moto's EC2, IAM and S3, in this process, whoever calls. Each rule
+is a function in the module of its noun; docs/aws-refusals.md lists them.
+"""
+
+from __future__ import annotations
+
+import threading
+
+_lock = threading.Lock()
+_installed = False
+
+
+def install() -> None:
+    """Refuse what AWS refuses, from now on; a second call changes nothing."""
+    global _installed
+    from cloud.refusals import (
+        address,  # noqa: F401 (importing a module registers its rules)
+        bucket,
+        gateway,  # noqa: F401
+        guard,
+        instance,  # noqa: F401
+        network_interface,
+        placement_group,  # noqa: F401
+        role,  # noqa: F401
+        subnet,  # noqa: F401
+        volume,  # noqa: F401
+        vpc,  # noqa: F401
+    )
+
+    with _lock:
+        if not _installed:
+            guard.install()
+            network_interface.install()
+            bucket.install()
+            _installed = True
+
+
+def uninstall() -> None:
+    """Give moto back as it was (for tests beside these)."""
+    global _installed
+    from cloud.refusals import guard
+
+    with _lock:
+        if _installed:
+            guard.restore()
+            _installed = False

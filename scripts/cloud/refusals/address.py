@@ -1,0 +1,67 @@
+"""What AWS refuses about Elastic IP addresses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cloud.refusals import lookup
+from cloud.refusals.guard import Call, refuse, refuses
+
+
+def _vpc_id(call: Call) -> str | None:
+    if call.get("NetworkInterfaceId"):
+        return call.backend.get_network_interface(call.get("NetworkInterfaceId")).subnet.vpc_id
+    if call.get("InstanceId"):
+        return call.backend.get_instance(call.get("InstanceId")).vpc_id
+    return None
+
+
+def _address(call: Call) -> Any | None:
+    for address in call.backend.addresses:
+        if call.get("AllocationId") and address.allocation_id == call.get("AllocationId"):
+            return address
+        if call.get("PublicIp") and address.public_ip == call.get("PublicIp"):
+            return address
+    return None
+
+
+@refuses("ec2", "AssociateAddress", code="Gateway.NotAttached")
+def vpc_has_no_internet_gateway(call: Call) -> None:
+    """No internet gateway is attached to the VPC of the interface or instance.
+
+    Source: errors-overview (Gateway.NotAttached); text as observed in
+    hashicorp/terraform-provider-aws#2181.
+    """
+    vpc_id = _vpc_id(call)
+    if vpc_id is not None and lookup.gateway_of(call.backend, vpc_id) is None:
+        refuse("Gateway.NotAttached", f"Network {vpc_id} is not attached to any internet gateway")
+
+
+@refuses("ec2", "AssociateAddress", code="InvalidInstanceID")
+def instance_has_several_interfaces(call: Call) -> None:
+    """The address is to go to an instance, by its id, that has more than one interface.
+
+    Source: errors-overview (InvalidInstanceID); text as observed by users of AssociateAddress
+    and quoted in terraform-provider-aws, internal/service/ec2/ec2_instance.go.
+    """
+    if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
+        return
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if len(instance.nics) > 1:
+        refuse(
+            "InvalidInstanceID",
+            f"There are multiple interfaces attached to instance '{instance.id}'. Please specify"
+            " an interface ID for the operation instead.",
+        )
+
+
+@refuses("ec2", "ReleaseAddress", code="InvalidIPAddress.InUse")
+def address_is_associated(call: Call) -> None:
+    """The address is associated with an interface.
+
+    Source: AWSEC2 API Reference, ReleaseAddress ("[Nondefault VPC] You must use
+    DisassociateAddress ... returns an error (InvalidIPAddress.InUse)"); the text is ours.
+    """
+    address = _address(call)
+    if address is not None and address.association_id:
+        refuse("InvalidIPAddress.InUse", f"Address {address.public_ip} is in use.")

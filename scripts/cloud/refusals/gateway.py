@@ -1,0 +1,87 @@
+"""What AWS refuses about internet gateways and route tables."""
+
+from __future__ import annotations
+
+from cloud.refusals import lookup
+from cloud.refusals.guard import Call, refuse, refuses
+
+
+@refuses("ec2", "AttachInternetGateway", code="Resource.AlreadyAssociated")
+def gateway_is_attached(call: Call) -> None:
+    """The gateway is attached to a VPC.
+
+    Source: errors-overview (Resource.AlreadyAssociated).
+    """
+    gateway = call.backend.get_internet_gateway(call.get("InternetGatewayId"))
+    if gateway.vpc is not None:
+        refuse(
+            "Resource.AlreadyAssociated",
+            f"resource {gateway.id} is already attached to network {gateway.vpc.id}",
+        )
+
+
+@refuses("ec2", "AttachInternetGateway", code="InvalidParameterValue")
+def vpc_has_an_internet_gateway(call: Call) -> None:
+    """The VPC has another internet gateway.
+
+    Source: observed by users of CloudFormation and terraform-provider-aws (code and text).
+    """
+    vpc = call.backend.get_vpc(call.get("VpcId"))
+    if lookup.gateway_of(call.backend, vpc.id) is not None:
+        refuse(
+            "InvalidParameterValue", f"Network {vpc.id} already has an internet gateway attached"
+        )
+
+
+@refuses("ec2", "DetachInternetGateway", code="DependencyViolation")
+def public_addresses_are_mapped(call: Call) -> None:
+    """An interface of the VPC has a public address.
+
+    Source: AWSEC2 API Reference, DetachInternetGateway ("The VPC must not contain any running
+    instances with Elastic IP addresses or public IPv4 addresses"); text as observed in
+    hashicorp/terraform#497.
+    """
+    gateway = call.backend.get_internet_gateway(call.get("InternetGatewayId"))
+    vpc_id = call.get("VpcId")
+    if gateway.vpc is None or gateway.vpc.id != vpc_id:
+        return
+    mapped = [
+        eni
+        for eni in lookup.interfaces(call.backend, vpc_id=vpc_id)
+        if eni.public_ip and (eni.instance is None or lookup.holder(eni))
+    ]
+    if mapped:
+        refuse(
+            "DependencyViolation",
+            f"Network {vpc_id} has some mapped public address(es). Please unmap those public"
+            " address(es) before detaching the gateway.",
+        )
+
+
+@refuses("ec2", "DeleteInternetGateway", code="DependencyViolation")
+def gateway_is_in_use(call: Call) -> None:
+    """The gateway is attached to a VPC.
+
+    Source: AWSEC2 API Reference, DeleteInternetGateway and errors-overview
+    (DependencyViolation).
+    """
+    gateway = call.backend.get_internet_gateway(call.get("InternetGatewayId"))
+    if gateway.vpc is not None:
+        refuse(
+            "DependencyViolation",
+            f"The internetGateway '{gateway.id}' has dependencies and cannot be deleted.",
+        )
+
+
+@refuses("ec2", "DeleteRouteTable", code="DependencyViolation")
+def route_table_is_in_use(call: Call) -> None:
+    """The route table is associated with a subnet, or is the VPC's main one.
+
+    Source: AWSEC2 API Reference, DeleteRouteTable and errors-overview (DependencyViolation).
+    """
+    table = call.backend.get_route_table(call.get("RouteTableId"))
+    if table._associations or table.main_association_id:
+        refuse(
+            "DependencyViolation",
+            f"The routeTable '{table.id}' has dependencies and cannot be deleted.",
+        )

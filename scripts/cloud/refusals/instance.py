@@ -1,0 +1,215 @@
+"""What AWS refuses about instances: how they are launched, and their end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from cloud.refusals import lookup
+from cloud.refusals.guard import Call, refuse, refuses, surrounds
+from cloud.refusals.network_interface import refuse_address, wanted_addresses
+from cloud.refusals.security_group import refuse_unknown
+
+INSTANCE_LEVEL = {
+    "SubnetId": "subnet ID",
+    "SecurityGroupIds": "security groups",
+    "SecurityGroups": "security groups",
+    "PrivateIpAddress": "private IP address",
+}
+"""Arguments that belong to an interface once interfaces are named, with AWS's words for them."""
+
+
+def _specifications(call: Call) -> list[dict[str, Any]]:
+    return call.get("NetworkInterfaces", [])
+
+
+def _existing(call: Call) -> list[Any]:
+    return [
+        call.backend.get_network_interface(each["NetworkInterfaceId"])
+        for each in _specifications(call)
+        if each.get("NetworkInterfaceId")
+    ]
+
+
+def _placements(call: Call) -> list[tuple[Any, list[str], list[str]]]:
+    """For each interface to be made: its subnet, its groups, the addresses it is to have."""
+    found = []
+    if not _specifications(call) and call.get("SubnetId"):
+        subnet = call.backend.get_subnet(call.get("SubnetId"))
+        found.append((subnet, call.get("SecurityGroupIds", []), wanted_addresses(call.get)))
+    for each in _specifications(call):
+        if not each.get("NetworkInterfaceId") and each.get("SubnetId"):
+            subnet = call.backend.get_subnet(each["SubnetId"])
+            found.append((subnet, each.get("Groups") or [], wanted_addresses(each.get)))
+    return found
+
+
+@refuses("ec2", "RunInstances", code="InvalidParameterCombination")
+def interfaces_and_instance_level_arguments(call: Call) -> None:
+    """Network interfaces are named together with an instance-level subnet, security group or
+    private address.
+
+    Source: AWSEC2 API Reference, RunInstances; texts as observed in aws/aws-cli#518,
+    hashicorp/terraform#1188 and hashicorp/terraform#687.
+    """
+    if not _specifications(call):
+        return
+    for argument, words in INSTANCE_LEVEL.items():
+        if call.get(argument):
+            refuse(
+                "InvalidParameterCombination",
+                f"Network interfaces and an instance-level {words} may not be"
+                " specified on the same request",
+            )
+
+
+@refuses("ec2", "RunInstances", code="InvalidNetworkInterface.InUse")
+def launched_with_an_attached_interface(call: Call) -> None:
+    """An interface to launch with is attached to another instance.
+
+    Source: observed in hashicorp/terraform-provider-aws#27513 and pulumi/pulumi-aws#2394.
+    """
+    for eni in _existing(call):
+        if lookup.holder(eni) is not None:
+            refuse("InvalidNetworkInterface.InUse", f"Interface: [{eni.id}] in use.")
+
+
+@refuses("ec2", "RunInstances", code="InvalidParameterValue")
+def launched_with_one_device_index_twice(call: Call) -> None:
+    """Two interfaces have the same device index.
+
+    Source: AWSEC2 API Reference, InstanceNetworkInterfaceSpecification (DeviceIndex); no
+    observation of the code was found, it is inferred from AttachNetworkInterface.
+    """
+    indexes = [int(each.get("DeviceIndex", 0)) for each in _specifications(call)]
+    for index in set(indexes):
+        if indexes.count(index) > 1:
+            refuse(
+                "InvalidParameterValue",
+                f"Each network interface requires a unique device index ({index} is repeated).",
+            )
+
+
+@refuses("ec2", "RunInstances", code="InvalidParameterCombination")
+def launched_across_zones(call: Call) -> None:
+    """The interfaces are in different Availability Zones.
+
+    Source: EC2 User Guide, network-interface-attachments; the code is that of
+    AttachNetworkInterface.
+    """
+    zones = {eni.availability_zone for eni in _existing(call)}
+    zones |= {subnet.availability_zone for subnet, _, _ in _placements(call)}
+    if len(zones) > 1:
+        refuse(
+            "InvalidParameterCombination",
+            "You may not attach a network interface to an instance if they are not in the same"
+            f" availability zone ({', '.join(sorted(zones))})",
+        )
+
+
+@refuses("ec2", "RunInstances", code="InvalidParameterValue")
+def launched_in_another_zone_than_the_subnet(call: Call) -> None:
+    """The placement's Availability Zone is not the subnet's.
+
+    Source: observed in InQuicker/kaws#11.
+    """
+    zone = call.get("Placement.AvailabilityZone")
+    if not zone:
+        return
+    for subnet in [eni.subnet for eni in _existing(call)] + [each[0] for each in _placements(call)]:
+        if subnet.availability_zone != zone:
+            refuse(
+                "InvalidParameterValue",
+                f"Value ({zone}) for parameter availabilityZone is invalid. Subnet"
+                f" '{subnet.id}' is in the availability zone {subnet.availability_zone}",
+            )
+
+
+@refuses("ec2", "RunInstances", code="AttachmentLimitExceeded")
+def launched_with_more_interfaces_than_the_type_has(call: Call) -> None:
+    """More interfaces are named than the instance type takes.
+
+    Source: errors-overview (AttachmentLimitExceeded); text as observed in chef/knife-ec2#375.
+    """
+    kind = call.get("InstanceType", "m1.small")
+    limit = lookup.interface_limit(call.backend, kind)
+    count = len(_specifications(call))
+    if limit is not None and count > limit:
+        refuse("AttachmentLimitExceeded", f"Interface count {count} exceeds the limit for {kind}")
+
+
+@refuses("ec2", "RunInstances", code=("InvalidParameter", "InvalidGroup.NotFound"))
+def launched_with_a_group_of_another_vpc(call: Call) -> None:
+    """A security group is of another VPC than the subnet (InvalidParameter) or does not exist
+    (InvalidGroup.NotFound).
+
+    Source: errors-overview (InvalidParameter: "you can't specify a security group and subnet
+    that are in different VPCs"); text as observed in QT-DevOps/DevOpsIssues#256.
+    """
+    for subnet, groups, _ in _placements(call):
+        refuse_unknown(call.backend, groups)
+        for group_id in groups:
+            if lookup.group(call.backend, group_id).vpc_id != subnet.vpc_id:  # type: ignore[union-attr]
+                refuse(
+                    "InvalidParameter",
+                    f"Security group {group_id} and subnet {subnet.id} belong to different"
+                    " networks.",
+                )
+
+
+@refuses("ec2", "RunInstances", code=("InvalidParameterValue", "InvalidIPAddress.InUse"))
+def launched_at_an_address_that_cannot_be_given(call: Call) -> None:
+    """The private address is outside the subnet or reserved (InvalidParameterValue), or taken
+    (InvalidIPAddress.InUse).
+
+    Source: as for CreateNetworkInterface; aws/aws-cli#7178.
+    """
+    for subnet, _, addresses in _placements(call):
+        for address in addresses:
+            refuse_address(call.backend, subnet, address)
+
+
+@refuses("ec2", "TerminateInstances", code="OperationNotPermitted")
+def instance_is_protected(call: Call) -> None:
+    """The instance has termination protection (DisableApiTermination).
+
+    Source: AWSEC2 API Reference, errors-overview (OperationNotPermitted) and
+    TerminateInstances; text of EC2 User Guide, troubleshooting terminate.
+    """
+    ids = call.get("InstanceIds", [])
+    for instance in call.backend.get_multi_instances_by_id(ids):
+        if (
+            str(instance.disable_api_termination).lower() == "true"
+            and instance.state not in lookup.GONE
+        ):
+            refuse(
+                "OperationNotPermitted",
+                f"The instance '{instance.id}' may not be terminated. Modify its"
+                " 'disableApiTermination' instance attribute and try again.",
+            )
+
+
+@surrounds("ec2", "RunInstances")
+@contextmanager
+def launch_keeps_what_was_asked(call: Call) -> Iterator[None]:
+    """moto drops DisableApiTermination, and keeps interfaces that AWS deletes with the instance.
+
+    An interface that RunInstances makes goes with its instance unless DeleteOnTermination says
+    otherwise (AWSEC2 API Reference, InstanceNetworkInterfaceSpecification).
+    """
+    before = set(call.backend.reservations)
+    existing = set(call.backend.enis)
+    kept = {
+        int(each.get("DeviceIndex", 0))
+        for each in _specifications(call)
+        if str(each.get("DeleteOnTermination", "")).lower() == "false"
+    }
+    yield
+    for reservation_id in set(call.backend.reservations) - before:
+        for instance in call.backend.reservations[reservation_id].instances:
+            if str(call.get("DisableApiTermination", "")).lower() == "true":
+                instance.disable_api_termination = True
+            for index, eni in instance.nics.items():
+                if eni.id not in existing and int(index) not in kept:
+                    eni.delete_on_termination = True

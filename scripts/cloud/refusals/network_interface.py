@@ -1,0 +1,197 @@
+"""What AWS refuses about network interfaces: groups, addresses, attachments."""
+
+from __future__ import annotations
+
+import ipaddress
+from typing import Any
+
+from moto.ec2.models.elastic_network_interfaces import NetworkInterface
+from moto.ec2.models.subnets import Subnet
+
+from cloud.refusals import lookup
+from cloud.refusals.guard import Call, refuse, refuses, replace
+from cloud.refusals.security_group import refuse_foreign
+
+RESERVED_AT_START = 4
+"""AWS keeps the first four addresses and the last one: VPC User Guide, subnet-sizing."""
+
+_choose_address = Subnet.get_available_subnet_ip
+_delete = NetworkInterface.delete
+
+
+def refuse_address(backend: Any, subnet: Any, address: str) -> None:
+    """Refuse an address that an interface of this subnet cannot get."""
+    try:
+        wanted = ipaddress.IPv4Address(address)
+    except ValueError:
+        refuse("InvalidParameterValue", f"invalid value for parameter address: {address}")
+    network = subnet.cidr
+    if wanted not in network:
+        refuse(
+            "InvalidParameterValue",
+            f"Address {address} does not fall within the subnet's address range",
+        )
+    number = int(wanted) - int(network.network_address)
+    if number < RESERVED_AT_START or wanted == network.broadcast_address:
+        refuse("InvalidParameterValue", f"Address {address} is in subnet's reserved address range")
+    if address in lookup.taken(backend, subnet.id):
+        refuse("InvalidIPAddress.InUse", f"Address {address} is in use.")
+
+
+def wanted_addresses(specification: Any) -> list[str]:
+    """Private addresses that a request for an interface names, the primary one first."""
+    single = specification("PrivateIpAddress")
+    several = specification("PrivateIpAddresses") or []
+    listed = [entry["PrivateIpAddress"] if isinstance(entry, dict) else entry for entry in several]
+    return list(dict.fromkeys(([single] if single else []) + listed))
+
+
+@refuses("ec2", "CreateNetworkInterface", code="InvalidGroup.NotFound")
+def group_of_another_vpc(call: Call) -> None:
+    """A security group does not exist, or is of another VPC than the subnet.
+
+    Source: errors-overview (InvalidGroup.NotFound: "You can't specify a security group that is
+    in a different AWS Region or VPC than the request"); text as observed for
+    ModifyNetworkInterfaceAttribute. errors-overview also lists InvalidSecurityGroupID.NotFound
+    for interfaces; observations show InvalidGroup.NotFound.
+    """
+    subnet = call.backend.get_subnet(call.get("SubnetId"))
+    refuse_foreign(call.backend, call.get("Groups", []), subnet.vpc_id)
+
+
+@refuses("ec2", "ModifyNetworkInterfaceAttribute", code="InvalidGroup.NotFound")
+def new_group_of_another_vpc(call: Call) -> None:
+    """A security group does not exist, or is of another VPC than the interface.
+
+    Source: observed in kubernetes-sigs/cluster-api-provider-aws#3943.
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    refuse_foreign(call.backend, call.get("Groups", []), eni.subnet.vpc_id)
+
+
+@refuses("ec2", "CreateNetworkInterface", code=("InvalidParameterValue", "InvalidIPAddress.InUse"))
+def address_cannot_be_given(call: Call) -> None:
+    """A private address is outside the subnet, one of its first four or its last
+    (InvalidParameterValue), or another interface has it (InvalidIPAddress.InUse).
+
+    Source: errors-overview (InvalidIPAddress.InUse); VPC User Guide, subnet-sizing; texts as
+    observed in JamesWoolfenden/terraform-aws-cassandra#18, aws/aws-cli#7178 and
+    pulumi/pulumi#10923 (which has "The specified address is already in use" here).
+    """
+    subnet = call.backend.get_subnet(call.get("SubnetId"))
+    for address in wanted_addresses(call.get):
+        refuse_address(call.backend, subnet, address)
+
+
+@refuses("ec2", "AssignPrivateIpAddresses", code="InvalidParameterValue")
+def address_cannot_be_added(call: Call) -> None:
+    """A private address is outside the subnet, reserved, or another interface has it and
+    AllowReassignment is not set.
+
+    Source: AWSEC2 API Reference, AssignPrivateIpAddresses; the code for an address that another
+    interface has is as other emulators of AWS answer.
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    taken = lookup.taken(call.backend, eni.subnet.id)
+    moving = str(call.get("AllowReassignment", "")).lower() == "true"
+    for address in call.get("PrivateIpAddresses", []):
+        owner = taken.get(address)
+        if owner is None:
+            refuse_address(call.backend, eni.subnet, address)
+        elif owner != eni.id and not moving:
+            refuse("InvalidParameterValue", f"[{address}] assigned, but move is not allowed.")
+
+
+@refuses("ec2", "AttachNetworkInterface", code="InvalidNetworkInterface.InUse")
+def interface_is_attached(call: Call) -> None:
+    """The interface is attached, to this instance or another one.
+
+    Source: errors-overview (InvalidNetworkInterface.InUse); text as observed in
+    hashicorp/terraform-provider-aws#27513.
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    if lookup.holder(eni) is not None:
+        refuse("InvalidNetworkInterface.InUse", f"Interface: [{eni.id}] in use.")
+
+
+@refuses("ec2", "AttachNetworkInterface", code="InvalidParameterCombination")
+def interface_is_in_another_zone(call: Call) -> None:
+    """Interface and instance are in different Availability Zones.
+
+    Source: EC2 User Guide, network-interface-attachments; code and text as observed by a user of
+    AttachNetworkInterface (the file with the observation is public terraform code).
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if eni.availability_zone != instance.placement.zone:
+        refuse(
+            "InvalidParameterCombination",
+            "You may not attach a network interface to an instance if they are not in the same"
+            f" availability zone ({eni.id} is in {eni.availability_zone}, {instance.id} in"
+            f" {instance.placement.zone})",
+        )
+
+
+@refuses("ec2", "AttachNetworkInterface", code="InvalidParameterValue")
+def device_index_is_occupied(call: Call) -> None:
+    """The instance has an interface at this device index.
+
+    Source: observed in lstoll/k8s-vpcnet#71 and hashicorp/terraform-provider-aws#906.
+    """
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    index = int(call.get("DeviceIndex"))
+    if index in instance.nics:
+        refuse(
+            "InvalidParameterValue",
+            f"Instance '{instance.id}' already has an interface attached at device index"
+            f" '{index}'.",
+        )
+
+
+@refuses("ec2", "AttachNetworkInterface", code="AttachmentLimitExceeded")
+def instance_type_takes_no_more(call: Call) -> None:
+    """The instance has as many interfaces as its type allows.
+
+    Source: errors-overview (AttachmentLimitExceeded); text as observed in cilium/cilium#15877.
+    The limit is MaximumNetworkInterfaces of DescribeInstanceTypes.
+    """
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    limit = lookup.interface_limit(call.backend, instance.instance_type)
+    count = len(instance.nics) + 1
+    if limit is not None and count > limit:
+        refuse(
+            "AttachmentLimitExceeded",
+            f"Interface count {count} exceeds the limit for {instance.instance_type}",
+        )
+
+
+@refuses("ec2", "DeleteNetworkInterface", code="InvalidParameterValue")
+def interface_is_in_use(call: Call) -> None:
+    """The interface is attached.
+
+    Source: code and text as observed in aws/amazon-vpc-cni-k8s#1399 and
+    gruntwork-io/cloud-nuke#1132. errors-overview has InvalidNetworkInterface.InUse for it and
+    adds "you may also receive the InvalidParameterValue error".
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    if lookup.holder(eni) is not None:
+        refuse("InvalidParameterValue", f"Network interface '{eni.id}' is currently in use.")
+
+
+def _choose_free_address(self: Any, instance: Any) -> str:
+    """moto forgets the addresses of interfaces that no RunInstances made."""
+    taken = lookup.taken(self.ec2_backend, self.id)
+    while (address := _choose_address(self, instance)) in taken:
+        pass
+    return address
+
+
+def _delete_once(self: Any) -> None:
+    """An instance may be terminated twice; its interfaces went the first time."""
+    if self.id in self.ec2_backend.enis:
+        _delete(self)
+
+
+def install() -> None:
+    replace(Subnet, "get_available_subnet_ip", _choose_free_address)
+    replace(NetworkInterface, "delete", _delete_once)

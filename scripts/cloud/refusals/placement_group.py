@@ -1,0 +1,22 @@
+"""What AWS refuses about placement groups (moto has none: the stand-in's API adds them)."""
+
+from __future__ import annotations
+
+from cloud.refusals import lookup
+from cloud.refusals.guard import Call, refuse, refuses
+
+
+@refuses("ec2", "DeletePlacementGroup", code="InvalidPlacementGroup.InUse")
+def placement_group_is_in_use(call: Call) -> None:
+    """An instance that is not terminated was launched into the group.
+
+    Source: errors-overview (InvalidPlacementGroup.InUse: "ensure that its instances have been
+    terminated"); text as observed in scylladb/scylla-cluster-tests#6742.
+    """
+    name = call.get("GroupName")
+    for instance in call.backend.all_instances():
+        if instance.placement.group_name == name and instance.state not in lookup.GONE:
+            refuse(
+                "InvalidPlacementGroup.InUse",
+                f"The placement group '{name}' is in use and may not be deleted.",
+            )

@@ -1,0 +1,119 @@
+"""What AWS refuses about roles and instance profiles.
+
+AWS does not refuse to delete a role or a profile because a running instance uses it: it warns
+("will break any applications running on the instance", IAM API Reference,
+DeleteInstanceProfile). What it refuses is the profile that still holds a role.
+"""
+
+from __future__ import annotations
+
+from cloud.refusals import policy
+from cloud.refusals.guard import Call, refuse_iam, refuses
+
+
+@refuses("iam", "DeleteRole", code="DeleteConflict")
+def role_is_in_a_profile(call: Call) -> None:
+    """An instance profile holds the role.
+
+    Source: IAM API Reference, DeleteRole (DeleteConflict); text as moto has it from AWS.
+    """
+    role = call.backend.get_role(call.get("RoleName"))
+    for profile in call.backend.get_instance_profiles():
+        if any(each.name == role.name for each in profile.roles):
+            refuse_iam(
+                "DeleteConflict",
+                "Cannot delete entity, must remove roles from instance profile first."
+                f" ({profile.name} holds {role.name})",
+            )
+
+
+@refuses("iam", "DeleteRole", code="DeleteConflict")
+def role_has_policies(call: Call) -> None:
+    """The role has an inline policy, or a managed policy is attached to it.
+
+    Source: IAM API Reference, DeleteRole (DeleteConflict); texts as moto has them from AWS.
+    """
+    role = call.backend.get_role(call.get("RoleName"))
+    if role.managed_policies:
+        refuse_iam(
+            "DeleteConflict",
+            f"Cannot delete entity, must detach all policies first. ({role.name})",
+        )
+    if role.policies:
+        refuse_iam(
+            "DeleteConflict", f"Cannot delete entity, must delete policies first. ({role.name})"
+        )
+
+
+@refuses("iam", "DeleteInstanceProfile", code="DeleteConflict")
+def profile_holds_a_role(call: Call) -> None:
+    """The instance profile holds a role.
+
+    Source: IAM API Reference, DeleteInstanceProfile ("must not have an associated role",
+    DeleteConflict).
+    """
+    profile = call.backend.get_instance_profile(call.get("InstanceProfileName"))
+    if profile.roles:
+        refuse_iam(
+            "DeleteConflict",
+            "Cannot delete entity, must remove roles from instance profile first."
+            f" ({profile.name} holds {profile.roles[0].name})",
+        )
+
+
+@refuses("iam", "AddRoleToInstanceProfile", code="LimitExceeded")
+def profile_is_full(call: Call) -> None:
+    """The instance profile holds a role: it takes one.
+
+    Source: IAM API Reference, AddRoleToInstanceProfile (LimitExceeded); text as moto has it
+    from AWS.
+    """
+    profile = call.backend.get_instance_profile(call.get("InstanceProfileName"))
+    if profile.roles:
+        refuse_iam(
+            "LimitExceeded",
+            f"Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1 ({profile.name})",
+        )
+
+
+@refuses("iam", "DeletePolicy", code="DeleteConflict")
+def policy_is_attached(call: Call) -> None:
+    """The managed policy is attached to a role, user or group.
+
+    Source: IAM API Reference, DeletePolicy (DeleteConflict).
+    """
+    managed = call.backend.get_policy(call.get("PolicyArn"))
+    if managed.attachment_count:
+        refuse_iam(
+            "DeleteConflict",
+            f"Cannot delete a policy attached to entities. ({managed.arn})",
+        )
+
+
+@refuses(
+    "iam",
+    "PutRolePolicy",
+    "PutUserPolicy",
+    "PutGroupPolicy",
+    "CreatePolicy",
+    "CreatePolicyVersion",
+    code="MalformedPolicyDocument",
+)
+def policy_is_not_one(call: Call) -> None:
+    """The policy document is not JSON, is not a policy, or uses an unknown condition operator.
+
+    Source: IAM API Reference, PutRolePolicy (MalformedPolicyDocument); IAM User Guide,
+    reference_policies_grammar; moto's validator knows AWS's texts.
+    """
+    policy.check_identity_policy(call.get("PolicyDocument", ""))
+
+
+@refuses("iam", "CreateRole", "UpdateAssumeRolePolicy", code="MalformedPolicyDocument")
+def trust_policy_is_not_one(call: Call) -> None:
+    """The trust policy is not JSON or is not a trust policy (moto looks only on update).
+
+    Source: IAM API Reference, CreateRole (MalformedPolicyDocument); text for what is no JSON as
+    observed by users of terraform-provider-aws.
+    """
+    document = call.get("AssumeRolePolicyDocument") or call.get("PolicyDocument") or ""
+    policy.check_trust_policy(document)

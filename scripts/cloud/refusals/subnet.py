@@ -1,0 +1,71 @@
+"""What AWS refuses about subnets."""
+
+from __future__ import annotations
+
+from cloud.refusals import lookup
+from cloud.refusals.guard import Call, refuse, refuses
+from cloud.refusals.vpc import LARGEST, SMALLEST
+
+
+@refuses("ec2", "CreateSubnet", code="InvalidSubnet.Range")
+def subnet_has_an_illegal_size(call: Call) -> None:
+    """The block is larger than /16 or smaller than /28.
+
+    Source: AWSEC2 API Reference, errors-overview (InvalidSubnet.Range); VPC User Guide,
+    subnet-sizing.
+    """
+    block = lookup.network(call.get("CidrBlock", ""))
+    if block is not None and not LARGEST <= block.prefixlen <= SMALLEST:
+        refuse("InvalidSubnet.Range", f"The CIDR '{call.get('CidrBlock')}' is invalid.")
+
+
+@refuses("ec2", "CreateSubnet", code="InvalidSubnet.Range")
+def subnet_is_outside_its_vpc(call: Call) -> None:
+    """The block does not lie in a block of the VPC.
+
+    Source: observed in pulumi/pulumi-awsx#111.
+    """
+    block = lookup.network(call.get("CidrBlock", ""))
+    if block is None:
+        return
+    vpc = call.backend.get_vpc(call.get("VpcId"))
+    own = [
+        lookup.network(each["cidr_block"])
+        for each in vpc.get_cidr_block_association_set(ipv6=False)
+        if each["cidr_block_state"]["state"] == "associated"
+    ]
+    if not any(each is not None and block.subnet_of(each) for each in own):
+        refuse("InvalidSubnet.Range", f"The CIDR '{call.get('CidrBlock')}' is invalid.")
+
+
+@refuses("ec2", "CreateSubnet", code="InvalidSubnet.Conflict")
+def subnet_overlaps_another(call: Call) -> None:
+    """The block overlaps another subnet of the VPC.
+
+    Source: AWSEC2 API Reference, errors-overview (InvalidSubnet.Conflict); text as observed in
+    waterbear-cloud/paco#40.
+    """
+    block = lookup.network(call.get("CidrBlock", ""))
+    if block is None:
+        return
+    for other in lookup.subnets(call.backend, call.get("VpcId")):
+        if block.overlaps(other.cidr):
+            refuse(
+                "InvalidSubnet.Conflict",
+                f"The CIDR '{call.get('CidrBlock')}' conflicts with another subnet",
+            )
+
+
+@refuses("ec2", "DeleteSubnet", code="DependencyViolation")
+def subnet_has_interfaces(call: Call) -> None:
+    """An interface lies in the subnet, attached or not.
+
+    Source: AWSEC2 API Reference, DeleteSubnet and errors-overview (DependencyViolation); text as
+    observed in hashicorp/terraform#31658.
+    """
+    subnet = call.backend.get_subnet(call.get("SubnetId"))
+    if lookup.interfaces(call.backend, subnet_id=subnet.id):
+        refuse(
+            "DependencyViolation",
+            f"The subnet '{subnet.id}' has dependencies and cannot be deleted.",
+        )

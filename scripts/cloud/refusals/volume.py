@@ -1,0 +1,64 @@
+"""What AWS refuses about EBS volumes."""
+
+from __future__ import annotations
+
+from cloud.refusals.guard import Call, refuse, refuses
+
+
+@refuses("ec2", "DeleteVolume", code="VolumeInUse")
+def volume_is_attached(call: Call) -> None:
+    """The volume is attached to an instance.
+
+    Source: errors-overview (VolumeInUse); text as observed in the log of rebuy-de/aws-nuke.
+    """
+    volume = call.backend.get_volume(call.get("VolumeId"))
+    if volume.attachment is not None:
+        refuse(
+            "VolumeInUse",
+            f"Volume {volume.id} is currently attached to {volume.attachment.instance.id}",
+        )
+
+
+@refuses("ec2", "AttachVolume", code="VolumeInUse")
+def volume_is_attached_already(call: Call) -> None:
+    """The volume is attached, to this instance or another one.
+
+    Source: errors-overview (VolumeInUse); text as observed by users of the EBS CSI driver.
+    Multi-Attach is not modelled.
+    """
+    volume = call.backend.get_volume(call.get("VolumeId"))
+    if volume.attachment is not None:
+        refuse("VolumeInUse", f"{volume.id} is already attached to an instance")
+
+
+@refuses("ec2", "AttachVolume", code="InvalidVolume.ZoneMismatch")
+def volume_is_in_another_zone(call: Call) -> None:
+    """Volume and instance are in different Availability Zones.
+
+    Source: errors-overview (InvalidVolume.ZoneMismatch); text as observed in
+    linuxkit/linuxkit#2388.
+    """
+    volume = call.backend.get_volume(call.get("VolumeId"))
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if volume.availability_zone != instance.placement.zone:
+        refuse(
+            "InvalidVolume.ZoneMismatch",
+            f"The volume '{volume.id}' is not in the same availability zone as instance"
+            f" '{instance.id}'",
+        )
+
+
+@refuses("ec2", "AttachVolume", code="InvalidParameterValue")
+def device_name_is_occupied(call: Call) -> None:
+    """The instance has a volume at this device name.
+
+    Source: text and code as observed in aws/aws-parallelcluster#823. errors-overview lists
+    InvalidDevice.InUse for it; observations show InvalidParameterValue.
+    """
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    device = call.get("Device")
+    if device in instance.block_device_mapping:
+        refuse(
+            "InvalidParameterValue",
+            f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use",
+        )

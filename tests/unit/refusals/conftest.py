@@ -1,0 +1,77 @@
+"""moto's API in this process with the refusals in front of it, and clients of it.
+
+Nothing here reaches a network: boto3's requests are answered in the process.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from aws_world import REGION, World
+from cloud import refusals
+from cloud.api import seed
+from moto import mock_aws
+from moto.ec2.models import amis
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line(
+        "markers", "refusals: what AWS refuses, against the stand-in's API in process"
+    )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_image() -> Iterator[None]:
+    """moto's own images are a thousand, made anew for each test: the stand-in's one will do."""
+    images = Path(seed.__file__).with_name("images.json")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MOTO_AMIS_PATH", str(images))
+        patch.setattr(amis, "AMIS", json.loads(images.read_text()))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def aws() -> Iterator[None]:
+    refusals.install()
+    try:
+        with mock_aws():
+            yield
+    finally:
+        refusals.uninstall()
+
+
+@cache
+def client(service: str) -> Any:
+    """A client of the operator. Making one takes a second, so each is made once."""
+    return boto3.client(
+        service,
+        region_name=REGION,
+        aws_access_key_id="lab",
+        aws_secret_access_key="lab",  # noqa: S106 (the lab's own)
+    )
+
+
+@pytest.fixture
+def ec2() -> Any:
+    return client("ec2")
+
+
+@pytest.fixture
+def iam() -> Any:
+    return client("iam")
+
+
+@pytest.fixture
+def s3() -> Any:
+    return client("s3")
+
+
+@pytest.fixture
+def world(ec2: Any) -> World:
+    return World(ec2)
