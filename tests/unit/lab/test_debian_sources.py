@@ -16,7 +16,7 @@ from cloud.setup.mirror import parse_uris
 
 pytestmark = pytest.mark.unit
 
-TARGETS = """\
+TARGETS: str = """\
 http://mirror.example/debian bookworm main Debian bookworm
 http://mirror.example/debian bookworm non-free Debian bookworm
 http://mirror.example/debian bookworm-updates main Debian bookworm-updates
