@@ -139,8 +139,9 @@ def _dump(peer: Peer, login: Login) -> Position:
     files.write(CLIENT, sql.client_file(login, trust), mode=0o600)
     systems = "|".join(ring_schema.SYSTEM_SCHEMAS)
     run_program(
-        [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}", "--host", peer.replication_address,
-         "--port", "3306", "--outputdir", str(paths.COPY), "--threads", _threads(),
+        [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
+         "--host", peer.replication_address, "--port", "3306",
+         "--outputdir", str(paths.COPY), "--threads", _threads(),
          "--triggers", "--events", "--routines", "--regex", rf"^(?!(?:{systems})\.)",
          "--long-query-guard", str(LONG_QUERY_SECONDS)],
         seconds=COPY_SECONDS,
@@ -153,9 +154,9 @@ def _dump(peer: Peer, login: Login) -> Position:
 
 def _load() -> None:
     run_program(
-        [*DIES_WITH_VERB, "myloader", f"--defaults-file={paths.ROOT_CLIENT}", "--socket", str(paths.SOCKET),
-         "--directory", str(paths.COPY), "--threads", _threads(), "--queries-per-transaction",
-         "100"],
+        [*DIES_WITH_VERB, "myloader", f"--defaults-file={paths.ROOT_CLIENT}",
+         "--socket", str(paths.SOCKET), "--directory", str(paths.COPY),
+         "--threads", _threads(), "--queries-per-transaction", "100"],
         seconds=COPY_SECONDS,
         expected="myloader loading the copy",
         next_step=NEXT_STEP,

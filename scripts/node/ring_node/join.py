@@ -124,13 +124,17 @@ def decide_seed(me: State, peer: State) -> Seed | Refusal:
 
 
 def decide_follow(me: State, peer: State) -> Follow | Refusal:
+    """Nothing is followed that `seed` would not call ready."""
     refusal = _impossible(me, peer)
     if refusal:
         return refusal
     if me.follows(peer):
         return Follow.KEEP
+    seed = decide_seed(me, peer)
+    if isinstance(seed, Refusal):
+        return seed
     position = coordinates(me, peer)
-    if position is None or me.copying:
+    if seed is not Seed.READY or position is None:
         return Follow.WAIT
     if position.file not in peer.logs:
         return _purged(me, peer, position)
@@ -190,9 +194,9 @@ def _continue_copy(me: State, peer: State) -> Seed | Refusal:
         at = origin.copied_at
         return Seed.READY if at is not None and at.file in peer.logs else Seed.COPY_AGAIN
     if me.copied:  # the server that was copied is gone: the copy is the data now
-        if peer.empty or _copies(peer, me):
-            return Seed.SERVE
-        return _both_hold_data(me, peer)
+        if _copies(peer, me) and not peer.copying:
+            return Seed.READY
+        return Seed.SERVE if peer.empty or peer.copying else _both_hold_data(me, peer)
     if peer.copying or (peer.empty and not same_source):
         return _source_lost(me, peer)
     return Seed.COPY_AGAIN
@@ -265,6 +269,6 @@ def _purged(me: State, peer: State, position: Position) -> Refusal:
         "coordinates purged",
         f"{peer.name} no longer has {position.file}, from where {me.name} must read",
         "that binary log",
-        f"run `ring-node seed` on {me.name} again if it is still fenced: it copies again; "
-        f"otherwise replace its instance",
+        f"replace the instance of the node whose data is not wanted; the other one is copied. "
+        f"{me.describe()}; {peer.describe()}",
     )

@@ -63,6 +63,7 @@ def not_installed(names: tuple[str, ...], listing: str) -> tuple[str, ...]:
 
 def _apt(*arguments: str) -> None:
     command = ["apt-get", *OPTIONS, *arguments]
+    output = problems = ""
     for left in reversed(range(ATTEMPTS)):
         status, output, problems = attempt(
             command, seconds=APT_SECONDS, next_step=NEXT_STEP, environment=SURROUNDINGS

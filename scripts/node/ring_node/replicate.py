@@ -66,15 +66,19 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
     """Both states, when the peer's coordinates are known. Seeds itself if that was missed."""
     deadline = Deadline(COORDINATES_SECONDS)
 
-    def ready() -> tuple[State, State] | None:
+    def look() -> tuple[State, State] | None:
         me, peer = seed.states(own, other, pair)
         decision = decide_follow(me, peer)
         if isinstance(decision, Refusal):
             ring_state.raise_refusal(decision)
-        if decision is not Follow.WAIT:
-            return me, peer
-        seed.step(own, other, pair, report)
-        return None
+        return None if decision is Follow.WAIT else (me, peer)
+
+    def ready() -> tuple[State, State] | None:
+        found = look()
+        if found is None:
+            seed.step(own, other, pair, report)
+            found = look()  # a copy may have taken longer than the deadline
+        return found
 
     found = poll(ready, deadline)
     if found is None:

@@ -9,7 +9,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from . import documents, files, paths
+from . import documents, files, paths, service
 from .errors import too_late
 from .programs import attempt
 from .programs import run as run_program
@@ -30,6 +30,8 @@ def run(document: Any) -> Report:
         report.did(f"release {digest} in {release}")
     if files.link(paths.CURRENT_RELEASE, release):
         report.did(f"{paths.CURRENT_RELEASE} points at it")
+        if (paths.UNITS / paths.HEARTBEAT_SERVICE).exists():
+            service.systemctl("try-restart", paths.HEARTBEAT_SERVICE)
     files.folder(paths.ETC, mode=0o755)
     if files.write(paths.NODE, documents.to_json(node), mode=0o644):
         report.did(f"{paths.NODE} says which node this is: {node.name}")

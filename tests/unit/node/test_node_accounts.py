@@ -1,0 +1,103 @@
+"""Accounts: only the difference between what is wanted and what is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ring_node import documents, grants
+from ring_node.grants import Account, Rights
+
+pytestmark = pytest.mark.unit
+
+APP = Account("app", "192.168.100.%")
+ALL = {"`app`.*": frozenset({"ALL PRIVILEGES"})}
+
+
+def rights(places: dict[str, frozenset[str]], *, ssl: bool = False, hash_: str = "*AA") -> Rights:
+    return Rights(hash_, ssl, places)
+
+
+def test_an_absent_account_is_made_with_a_hash_and_its_privileges() -> None:
+    assert grants.statements(APP, rights(ALL, ssl=True), None) == [
+        "GRANT USAGE ON *.* TO 'app'@'192.168.100.%' IDENTIFIED BY PASSWORD '*AA' REQUIRE SSL",
+        "GRANT ALL PRIVILEGES ON `app`.* TO 'app'@'192.168.100.%'",
+    ]
+
+
+def test_an_account_that_is_right_is_left_alone() -> None:
+    assert grants.statements(APP, rights(ALL), rights(ALL)) == []
+
+
+@pytest.mark.parametrize(
+    ("have", "statements"),
+    [
+        (rights(ALL, hash_="*BB"), ["IDENTIFIED BY PASSWORD '*AA'"]),
+        (rights(ALL, ssl=True), ["REQUIRE NONE"]),
+        (rights({"`app`.*": frozenset({"SELECT"})}), ["REVOKE SELECT", "GRANT ALL PRIVILEGES"]),
+        (rights({**ALL, "*.*": frozenset({"SUPER"})}), ["REVOKE SUPER ON *.*"]),
+    ],
+    ids=["password", "tls", "privileges", "too much"],
+)
+def test_only_what_differs_is_changed(have: Rights, statements: list[str]) -> None:
+    made = grants.statements(APP, rights(ALL), have)
+    assert len(made) == len(statements)
+    for statement, part in zip(made, statements, strict=True):
+        assert part in statement
+
+
+def test_taking_all_privileges_away_leaves_the_wanted_ones() -> None:
+    want = rights({"`app`.*": frozenset({"SELECT", "INSERT"})})
+    assert grants.statements(APP, want, rights(ALL)) == [
+        "REVOKE ALL PRIVILEGES ON `app`.* FROM 'app'@'192.168.100.%'",
+        "GRANT INSERT, SELECT ON `app`.* TO 'app'@'192.168.100.%'",
+    ]
+
+
+def test_show_grants_is_read() -> None:
+    found = grants.parse(
+        [
+            "GRANT RELOAD, SHOW DATABASES ON *.* TO 'p'@'10.10.1.11'"
+            " IDENTIFIED BY PASSWORD '*AA' REQUIRE SSL",
+            "GRANT UPDATE ON `mysql_ring`.`probe` TO 'p'@'10.10.1.11' WITH GRANT OPTION",
+        ],
+        "*AA",
+    )
+    assert found.require_ssl
+    assert found.places["*.*"] == {"RELOAD", "SHOW DATABASES"}
+    assert found.places["`mysql_ring`.`probe`"] == {"UPDATE", "GRANT OPTION"}
+
+
+def document(**changes: Any) -> dict[str, Any]:
+    return {
+        "replication": {"user": "repuser", "password": "a"},
+        "peer": {"user": "ring_peer", "password": "b"},
+        "heartbeat": {"user": "ring_beat", "password": "c"},
+        "peer_address": "10.10.1.11",
+        "databases": ["my_app"],
+        "users": [
+            {
+                "name": "app",
+                "password": "d",
+                "host": "192.168.100.%",
+                "privileges": "ALL",
+                "database": "my_app",
+            }
+        ],
+        **changes,
+    }
+
+
+def test_the_rings_accounts_work_from_the_peer_only_and_over_tls() -> None:
+    wanted = grants.wanted(documents.accounts(document()), {x: x for x in "abcd"})
+    replication = wanted[Account("repuser", "10.10.1.11")]
+    assert replication.require_ssl
+    assert replication.places == {"*.*": frozenset({"REPLICATION SLAVE"})}
+    assert wanted[Account("ring_peer", "10.10.1.11")].require_ssl
+    assert "SUPER" not in wanted[Account("ring_peer", "10.10.1.11")].places["*.*"]
+    assert Account("ring_beat", "localhost") in wanted
+
+
+def test_an_underscore_in_a_database_name_is_no_pattern() -> None:
+    wanted = grants.wanted(documents.accounts(document()), {x: x for x in "abcd"})
+    assert list(wanted[Account("app", "192.168.100.%")].places) == ["`my\\_app`.*"]

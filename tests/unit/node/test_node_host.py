@@ -1,0 +1,85 @@
+"""Files that are whole or not there, deadlines, and the lock."""
+
+from __future__ import annotations
+
+import fcntl
+import getpass
+import os
+from pathlib import Path
+
+import pytest
+from ring_node import files, wait_ready
+from ring_node.errors import Exit, NodeError
+from ring_node.lock import host_lock
+from ring_node.report import Report
+from ring_node.waiting import Deadline, poll
+
+pytestmark = pytest.mark.unit
+
+ME = getpass.getuser()
+
+
+def test_a_file_is_written_once_with_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "secret"
+    assert files.write(path, b"a", mode=0o600, owner=ME)
+    assert not files.write(path, b"a", mode=0o600, owner=ME)
+    assert files.write(path, b"a", mode=0o640, owner=ME)
+    assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "my.cnf"
+    files.write(path, b"old", mode=0o644, owner=ME)
+
+    def fail(_descriptor: int) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OSError, match="no space"):
+        files.write(path, b"new", mode=0o644, owner=ME)
+    assert path.read_bytes() == b"old"
+    assert [entry.name for entry in tmp_path.iterdir()] == ["my.cnf"]
+
+
+def test_a_link_is_replaced_at_once(tmp_path: Path) -> None:
+    link = tmp_path / "current"
+    assert files.link(link, tmp_path / "a")
+    assert not files.link(link, tmp_path / "a")
+    assert files.link(link, tmp_path / "b")
+    assert os.readlink(link) == str(tmp_path / "b")
+
+
+def test_polling_ends_with_its_deadline_and_looks_at_least_once() -> None:
+    looks: list[int] = []
+    assert poll(lambda: looks.append(1), Deadline(0)) is None
+    assert looks == [1]
+
+
+def test_a_second_verb_is_told_who_holds_the_lock(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    with path.open("w") as holder:
+        holder.write("seed, process 1")
+        holder.flush()
+        fcntl.flock(holder, fcntl.LOCK_EX)
+        with pytest.raises(NodeError) as caught, host_lock(path, "tls", 0.05):
+            pass
+    assert caught.value.code is Exit.BUSY
+    assert "seed" in caught.value.found
+
+
+def test_the_lock_is_free_after_its_holder(tmp_path: Path) -> None:
+    for _ in range(2):
+        with host_lock(tmp_path / "lock", "seed", 0.05):
+            pass
+
+
+def test_a_server_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MAINPID", "4194305")  # above the kernel's largest process id
+    monkeypatch.setattr(wait_ready, "greets", lambda: None)
+    assert wait_ready.run() == 1
+
+
+def test_a_report_without_changes_says_so() -> None:
+    assert '"changed": false, "done": ["no change"]' in Report("seed").line()

@@ -1,0 +1,184 @@
+"""What the node tool reads out of other programs' text, and the text that it writes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from ring_node import archive, bootstrap, config, copying, packages, service, sql, units, wiring
+from ring_node.documents import Login, Node, Pair, Peer
+from ring_node.errors import NodeError
+from ring_node.shows import Position, slave_status
+
+pytestmark = pytest.mark.unit
+
+PAIR = Pair(
+    Node("node-1", 1, "192.168.100.10", "10.10.1.10"), Peer("node-2", 2, "10.10.1.11", "i-2")
+)
+METADATA = (
+    "Started dump at: 2026-11-22 13:06:45\nSHOW MASTER STATUS:\n\tLog: bin.000007\n\tPos: 4567\n"
+    "\tGTID:\n\nSHOW SLAVE STATUS:\n\tHost: 10.10.1.10\n\tLog: bin.000001\n\tPos: 12\n\tGTID:\n\n"
+)
+
+
+def test_the_masters_coordinates_are_read_and_not_the_slaves() -> None:
+    text = METADATA + "Finished dump at: 2026-11-22 13:06:46\n"
+    assert copying.coordinates(text) == Position("bin.000007", 4567)
+
+
+def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
+    with pytest.raises(NodeError):
+        copying.coordinates(METADATA)
+
+
+@pytest.mark.parametrize(
+    "shown",
+    ["IDENTIFIED BY PASSWORD", "IDENTIFIED BY PASSWORD <secret>", "IDENTIFIED BY PASSWORD '*0'"],
+)
+@pytest.mark.parametrize("rest", ["", " REQUIRE SSL"])
+def test_a_copied_account_gets_its_hash_however_the_peer_hides_it(shown: str, rest: str) -> None:
+    grant = f"GRANT USAGE ON *.* TO 'a'@'%' {shown}{rest}"
+    wanted = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '*AB'{rest}"
+    assert copying.with_hash(grant, "*AB") == wanted
+
+
+@pytest.mark.parametrize(
+    ("status", "originator", "action"),
+    [
+        ("ENABLED", 2, "DISABLE ON SLAVE"),
+        ("SLAVESIDE_DISABLED", 1, "ENABLE"),
+        ("SLAVESIDE_DISABLED", 2, None),
+        ("DISABLED", 1, None),
+    ],
+)
+def test_an_event_fires_on_one_node_only(status: str, originator: int, action: str | None) -> None:
+    assert copying.event_action(status, originator, own_id=1) == action
+
+
+def test_a_package_counts_only_when_it_is_wholly_installed() -> None:
+    listing = "libaio1 ii \nmydumper rc \nlibtinfo5 un \n"
+    names = ("libaio1", "mydumper", "libtinfo5", "libncurses5")
+    assert packages.not_installed(names, listing) == names[1:]
+
+
+def test_the_variables_of_mysqld_are_read_from_its_help() -> None:
+    output = (
+        "  --datadir=name  Path\n\nVariables (--variable-name=value)\nand boolean options\n"
+        "--------- -----\ndatadir      /var/lib/mysql/\nserver-id    1\nssl-crl  \n"
+    )
+    assert config.variables(output)["datadir"] == "/var/lib/mysql/"
+    assert config.variables(output)["server-id"] == "1"
+
+
+def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
+    log = (
+        "x [ERROR] Can't open the mysql.plugin table.\nx [ERROR] mysqld: unknown variable 'a=1'\n"
+        "x [ERROR] Aborting\n"
+    )
+    assert config.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
+
+
+def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
+    assert service.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
+    assert service.errors_of("a\nb") == "a | b"
+
+
+def test_an_sql_file_becomes_one_statement_a_line_without_comments() -> None:
+    source = "-- a\nCREATE TABLE x (\n  a INT\n);\n# b\nset @a= 1;\n\nSELECT 1"
+    assert list(bootstrap.statements(source)) == [
+        "CREATE TABLE x ( a INT );",
+        "set @a= 1;",
+        "SELECT 1;",
+    ]
+
+
+def test_the_bootstrap_secures_root_before_anything_can_connect() -> None:
+    lines = bootstrap.script(["CREATE TABLE user (a INT);"], "secret-word").splitlines()
+    assert lines[0] == "use mysql;"
+    assert lines[-1].startswith("UPDATE user SET Password = '*")
+    assert "secret-word" not in "\n".join(lines)
+
+
+def test_the_password_hash_is_the_one_of_mysql() -> None:
+    # SELECT PASSWORD('password') of MySQL 5.6
+    assert bootstrap.password_hash("password") == "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
+
+
+def test_the_client_file_gives_back_the_password_that_went_in() -> None:
+    login = Login("root", "a#b=c%d;e`f$g")
+    text = sql.client_file(login, "socket=/x\n").decode()
+    assert sql.stored_password(text) == login.password
+
+
+def test_a_login_does_not_show_its_password() -> None:
+    assert "word" not in repr(Login("u", "word"))
+
+
+def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
+    program = tmp_path / "mysqld"
+    for content, machine in (
+        (b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00", "x86-64"),
+        (b"\x7fELF\x02\x01" + bytes(12) + b"\xb7\x00", "aarch64"),
+        (b"#!/bin/sh\n", "no Linux at all (it is not an ELF program)"),
+    ):
+        program.write_bytes(content)
+        assert archive.elf_machine(program) == machine
+
+
+def test_change_master_states_every_tls_setting_and_the_place() -> None:
+    target = wiring.connection(PAIR, Login("repuser", "it's"))
+    statement = wiring.change_master(target, Position("bin.000003", 77))
+    for part in (
+        "MASTER_HOST = '10.10.1.11'",
+        "MASTER_BIND = '10.10.1.10'",
+        "MASTER_PASSWORD = 'it\\'s'",
+        "MASTER_LOG_FILE = 'bin.000003'",
+        "MASTER_LOG_POS = 77",
+        "MASTER_SSL = 1",
+        "MASTER_SSL_CA = '/etc/mysql/ssl/CA.pem'",
+        "MASTER_SSL_VERIFY_SERVER_CERT = 1",
+        "MASTER_SSL_CERT = ''",
+        "MASTER_SSL_CRLPATH = ''",
+        "MASTER_RETRY_COUNT = 0",
+    ):
+        assert part in statement
+
+
+def test_a_changed_replication_password_is_seen_without_being_shown() -> None:
+    target = wiring.connection(PAIR, Login("repuser", "new-word"))
+    row = {
+        "Host": "10.10.1.11", "Port": 3306, "User_name": "repuser", "User_password": "old-word",
+        "Bind": "10.10.1.10", "Connect_retry": 2, "Retry_count": 0, "Heartbeat": 1.0,
+        "Enabled_ssl": 1, "Ssl_ca": "/etc/mysql/ssl/CA.pem", "Ssl_capath": "", "Ssl_cert": "",
+        "Ssl_key": "", "Ssl_cipher": "", "Ssl_verify_server_cert": 1, "Ignored_server_ids": "0",
+    }  # fmt: skip
+    assert wiring.differs(target, row) == ["User_password"]
+    assert wiring.differs(target, {**row, "User_password": "new-word"}) == []
+
+
+def test_a_slave_that_was_reset_is_no_slave() -> None:
+    assert slave_status(None) is None
+    assert slave_status({"Master_Host": ""}) is None
+
+
+def test_positions_compare_by_the_number_of_the_file() -> None:
+    assert Position("bin.1000000", 4).order > Position("bin.999999", 120).order
+
+
+def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
+    for line in (
+        "User=mysql",
+        "EnvironmentFile=-/etc/mysql-ring/fence.env",
+        "ExecStart=/opt/mysql/current/bin/mysqld --defaults-file=/etc/mysql/conf.d/mysqld.cnf"
+        " $MYSQLD_OPTIONS",
+        "ExecStartPost=/opt/mysql-ring/current/ring-node wait-ready",
+        "Restart=on-failure",
+        "TimeoutStopSec=900",
+        "RuntimeDirectory=mysqld",
+    ):
+        assert line in units.MYSQL.splitlines()
+
+
+def test_the_heartbeats_unit_runs_as_a_user_of_its_own_for_ever() -> None:
+    for line in ("User=mysql-ring", "Restart=always", "StartLimitIntervalSec=0"):
+        assert line in units.HEARTBEAT.splitlines()
