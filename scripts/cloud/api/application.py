@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from cloud.api import addresses, buckets, instances, placement, seed, tags
 from cloud.api.snapshot import Snapshot, take
-from cloud.api.state import SERVICES, TOGETHER, Store, backends
+from cloud.api.state import SERVICES, TOGETHER, Store, regions
 
 log = logging.getLogger("cloud.api")
 
@@ -65,7 +65,7 @@ class Api:
                 body = answer.fail(service, action, error)
             if changes(environ, service, action):
                 if service == "ec2":
-                    for _, _, backend in backends("ec2").iter_backends():
+                    for backend in regions("ec2"):
                         tags.prune(backend)
                 self.store.save(TOGETHER.get(service, SERVICES))
                 log.info("%s %s: %s", service, action, answer.status.split()[0])
@@ -76,12 +76,12 @@ class Api:
 
     def snapshot(self) -> Snapshot:
         with self.lock:
-            return take([backend for _, _, backend in backends("ec2").iter_backends()])
+            return take(regions("ec2"))
 
     def settle(self, instance_id: str, expected: str, state: str) -> bool:
         """Set an instance's final state, unless a request has changed its mind meanwhile."""
         with self.lock:
-            for _, _, backend in backends("ec2").iter_backends():
+            for backend in regions("ec2"):
                 instance = backend.get_instance_by_id(instance_id)
                 if instance is not None and instance.state == expected:
                     instances.settle(instance, state)
@@ -93,7 +93,7 @@ class Api:
     def halted(self, instance_id: str) -> None:
         """A host has switched itself off: what that means is the instance's own setting."""
         with self.lock:
-            for _, _, backend in backends("ec2").iter_backends():
+            for backend in regions("ec2"):
                 instance = backend.get_instance_by_id(instance_id)
                 if instance is None or instance.state not in ("pending", "running"):
                     continue

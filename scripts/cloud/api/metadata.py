@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from cloud.api.snapshot import user_data_bytes
-from cloud.api.state import backends
+from cloud.api.state import backends, regions
 from cloud.network.resolver import domain
 from cloud.services.metadata import Instance, Tree, as_json
 
@@ -37,7 +37,7 @@ class Directory:
 
     def find(self, vpc_id: str, address: str) -> Instance | None:
         """The running instance that has this private address in this VPC."""
-        for _, _, backend in backends("ec2").iter_backends():
+        for backend in regions("ec2"):
             if vpc_id not in backend.vpcs:
                 continue
             for eni in backend.enis.values():
@@ -132,8 +132,7 @@ class Directory:
         now = self._now()
         with self._lock:
             arn, updated, session = self._roles.get(instance.id, ("", now, None))
-            end = session.expiration.replace(tzinfo=datetime.UTC) if session is not None else now
-            if arn != role.arn or (end - now).total_seconds() < RENEW_BEFORE:
+            if session is None or arn != role.arn or _left(session, now) < RENEW_BEFORE:
                 session = backends("sts")[backend.account_id][backend.partition].assume_role(
                     region_name=backend.region_name,
                     role_session_name=instance.id,
@@ -143,7 +142,6 @@ class Directory:
                     external_id="",
                 )
                 updated = now
-                end = session.expiration.replace(tzinfo=datetime.UTC)
                 self._roles[instance.id] = (role.arn, updated, session)
                 self._issued()
         return as_json(
@@ -154,7 +152,7 @@ class Directory:
                 "AccessKeyId": session.access_key_id,
                 "SecretAccessKey": session.secret_access_key,
                 "Token": session.session_token,
-                "Expiration": end.strftime(TIME),
+                "Expiration": session.expiration.strftime(TIME),
             }
         )
 
@@ -173,6 +171,10 @@ class Directory:
                 "version": "2017-09-30",
             }
         )
+
+
+def _left(session: Any, now: datetime.datetime) -> float:
+    return (session.expiration.replace(tzinfo=datetime.UTC) - now).total_seconds()
 
 
 def _user_data(instance: Any) -> Tree:

@@ -95,7 +95,7 @@ def _create(self: Any) -> ActionResult:
         )
     tags = add_tag_specification(self._get_param("TagSpecifications", []))
     self.error_on_dryrun()
-    group = PlacementGroup(
+    group: Any = PlacementGroup(
         self.ec2_backend, name, strategy, int(partitions) if partitions else None, level, tags
     )
     groups(self.ec2_backend)[name] = group

@@ -24,6 +24,11 @@ def backends(service: str) -> BackendDict[Any]:
     return found
 
 
+def regions(service: str) -> list[Any]:
+    """The backends of a service that are in use: one for each region, or one for all of AWS."""
+    return [backend for _, _, backend in backends(service).iter_backends()]
+
+
 class _Pickler(pickle.Pickler):
     """Refers to instance profiles by name: their home is the state of iam."""
 

@@ -15,6 +15,7 @@ log = logging.getLogger("cloud.http")
 
 IDLE_SECONDS = 75.0
 HANDSHAKE_SECONDS = 10.0
+STOP_SECONDS = 5.0
 POLL_SECONDS = 0.1
 """A server that is told to stop notices within this time."""
 
@@ -124,5 +125,7 @@ class Server(ThreadedWSGIServer):
         self._thread.start()
 
     def stop(self) -> None:
-        self.shutdown()
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join(STOP_SECONDS)
         self.server_close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +22,23 @@ REGION = "eu-central-1"
 IMAGE = "ami-0deb1a4120000f00d"
 
 
+_serving: list[Cloud] = []
+
+
+@functools.cache
+def _client(service: str, region: str) -> Any:
+    """Clients take long to make: one for all tests."""
+    client = boto3.client(
+        service,  # type: ignore[call-overload]
+        region_name=region,
+        aws_access_key_id="lab",
+        aws_secret_access_key="lab",  # noqa: S106 - any key is taken
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    client.meta.events.register("before-send", lambda request, **_: _serving[0].answer(request))
+    return client
+
+
 class _Raw(io.BytesIO):
     def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
         yield self.read()
@@ -38,17 +56,11 @@ class Cloud:
         self.wakes += 1
 
     def client(self, service: str, region: str = REGION) -> Any:
-        client = boto3.client(
-            service,  # type: ignore[call-overload]
-            region_name=region,
-            aws_access_key_id="lab",
-            aws_secret_access_key="lab",  # noqa: S106 - any key is taken
-            config=Config(retries={"total_max_attempts": 1}),
-        )
-        client.meta.events.register("before-send", self._send)
-        return client
+        """A client whose requests go to this API."""
+        _serving[:] = [self]
+        return _client(service, region)
 
-    def _send(self, request: Any, **_: Any) -> AWSResponse:
+    def answer(self, request: Any) -> AWSResponse:
         body = request.body
         data = body.read() if hasattr(body, "read") else body or b""
         headers = {
