@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 
-from . import files, paths, ring_schema, shows, sql
+from . import files, paths, ring_schema, sql
 from .documents import Login, Peer
 from .errors import NodeError, refused
 from .programs import run as run_program
@@ -52,7 +52,7 @@ OBJECTS = (
     " FROM information_schema.triggers WHERE trigger_schema NOT IN %s"
 )
 EVENTS = (
-    "SELECT event_schema, event_name, status, originator FROM information_schema.events"
+    "SELECT event_schema, event_name, status FROM information_schema.events"
     " WHERE event_schema NOT IN %s"
 )
 ACCOUNTS = "SELECT User AS user, Host AS host, Password AS hash FROM mysql.user"
@@ -173,21 +173,20 @@ def _objects(session: Session) -> set[str]:
 
 def _events(own: Session, other: Session, report: Report) -> None:
     """An event fires on the node that made it and is disabled on the other one."""
-    own_id = shows.identity(own).server_id
     with own.unlogged():
         for row in other.rows(EVENTS, [ring_schema.SYSTEM_SCHEMAS]):
-            action = event_action(row["status"], int(row["originator"]), own_id)
+            action = event_action(row["status"])
             if action is not None:
                 event = f"{sql.name(row['event_schema'])}.{sql.name(row['event_name'])}"
                 own.do(f"ALTER EVENT {event} {action}")
                 report.did(f"event {event}: {action.lower()}")
 
 
-def event_action(status: str, originator: int, own_id: int) -> str | None:
-    """What to do with an event here that has this status and originator on the peer."""
+def event_action(status: str) -> str | None:
+    """What to do here with an event that has this status on the peer."""
     if status == "ENABLED":
         return "DISABLE ON SLAVE"
-    if status == "SLAVESIDE_DISABLED" and originator == own_id:
+    if status == "SLAVESIDE_DISABLED":  # it was the one of this node's predecessor
         return "ENABLE"
     return None
 

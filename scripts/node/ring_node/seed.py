@@ -15,6 +15,7 @@ from .sql import Session
 from .waiting import Deadline, poll
 
 PEER_SECONDS = 60.0
+PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
 QUIET_SECONDS = 600.0
 DRAIN_SECONDS = 600.0
 LOCK_WAIT = 60
@@ -30,13 +31,13 @@ def run(document: Any) -> Report:
             own, pair.node.server_id, pair.peer.server_id
         ):
             report.did("rows of both nodes in the ring's schema")
+        joined = _joined(own)
+        patience = PEER_SECONDS_JOINED if joined else PEER_SECONDS
         try:
-            with sql.other(
-                pair.peer.replication_address, login, report, seconds=PEER_SECONDS
-            ) as other:
+            with sql.other(pair.peer.replication_address, login, report, seconds=patience) as other:
                 step(own, other, pair, report)
         except NodeError as error:
-            if error.code != Exit.UNREACHABLE or not _joined(own):
+            if error.code != Exit.UNREACHABLE or not joined:
                 raise
             report.note(f"this node has joined; the peer cannot be asked now: {error.found}")
             report.facts["outcome"] = "joined"
