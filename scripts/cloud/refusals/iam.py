@@ -250,9 +250,10 @@ def _hide_missing(who: Caller, bucket: Any, request: Request, context: Any) -> N
 
     S3 API Reference, GetObject: without s3:ListBucket the answer is 403, not 404.
     """
-    if bucket is None or who.administrator or not request.key:
+    if bucket is None or who.administrator or request.method not in ("GET", "HEAD"):
         return
-    if request.method in ("GET", "HEAD") and request.key not in bucket.keys:
+    reads = request.permissions()[0][0].startswith("s3:GetObject")
+    if reads and request.key not in bucket.keys:
         _decide(who, bucket, "s3:ListBucket", request.arn(), context)
 
 

@@ -73,7 +73,8 @@ class World:
         from cloud.api import instances
         from moto.ec2.models import ec2_backends
 
-        for _, _, backend in ec2_backends.iter_backends():
+        backends: list[Any] = [each for _, _, each in ec2_backends.iter_backends()]
+        for backend in backends:
             for instance in backend.all_instances():
                 if instance.state == "shutting-down":
                     instances.settle(instance, "terminated")

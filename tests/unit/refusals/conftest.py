@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def one_image() -> Iterator[None]:
     """moto's own images are a thousand, made anew for each test: the stand-in's one will do."""
     images = Path(seed.__file__).with_name("images.json")
@@ -65,6 +65,11 @@ def ec2() -> Any:
 @pytest.fixture
 def iam() -> Any:
     return client("iam")
+
+
+@pytest.fixture
+def sts() -> Any:
+    return client("sts")
 
 
 @pytest.fixture
