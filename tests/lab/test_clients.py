@@ -11,6 +11,9 @@ from conftest import NODES, Lab, eventually
 pytestmark = pytest.mark.lab
 
 CLIENT_ADDRESS = "192.168.100.50"
+SSH_OPTIONS = (
+    "-oBatchMode=yes -oConnectTimeout=3 -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null"
+).split()
 
 # A client of OpenSSL 3 needs these to speak to the lab's 5.6.24, whose TLS is of 2015.
 CONNECT = """
@@ -63,7 +66,7 @@ class ClientHost:
             "ec2", "associate-address", "--allocation-id", address["AllocationId"],
             "--instance-id", self.instance,
         )  # fmt: skip
-        self.public_address = address["PublicIp"]
+        self.login = f"admin@{address['PublicIp']}"
         key = lab.folder / "client-host-key"
         key.touch(mode=0o600)
         key.write_text(lab.outputs()["ssh_private_key"])
@@ -75,9 +78,7 @@ class ClientHost:
     def ssh(self, command: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         world = f"--net=/run/netns/mr{self.lab.id()}-world"
         return subprocess.run(
-            ["nsenter", world, "ssh", "-i", str(self.key), "-o", "BatchMode=yes"]
-            + ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
-            + ["-o", "ConnectTimeout=3", f"admin@{self.public_address}", command],
+            ["nsenter", world, "ssh", *SSH_OPTIONS, "-i", str(self.key), self.login, command],
             input=stdin,
             capture_output=True,
             text=True,

@@ -1,6 +1,5 @@
 """Two servers are one ring: what only two real servers can show."""
 
-import json
 import subprocess
 import time
 
@@ -32,7 +31,7 @@ def test_the_server_offers_tls(ring: Lab, node: str) -> None:
 @pytest.mark.parametrize("node", NODES)
 def test_the_server_runs_with_the_articles_settings(ring: Lab, node: str) -> None:
     rows = ring.sql(node, "SHOW GLOBAL VARIABLES")
-    found = {name: value for name, value in rows}
+    found = dict(rows)
     expected = {
         "server_id": node[-1],
         "auto_increment_increment": "2",
@@ -112,7 +111,9 @@ def test_replication_uses_only_the_replication_interface(ring: Lab, table: str) 
     assert grown["ens5"] < written / 10
 
     for node in NODES:
-        established = ring.ssh(node, "ss -Htn state established '( sport = :3306 or dport = :3306 )'")
+        established = ring.ssh(
+            node, "ss -Htn state established '( sport = :3306 or dport = :3306 )'"
+        )
         addresses = [line.split()[-2:] for line in established.splitlines()]
         assert len(addresses) >= 2, established
         assert all(a.startswith("10.10.1.") for pair in addresses for a in pair), established
@@ -122,9 +123,9 @@ def test_what_is_replicated_cannot_be_read_on_the_wire(ring: Lab, table: str) ->
     marker = f"marker{time.time_ns()}"
     instance = ring.outputs()["nodes"]["node-1"]["instance_id"]
     namespace = f"mr{ring.id()}-{instance[-8:]}"
+    tcpdump = "timeout 20 tcpdump --immediate-mode -i ens6 -U -w - tcp port 3306".split()
     capture = subprocess.Popen(
-        ["nsenter", f"--net=/run/netns/{namespace}", "timeout", "20"]
-        + ["tcpdump", "--immediate-mode", "-i", "ens6", "-U", "-w", "-", "tcp port 3306"],
+        ["nsenter", f"--net=/run/netns/{namespace}", *tcpdump],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
@@ -169,23 +170,19 @@ def test_the_heartbeat_of_the_peer_arrives_every_second(ring: Lab, node: str) ->
     eventually(lambda: ring.sql(node, read), lambda rows: rows != before, "a newer heartbeat", 5)
 
 
-def test_a_stopped_slave_thread_shows_in_the_heartbeat_and_not_in_the_row_it_left(
-    ring: Lab,
-) -> None:
+def test_a_stopped_slave_thread_shows_in_the_age_of_the_heartbeat(ring: Lab) -> None:
     ring.sql("node-2", "STOP SLAVE SQL_THREAD")
     try:
-        grown = eventually(
-            lambda: ring.status("node-2"),
-            lambda status: json.dumps(status).find('"peer_heartbeat_age_ms"') > 0
-            and status["peer_heartbeat_age_ms"] > 4000,
+        eventually(
+            lambda: ring.status("node-2")["heartbeat_age_ms"],
+            lambda age: age > 4000,
             "a heartbeat age over 4 s",
             seconds=20,
         )
-        assert grown["peer_heartbeat_age_ms"] > 4000
     finally:
         ring.sql("node-2", "START SLAVE SQL_THREAD")
     eventually(
-        lambda: ring.status("node-2")["peer_heartbeat_age_ms"],
+        lambda: ring.status("node-2")["heartbeat_age_ms"],
         lambda age: age < 3000,
         "a fresh heartbeat again",
     )
