@@ -44,17 +44,16 @@ def entry(sources: list[Source]) -> Entry:
 
 def _build(folder: Path, sources: list[Source], report: Report) -> None:
     tree = folder / TREE
-    # In a mount namespace of its own, so that nothing stays mounted whatever happens.
     run_logged(
         [
             "unshare",
             "--mount",
-            "debootstrap",
+            str(Path(__file__).with_name("bootstrap.sh")),
+            str(tree),
             "--variant=minbase",
             f"--keyring={KEYRING}",
             f"--include={','.join(BASE)}",
             RELEASE,
-            str(tree),
             sources[0].uri,
         ],
         folder / LOG,
