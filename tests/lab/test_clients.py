@@ -11,9 +11,12 @@ from conftest import NODES, Lab, eventually
 pytestmark = pytest.mark.lab
 
 CLIENT_ADDRESS = "192.168.100.50"
-SSH_OPTIONS = (
-    "-oBatchMode=yes -oConnectTimeout=3 -oStrictHostKeyChecking=no -oUserKnownHostsFile=/dev/null"
-).split()
+SSH_OPTIONS = [
+    "-oBatchMode=yes",
+    "-oConnectTimeout=3",
+    "-oStrictHostKeyChecking=no",
+    "-oUserKnownHostsFile=/dev/null",
+]
 
 # A client of OpenSSL 3 needs these to speak to the lab's 5.6.24, whose TLS is of 2015.
 CONNECT = """

@@ -123,9 +123,9 @@ def test_what_is_replicated_cannot_be_read_on_the_wire(ring: Lab, table: str) ->
     marker = f"marker{time.time_ns()}"
     instance = ring.outputs()["nodes"]["node-1"]["instance_id"]
     namespace = f"mr{ring.id()}-{instance[-8:]}"
-    tcpdump = "timeout 20 tcpdump --immediate-mode -i ens6 -U -w - tcp port 3306".split()
+    tcpdump = ["tcpdump", "--immediate-mode", "-i", "ens6", "-U", "-w", "-", "tcp port 3306"]
     capture = subprocess.Popen(
-        ["nsenter", f"--net=/run/netns/{namespace}", *tcpdump],
+        ["nsenter", f"--net=/run/netns/{namespace}", "timeout", "20", *tcpdump],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
