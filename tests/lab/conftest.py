@@ -5,142 +5,15 @@ stood up for the whole session and left as a verified ring by every test; a test
 or changes it says so by the fixture it asks for.
 """
 
-import json
 import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pytest
-import yaml
+from labs import NODES, PEER, ROOT, Lab, eventually
 
-ROOT = Path(__file__).resolve().parents[2]
-NODES = ("node-1", "node-2")
-PEER = {"node-1": "node-2", "node-2": "node-1"}
-UP_SECONDS = 1200
-COMMAND_SECONDS = 120
-
-T = TypeVar("T")
-
-
-class CommandFailed(AssertionError):
-    """A command of the lab ended with another exit code than the test expected."""
-
-
-class Lab:
-    """The lab's command line, as a person uses it."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.environment = dict(os.environ, MYSQL_RING_LAB=str(folder))
-
-    def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [str(ROOT / "scripts" / "lab"), *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            text=True,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            **options,
-        )
-
-    def run(
-        self,
-        *arguments: str,
-        stdin: str = "",
-        timeout: float = COMMAND_SECONDS,
-        expect: int | None = 0,
-    ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(ROOT / "scripts" / "lab"), *arguments],
-            env=self.environment,
-            cwd=ROOT,
-            text=True,
-            input=stdin,
-            capture_output=True,
-            timeout=timeout,
-            check=False,
-        )
-        if expect is not None and done.returncode != expect:
-            raise CommandFailed(
-                f"scripts/lab {' '.join(arguments)} ended with {done.returncode}, expected "
-                f"{expect}\n--- stdout\n{done.stdout[-6000:]}\n--- stderr\n{done.stderr[-6000:]}"
-            )
-        return done
-
-    def up(self) -> str:
-        return self.run("up", timeout=UP_SECONDS).stdout
-
-    def pulumi(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
-        options.setdefault("timeout", UP_SECONDS)
-        return self.run("pulumi", *arguments, **options)
-
-    def aws(self, *arguments: str) -> Any:
-        text = self.run("aws", "--output", "json", *arguments).stdout
-        return json.loads(text) if text.strip() else {}
-
-    def ssh(self, node: str, *command: str, **options: Any) -> str:
-        return self.run("ssh", node, *command, **options).stdout
-
-    def sql(self, node: str, statement: str, **options: Any) -> list[list[str]]:
-        """The rows of one statement, without the heading, run as root on `node`."""
-        lines = self.run("mysql", node, "-e", statement, **options).stdout.splitlines()
-        return [line.split("\t") for line in lines[1:]]
-
-    def value(self, node: str, statement: str) -> str:
-        rows = self.sql(node, statement)
-        assert rows, f"{statement!r} gave no row on {node}"
-        return rows[0][0]
-
-    def slave_status(self, node: str) -> dict[str, str]:
-        text = self.run("mysql", node, "-e", "SHOW SLAVE STATUS\\G").stdout
-        pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-        return {name.strip(): value.strip() for name, value in pairs}
-
-    def status(self, node: str) -> dict[str, Any]:
-        return json.loads(self.ssh(node, "sudo /opt/mysql-ring/current/ring-node status"))
-
-    def outputs(self) -> dict[str, Any]:
-        return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)
-
-    def resources(self) -> list[dict[str, Any]]:
-        exported = json.loads(self.pulumi("stack", "export").stdout)
-        return exported["deployment"].get("resources", [])
-
-    def urn(self, name: str) -> str:
-        found = [r["urn"] for r in self.resources() if r["urn"].endswith(f"::{name}")]
-        assert len(found) == 1, f"{len(found)} resources are named {name}: {found}"
-        return found[0]
-
-    def settings_with(self, **changes: Any) -> Path:
-        """A copy of the lab stack's settings file with some settings changed."""
-        document = yaml.safe_load((self.folder / "Pulumi.lab.yaml").read_text())
-        for name, value in changes.items():
-            document["config"][f"mysql-ring:{name}"] = value
-        changed = self.folder / "Pulumi.changed.yaml"
-        changed.write_text(yaml.safe_dump(document))
-        return changed
-
-    def id(self) -> str:
-        return json.loads((self.folder / "lab.json").read_text())["id"]
-
-
-def eventually(
-    read: Callable[[], T], holds: Callable[[T], bool], what: str, seconds: float = 30
-) -> T:
-    """Read until it holds; an error that names the last value when the deadline passes."""
-    deadline = time.monotonic() + seconds
-    while True:
-        value = read()
-        if holds(value):
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s; last seen: {value!r}")
-        time.sleep(0.3)
+__all__ = ["NODES", "PEER", "ROOT", "Lab", "eventually"]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
