@@ -41,8 +41,8 @@ def vpc_has_no_internet_gateway(call: Call) -> None:
 def instance_has_several_interfaces(call: Call) -> None:
     """The address is to go to an instance, by its id, that has more than one interface.
 
-    Source: errors-overview (InvalidInstanceID); text as observed by users of AssociateAddress
-    and quoted in terraform-provider-aws, internal/service/ec2/ec2_instance.go.
+    Source: errors-overview (InvalidInstanceID); text as users of AssociateAddress and the
+    instance resource of terraform-provider-aws quote it.
     """
     if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
         return

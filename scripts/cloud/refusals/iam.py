@@ -4,7 +4,7 @@ The lab's operator is the account's administrator: no identity policy limits it.
 a role's session (from STS or a host's metadata service, both in moto's STS backend) and of IAM
 users may do what their policies allow. A bucket policy's explicit denial holds for everybody,
 as on AWS; only the calls that read, set or delete a bucket's policy stay open to the operator
-(S3 User Guide: the account's root user keeps them).
+(S3 API Reference, PutBucketPolicy: the root principal keeps them).
 """
 
 from __future__ import annotations

@@ -131,8 +131,8 @@ def block_overlaps_another_of_the_vpc(call: Call) -> None:
 
 @refuses("ec2", "DeleteVpc", code="DependencyViolation")
 def vpc_is_not_empty(call: Call) -> None:
-    """The VPC has a subnet, an interface, an attached gateway, a route table besides the main
-    one, or a security group besides the default one.
+    """The VPC has a subnet, an attached internet gateway, an endpoint, a route table besides the
+    main one, or a security group besides the default one.
 
     Source: AWSEC2 API Reference, DeleteVpc and errors-overview (DependencyViolation); text as
     observed in the log of rebuy-de/aws-nuke.
@@ -151,7 +151,7 @@ def vpc_is_not_empty(call: Call) -> None:
         or lookup.gateway_of(call.backend, vpc.id)
         or tables
         or groups
-        or any(True for _ in _endpoints(call, vpc.id))
+        or _endpoints(call, vpc.id)
     ):
         refuse("DependencyViolation", f"The vpc '{vpc.id}' has dependencies and cannot be deleted.")
 

@@ -123,3 +123,14 @@ def test_a_dry_run_is_answered_as_before(ec2: Any, world: World) -> None:
     subnet = world.subnet()
     with refused("DryRunOperation"):
         ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress="10.99.0.1", DryRun=True)
+
+
+def test_a_vpc_with_an_endpoint_stays(ec2: Any, world: World) -> None:
+    vpc = world.vpc()
+    answer = ec2.create_vpc_endpoint(
+        VpcId=vpc, ServiceName="com.amazonaws.eu-central-1.s3", VpcEndpointType="Gateway"
+    )
+    with refused("DependencyViolation", vpc):
+        ec2.delete_vpc(VpcId=vpc)
+    ec2.delete_vpc_endpoints(VpcEndpointIds=[answer["VpcEndpoint"]["VpcEndpointId"]])
+    ec2.delete_vpc(VpcId=vpc)
