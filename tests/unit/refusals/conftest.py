@@ -26,7 +26,7 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-@pytest.fixture(scope="package", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def one_image() -> Iterator[None]:
     """moto's own images are a thousand, made anew for each test: the stand-in's one will do."""
     images = Path(seed.__file__).with_name("images.json")
