@@ -5,11 +5,12 @@ Each check is a pure function that yields the mistakes it finds, so that one err
 
 import ipaddress
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from itertools import combinations
 
+from components import accounts, given_keys
 from components.mysql.configuration import OWNED, known_settings, plain_name
-from components.problems import Problem, SettingsError
+from components.problems import Found, Problem, SettingsError
 from components.settings import Settings
 
 # VPC and subnet sizes: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
@@ -20,39 +21,44 @@ RESERVED_AT_THE_START = 4
 PRIVATE_RANGES = tuple(
     ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
-# MySQL 5.6: MASTER_PASSWORD holds 32 characters, an account's name 16, a schema's name 64.
-LONGEST_PASSWORD = 32
-LONGEST_USER = 16
-LONGEST_DATABASE = 64
+# The largest private range. Whatever is wider holds a part of the internet that nobody owns alone.
+LARGEST_ADMIN_PREFIX = 8
 LARGEST_SERVER_ID = 2**32 - 1
 SMALLEST_ROOT_VOLUME_GIB = 8
 LARGEST_ROOT_VOLUME_GIB = 16384
-# What a client's option file and a shell take without quoting.
-PASSWORD = re.compile(r"[A-Za-z0-9_.+/=@%,:-]{1,32}")
-IDENTIFIER = re.compile(r"[A-Za-z0-9_]+")
 NODE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
-CHECKSUM = re.compile(r"sha256:[0-9a-f]{64}|md5:[0-9a-f]{32}")
-SYSTEM_DATABASES = ("mysql", "information_schema", "performance_schema", "mysql_ring", "test")
-PEER_USER = "ring_peer"
-HEARTBEAT_USER = "ring_heartbeat"
-# The replication account in the output `passwords`, whatever it is called on the servers.
-REPLICATION_OUTPUT = "replication"
-# Tags that the program sets itself, and the prefix that AWS keeps.
+INSTANCE_TYPE = re.compile(r"(?P<family>[a-z][a-z0-9-]*)\.[a-z0-9-]+")
+# AWS's names: a g among the letters after the generation is Graviton. Of interfaces there is
+# nothing to check: DescribeInstanceTypes lists no type with fewer than two.
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+NOT_X86_FAMILY = re.compile(r"a1|mac.*|[a-z]+\d+[a-z]*g[a-z]*(-.*)?")
+URL = re.compile(r"(?P<scheme>https?)://(?![^/]*@)[A-Za-z0-9.-]+(:\d+)?/[!-~]+")
+CHECKSUM = re.compile(r"sha256:[0-9a-fA-F]{64}|md5:[0-9a-fA-F]{32}")
+# Tags that the program sets itself. Roles carry them too, and IAM's rules are the strictest:
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 OWN_TAGS = ("Name", "Project", "Stack")
-
-Found = Iterator[Problem]
-
-
-def system_users(settings: Settings) -> tuple[str, ...]:
-    """The accounts that every ring has."""
-    return ("root", settings.replication_user, PEER_USER, HEARTBEAT_USER)
+MOST_TAGS = 50
+LONGEST_TAG_NAME = 128
+LONGEST_TAG_VALUE = 256
+TAG_TEXT = re.compile(r"[\w .:/=+@-]*")
 
 
 def network(text: str) -> ipaddress.IPv4Network | None:
+    """The range, if the text is the one way in which AWS writes it."""
     try:
-        return ipaddress.IPv4Network(text)
+        found = ipaddress.IPv4Network(text)
     except ValueError:
         return None
+    return found if str(found) == text else None
+
+
+def expected_range(text: str, example: str) -> str:
+    """What may have been meant by a text that is no range."""
+    try:
+        meant = ipaddress.IPv4Network(text, strict=False)
+    except ValueError:
+        return f"an IPv4 range such as {example}"
+    return f"a range by its first address and its size: {meant}"
 
 
 def address(text: str) -> ipaddress.IPv4Address | None:
@@ -64,58 +70,64 @@ def address(text: str) -> ipaddress.IPv4Address | None:
 
 def admin_ranges(settings: Settings) -> Found:
     if not settings.admin_cidrs:
-        yield Problem("adminCidrs", "nothing", "the ranges that SSH is allowed from")
+        expected = "the ranges that may use SSH, such as the address you come from with /32"
+        yield Problem("adminCidrs", "nothing", expected)
     for index, text in enumerate(settings.admin_cidrs):
-        if network(text) is None:
-            expected = "an IPv4 range such as 198.51.100.0/24, without host bits"
-            yield Problem(f"adminCidrs[{index}]", text, expected)
-        elif text.endswith("/0"):
-            yield Problem(f"adminCidrs[{index}]", text, "a range, not the whole internet")
-
-
-def node_ranges(settings: Settings) -> Found:
-    given = {
-        "clientCidr": settings.client_cidr,
-        "replicationCidr": settings.replication_cidr,
-    }
-    for setting, text in given.items():
-        found = network(text)
+        setting, found = f"adminCidrs[{index}]", network(text)
         if found is None:
-            yield Problem(setting, text, "an IPv4 range such as 10.10.1.0/24, without host bits")
-        elif not any(found.subnet_of(private) for private in PRIVATE_RANGES):
-            yield Problem(setting, text, "a range inside 10/8, 172.16/12 or 192.168/16")
-        elif not LARGEST_SUBNET_PREFIX <= found.prefixlen <= SMALLEST_SUBNET_PREFIX:
-            expected = f"a size from /{LARGEST_SUBNET_PREFIX} to /{SMALLEST_SUBNET_PREFIX}"
-            yield Problem(setting, text, f"{expected}, as AWS has it for a VPC")
-    client, replication = network(settings.client_cidr), network(settings.replication_cidr)
+            yield Problem(setting, repr(text), expected_range(text, "198.51.100.0/24"))
+        elif found.prefixlen < LARGEST_ADMIN_PREFIX:
+            expected = f"/{LARGEST_ADMIN_PREFIX} or smaller: SSH is not for the whole internet"
+            yield Problem(setting, repr(text), expected)
+        if settings.admin_cidrs.index(text) != index:
+            yield Problem(setting, f"{text} again", "each range once")
+
+
+def node_range(text: str, example: str) -> tuple[ipaddress.IPv4Network | None, str]:
+    """The range of a network of the nodes, or what was expected in its place."""
+    found = network(text)
+    if found is None:
+        return None, expected_range(text, example)
+    if not any(found.subnet_of(private) for private in PRIVATE_RANGES):
+        return None, "a private range, inside 10.0.0.0/8, 172.16.0.0/12 or 192.168.0.0/16"
+    if not LARGEST_SUBNET_PREFIX <= found.prefixlen <= SMALLEST_SUBNET_PREFIX:
+        sizes = f"/{LARGEST_SUBNET_PREFIX} to /{SMALLEST_SUBNET_PREFIX}"
+        return None, f"a size from {sizes}, as AWS has it for a VPC"
+    return found, ""
+
+
+def node_networks(settings: Settings) -> Found:
+    """Both ranges, and the addresses inside those ranges that are sound."""
+    client, client_expected = node_range(settings.client_cidr, "192.168.100.0/24")
+    if client is None:
+        yield Problem("clientCidr", repr(settings.client_cidr), client_expected)
+    replication, expected = node_range(settings.replication_cidr, "10.10.1.0/24")
+    if replication is None:
+        yield Problem("replicationCidr", repr(settings.replication_cidr), expected)
     if client and replication and client.overlaps(replication):
-        expected = f"a range that does not overlap clientCidr {settings.client_cidr}"
-        yield Problem("replicationCidr", settings.replication_cidr, expected)
-
-
-def node_addresses(settings: Settings) -> Found:
-    ranges = {
-        "clientAddress": ("clientCidr", network(settings.client_cidr)),
-        "replicationAddress": ("replicationCidr", network(settings.replication_cidr)),
-    }
+        expected = f"a range that does not overlap clientCidr {client}"
+        yield Problem("replicationCidr", repr(settings.replication_cidr), expected)
     for index, node in enumerate(settings.nodes):
-        given = {
-            "clientAddress": node.client_address,
-            "replicationAddress": node.replication_address,
-        }
-        for key, text in given.items():
-            setting = f"nodes[{index}].{key}"
-            of, inside = ranges[key]
-            found = address(text)
-            if found is None:
-                yield Problem(setting, text, "an IPv4 address")
-            elif inside is not None and found not in inside:
-                yield Problem(setting, text, f"an address inside {of} {inside}")
-            elif inside is not None and (
-                found < inside[RESERVED_AT_THE_START] or found == inside.broadcast_address
-            ):
-                expected = f"none of the first four and not the last address of {inside}"
-                yield Problem(setting, text, f"{expected}: AWS keeps those")
+        where = f"nodes[{index}]"
+        yield from node_address(f"{where}.clientAddress", node.client_address, "clientCidr", client)
+        given = node.replication_address
+        yield from node_address(
+            f"{where}.replicationAddress", given, "replicationCidr", replication
+        )
+
+
+def node_address(setting: str, text: str, of: str, inside: ipaddress.IPv4Network | None) -> Found:
+    found = address(text)
+    if found is None:
+        yield Problem(setting, repr(text), "an IPv4 address")
+    elif inside is not None and found not in inside:
+        yield Problem(setting, text, f"an address inside {of} {inside}")
+    elif inside is not None and (
+        int(found) < int(inside.network_address) + RESERVED_AT_THE_START
+        or found == inside.broadcast_address
+    ):
+        expected = f"none of the first four and not the last address of {inside}"
+        yield Problem(setting, text, f"{expected}: AWS keeps those")
 
 
 def two_nodes(settings: Settings) -> Found:
@@ -124,8 +136,8 @@ def two_nodes(settings: Settings) -> Found:
     for index, node in enumerate(settings.nodes):
         where = f"nodes[{index}]"
         if not NODE_NAME.fullmatch(node.name):
-            expected = "a name of a-z, 0-9 and -, at most 32 characters"
-            yield Problem(f"{where}.name", node.name, expected)
+            expected = "1 to 32 of a-z, 0-9 and -, a letter first"
+            yield Problem(f"{where}.name", repr(node.name), expected)
         if not 1 <= node.server_id <= LARGEST_SERVER_ID:
             yield Problem(f"{where}.serverId", str(node.server_id), f"1 to {LARGEST_SERVER_ID}")
         if not 1 <= node.auto_increment_offset <= 2:
@@ -145,115 +157,98 @@ def two_nodes(settings: Settings) -> Found:
 
 
 def machine(settings: Settings) -> Found:
-    if not re.fullmatch(r"[a-z][a-z0-9-]*\.[a-z0-9-]+", settings.instance_type):
-        yield Problem("instanceType", settings.instance_type, "a type such as t3.small")
+    found = INSTANCE_TYPE.fullmatch(settings.instance_type)
+    if not found or NOT_X86_FAMILY.fullmatch(found["family"]):
+        expected = "an x86-64 type such as t3.small or m6i.large, as MySQL 5.6 is"
+        yield Problem("instanceType", repr(settings.instance_type), expected)
     size = settings.root_volume_gib
     if not SMALLEST_ROOT_VOLUME_GIB <= size <= LARGEST_ROOT_VOLUME_GIB:
         expected = f"{SMALLEST_ROOT_VOLUME_GIB} to {LARGEST_ROOT_VOLUME_GIB} GiB"
         yield Problem("rootVolumeGib", str(size), expected)
-    for name in settings.tags:
-        if name in OWN_TAGS or name.lower().startswith("aws:"):
-            expected = f"none of {', '.join(OWN_TAGS)} and no name that starts with aws:"
-            yield Problem(f"tags.{name}", "a tag", expected)
+
+
+def zone(settings: Settings, region: str | None) -> Found:
+    """Whether the zone is one of the region's, where the region is known."""
+    given = settings.availability_zone
+    if given and region and not re.fullmatch(rf"{re.escape(region)}[a-z-][a-z0-9-]*", given):
+        expected = f"a zone of aws:region {region}, such as {region}a"
+        yield Problem("availabilityZone", repr(given), expected)
+
+
+def tags(settings: Settings) -> Found:
+    most = MOST_TAGS - len(OWN_TAGS)
+    if len(settings.tags) > most:
+        expected = f"at most {most}, as {', '.join(OWN_TAGS)} are there too and AWS takes 50"
+        yield Problem("tags", f"{len(settings.tags)} tags", expected)
+    # IAM makes no difference between small and capital letters in the name of a tag.
+    seen = {name.lower() for name in OWN_TAGS}
+    for name, value in settings.tags.items():
+        setting = f"tags.{name}"
+        if name.lower() in seen:
+            expected = f"a name other than {', '.join(OWN_TAGS)}, each once in any case"
+            yield Problem(setting, repr(name), expected)
+        seen.add(name.lower())
+        if name.lower().startswith("aws:"):
+            yield Problem(setting, repr(name), "a name without aws:, which AWS keeps for itself")
+        for what, text, longest in (
+            ("a name", name, LONGEST_TAG_NAME),
+            ("a value", value, LONGEST_TAG_VALUE),
+        ):
+            if len(text) > longest:
+                expected = f"{what} of at most {longest}"
+                yield Problem(setting, f"{len(text)} characters", expected)
+            if not TAG_TEXT.fullmatch(text) or (what == "a name" and not text):
+                expected = f"{what} of letters, digits, spaces and _ . : / = + - @"
+                yield Problem(setting, repr(text), expected)
 
 
 def archive(settings: Settings) -> Found:
-    url = settings.mysql_archive_url
-    if not re.fullmatch(r"https?://[^/\s@]+/\S+", url):
-        yield Problem("mysqlArchiveUrl", url, "an http(s) address of a .tar.gz, without a password")
-    if not CHECKSUM.fullmatch(settings.mysql_archive_checksum):
-        expected = "sha256: and 64 or md5: and 32 hexadecimal digits, lower case"
-        yield Problem("mysqlArchiveChecksum", settings.mysql_archive_checksum, expected)
+    url, checksum = settings.mysql_archive_url, settings.mysql_archive_checksum
+    found = URL.fullmatch(url)
+    if not found:
+        expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
+        yield Problem("mysqlArchiveUrl", repr(url), expected)
+    elif found["scheme"] == "http" and not checksum.startswith("sha256:"):
+        expected = "https://, or a sha256 in mysqlArchiveChecksum"
+        yield Problem("mysqlArchiveUrl", repr(url), expected)
+    if not CHECKSUM.fullmatch(checksum):
+        expected = "sha256: and 64 hexadecimal digits, or md5: and 32"
+        yield Problem("mysqlArchiveChecksum", repr(checksum), expected)
 
 
 def mysql_settings(settings: Settings) -> Found:
     if not settings.mysql_settings:
         return
     known = known_settings()
+    seen: dict[str, str] = {}
     for name, value in settings.mysql_settings.items():
-        setting = f"mysqlSettings.{name}"
-        if plain_name(name) in OWNED:
-            yield Problem(setting, value, "no value: the ring sets this one itself")
-        elif plain_name(name) not in known:
-            yield Problem(setting, value, "the full name of a server option of MySQL 5.6")
-        elif "\n" in value or "\r" in value:
-            yield Problem(setting, repr(value), "a value on one line")
-
-
-def accounts(settings: Settings) -> Found:
-    own = system_users(settings)
-    for index, name in enumerate(settings.databases):
-        setting = f"databases[{index}]"
-        if not IDENTIFIER.fullmatch(name) or len(name) > LONGEST_DATABASE:
-            expected = f"letters, digits and _, at most {LONGEST_DATABASE} characters"
-            yield Problem(setting, name, expected)
-        elif name.lower() in SYSTEM_DATABASES:
-            yield Problem(setting, name, f"none of {', '.join(SYSTEM_DATABASES)}")
-    named = {f"users[{index}].name": user.name for index, user in enumerate(settings.users)}
-    for setting, name in {**named, "replicationUser": settings.replication_user}.items():
-        if not IDENTIFIER.fullmatch(name) or len(name) > LONGEST_USER:
-            expected = f"letters, digits and _, at most {LONGEST_USER} characters"
-            yield Problem(setting, name, expected)
-    if settings.replication_user in ("root", PEER_USER, HEARTBEAT_USER):
-        yield Problem("replicationUser", settings.replication_user, "a name of its own")
-    names = [user.name for user in settings.users]
-    for index, user in enumerate(settings.users):
-        if user.name in (*own, REPLICATION_OUTPUT):
-            expected = f"none of {', '.join((*own, REPLICATION_OUTPUT))}"
-            yield Problem(f"users[{index}].name", user.name, expected)
-        if names.index(user.name) != index:
-            yield Problem(f"users[{index}].name", user.name, "a name that no other user has")
-        for database in user.databases:
-            if database not in settings.databases:
-                expected = f"one of the setting databases: {', '.join(settings.databases)}"
-                yield Problem(f"users[{index}].databases", database, expected)
-        for privilege in user.privileges:
-            if not re.fullmatch(r"[A-Z]+( [A-Z]+)*", privilege):
-                expected = "a privilege as GRANT writes it, such as SELECT or CREATE VIEW"
-                yield Problem(f"users[{index}].privileges", privilege, expected)
-
-
-def secrets(settings: Settings) -> Found:
-    known = {*system_users(settings), *(user.name for user in settings.users)}
-    for name, password in settings.passwords.items():
-        setting = f"passwords.{name}"
-        if name not in known:
-            yield Problem(setting, "a password", f"an account: {', '.join(sorted(known))}")
-        elif len(password) > LONGEST_PASSWORD:
-            expected = f"at most {LONGEST_PASSWORD}, the limit of MASTER_PASSWORD in 5.6"
-            yield Problem(setting, f"{len(password)} characters", expected)
-        elif not PASSWORD.fullmatch(password):
-            expected = "1 to 32 of the letters, digits and _ . + / = @ % , : -"
-            yield Problem(setting, "a password with other characters", expected)
-    if bool(settings.ca_certificate) != bool(settings.ca_private_key):
-        both_nodes_given = {node.name for node in settings.nodes} <= set(settings.node_certificates)
-        if not (settings.ca_certificate and both_nodes_given):
-            given = "caCertificate" if settings.ca_certificate else "caPrivateKey"
-            missing = "caPrivateKey" if settings.ca_certificate else "caCertificate"
-            expected = f"{missing} too, or a certificate for each node in nodeCertificates"
-            yield Problem(missing, f"nothing beside {given}", expected)
-    if settings.node_certificates and not settings.ca_certificate:
-        yield Problem("caCertificate", "nothing", "the certificate that signed nodeCertificates")
-    for name, given in settings.node_certificates.items():
-        if name not in {node.name for node in settings.nodes}:
-            yield Problem(f"nodeCertificates.{name}", "a certificate", "the name of a node")
-        if "-----BEGIN RSA PRIVATE KEY-----" not in given.key:
-            expected = "an RSA key in PKCS#1 form (BEGIN RSA PRIVATE KEY): 5.6 reads no other"
-            yield Problem(f"nodeCertificates.{name}.key", "another form", expected)
-    if settings.ssh_private_key and "PRIVATE KEY-----" not in settings.ssh_private_key:
-        yield Problem("sshPrivateKey", "another form", "a private key as ssh-keygen writes it")
+        setting, plain = f"mysqlSettings.{name}", plain_name(name)
+        if plain in OWNED:
+            yield Problem(setting, repr(value), "no value: the ring sets this one itself")
+        elif plain not in known:
+            yield Problem(setting, repr(value), "the full name of a server option of MySQL 5.6")
+        if plain in seen:
+            yield Problem(setting, f"{seen[plain]} and {name}", "one of them: to MySQL - is _")
+        seen[plain] = name
+        if not value.isprintable() or "#" in value:
+            expected = "a value on one line, without # which begins a comment"
+            yield Problem(setting, repr(value), expected)
 
 
 CHECKS: tuple[Callable[[Settings], Found], ...] = (
     admin_ranges,
-    node_ranges,
-    node_addresses,
+    node_networks,
     two_nodes,
     machine,
+    tags,
     archive,
     mysql_settings,
-    accounts,
-    secrets,
+    accounts.databases,
+    accounts.users,
+    accounts.passwords,
+    given_keys.authority,
+    given_keys.nodes,
+    given_keys.ssh_key,
 )
 
 

@@ -2,13 +2,12 @@
 
 import difflib
 import json
-from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
 import pulumi
 
-from components.checks import problems_of
+from components.checks import problems_of, zone
 from components.problems import Problem, SettingsError
 from components.settings import NodeCertificate, NodeSettings, Settings, UserSettings
 
@@ -19,6 +18,37 @@ def camel(name: str) -> str:
     """The name of a setting in Pulumi.yaml, from its name in Python."""
     first, *rest = name.split("_")
     return first + "".join(word.capitalize() for word in rest)
+
+
+def plain(value: object) -> str | None:
+    """One plain value as text, None for what has parts. YAML's true and 1.5 stay as written."""
+    if isinstance(value, (dict, list)) or value is None:
+        return None
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def whole(value: object) -> int | None:
+    """A whole number, also one written as text."""
+    try:
+        return value if type(value) is int else int(str(value))
+    except ValueError:
+        return None
+
+
+def texts(value: object) -> tuple[str, ...] | None:
+    """A list of plain values."""
+    if not isinstance(value, list):
+        return None
+    found = tuple(plain(each) for each in value)
+    return None if None in found else tuple(text for text in found if text is not None)
+
+
+# How a field of a dataclass is read, by its type.
+FITS: dict[Any, tuple[str, Any]] = {
+    str: ("one plain value", plain),
+    int: ("a whole number", whole),
+    tuple[str, ...]: ("a list of strings", texts),
+}
 
 
 class Reader:
@@ -43,11 +73,10 @@ class Reader:
 
     def number(self, setting: str) -> int | None:
         text = self.config.get(setting)
-        try:
-            return None if text is None else int(text)
-        except ValueError:
+        value = None if text is None else whole(text)
+        if text is not None and value is None:
             self.refuse(setting, text, "a whole number")
-            return None
+        return value
 
     def parsed(self, setting: str, kind: type, expected: str) -> Any:
         text = self.config.get(setting)
@@ -64,21 +93,25 @@ class Reader:
 
     def strings(self, setting: str) -> tuple[str, ...] | None:
         values = self.parsed(setting, list, "a list of strings")
-        return None if values is None else tuple(str(value) for value in values)
+        if values is None:
+            return None
+        texts = [plain(value) for value in values]
+        for index, text in enumerate(texts):
+            if text is None:
+                self.refuse(f"{setting}[{index}]", values[index], "one plain value")
+        return tuple(text for text in texts if text is not None)
 
     def pairs(self, setting: str) -> dict[str, str] | None:
-        """A mapping to plain values. YAML's true, 1 and 1.5 are taken as they are written."""
+        """A mapping to plain values."""
         values = self.parsed(setting, dict, "a mapping of names to values")
         if values is None:
             return None
-        plain: dict[str, str] = {}
-        for name, value in values.items():
-            if isinstance(value, (dict, list)) or value is None:
-                shown = "a secret" if setting in SECRETS else value
+        texts = {name: plain(value) for name, value in values.items()}
+        for name, text in texts.items():
+            if text is None:
+                shown = "a secret" if setting in SECRETS else values[name]
                 self.refuse(f"{setting}.{name}", shown, "one plain value")
-            else:
-                plain[name] = value if isinstance(value, str) else json.dumps(value)
-        return plain
+        return {name: text for name, text in texts.items() if text is not None}
 
     def records(self, setting: str, shape: type) -> tuple[Any, ...] | None:
         """A list of objects that have the fields of the dataclass `shape`."""
@@ -94,30 +127,22 @@ class Reader:
         if not isinstance(value, dict):
             self.refuse(setting, "a secret" if secret else value, expected)
             return None
-        required = {key for key, each in known.items() if each.default is MISSING}
-        wrong = sorted((set(value) - set(known)) | (required - set(value)))
-        if wrong:
-            self.refuse(setting, sorted(value), f"{expected}; look at {', '.join(wrong)}")
-            return None
+        missing = [
+            key for key, each in known.items() if each.default is MISSING and key not in value
+        ]
+        wrong = len(self.problems)
+        for key in missing:
+            self.refuse(f"{setting}.{key}", None, expected)
         taken: dict[str, Any] = {}
         for key, entry in value.items():
-            kind = known[key].type
-            fits: dict[Any, Callable[[Any], Any]] = {
-                int: lambda given: given if type(given) is int else int(str(given)),
-                str: lambda given: given if isinstance(given, str) else str(given),
-            }
-            try:
-                if kind in fits:
-                    taken[known[key].name] = fits[kind](entry)
-                elif isinstance(entry, list):
-                    taken[known[key].name] = tuple(str(each) for each in entry)
-                else:
-                    raise ValueError
-            except ValueError:
-                what = "a whole number" if kind is int else "a list of strings"
+            if key not in known:
+                self.problems.append(Problem(f"{setting}.{key}", "a value", expected))
+                continue
+            what, fit = FITS[known[key].type]
+            taken[known[key].name] = fit(entry)
+            if taken[known[key].name] is None:
                 self.refuse(f"{setting}.{key}", "a secret" if secret else entry, what)
-                return None
-        return shape(**taken)
+        return shape(**taken) if len(self.problems) == wrong else None
 
     def certificates(self, setting: str) -> dict[str, NodeCertificate] | None:
         values = self.parsed(setting, dict, "an object with one entry per node")
@@ -180,9 +205,10 @@ def read(config: pulumi.Config) -> Settings:
     reader.refuse_unknown_names([camel(name) for name in values])
     reader.refuse_plain_secrets()
     settings = Settings(**{name: value for name, value in values.items() if value is not None})
-    # What could not be read has been replaced by its default: judge the rest all the same.
-    unread = {problem.setting.split(".")[0].split("[")[0] for problem in reader.problems}
-    judged = [problem for problem in problems_of(settings) if problem.root not in unread]
+    # What could not be read stands at its default now: judge neither that nor what depends on it.
+    unread = {problem.root for problem in reader.problems}
+    judged = [*problems_of(settings), *zone(settings, pulumi.Config("aws").get("region"))]
+    judged = [each for each in judged if not {each.root, each.compared} & unread]
     if reader.problems or judged:
         raise SettingsError([*reader.problems, *judged])
     return settings

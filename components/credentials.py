@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.checks import HEARTBEAT_USER, PEER_USER
+from components.accounts import HEARTBEAT_USER, PEER_USER
 from components.keys import made, script
 from components.settings import NodeSettings, Settings
 

@@ -1,6 +1,6 @@
 """What is wrong with the settings, as data and as one error."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import pulumi
@@ -8,11 +8,15 @@ import pulumi
 
 @dataclass(frozen=True)
 class Problem:
-    """One mistake. `found` never is the value of a secret."""
+    """One mistake. `found` never is the value of a secret.
+
+    `compared` names another setting without which there would be no mistake.
+    """
 
     setting: str
     found: str
     expected: str
+    compared: str = ""
 
     @property
     def root(self) -> str:
@@ -23,13 +27,16 @@ class Problem:
         return f"{self.setting}: found {self.found}, expected {self.expected}"
 
 
+Found = Iterator[Problem]
+
+
 class SettingsError(pulumi.RunError):
     """The settings cannot make a ring. The message lists every mistake."""
 
     def __init__(self, problems: Sequence[Problem]) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        head = f"{count} setting{'s are' if count > 1 else ' is'} wrong, nothing was changed:"
+        head = f"{count} mistake{'s' if count > 1 else ''} in the settings, nothing was changed:"
         lines = [f"  - {problem}" for problem in self.problems]
         foot = "Change them with `pulumi config set` or in the stack's Pulumi.<stack>.yaml."
         super().__init__("\n".join([head, *lines, foot]))

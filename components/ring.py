@@ -13,8 +13,9 @@ from typing import Any
 import pulumi
 from pulumi_aws import ec2
 
+from components.accounts import REPLICATION_OUTPUT
 from components.bucket import Bucket, BucketArgs
-from components.checks import REPLICATION_OUTPUT, require_sound
+from components.checks import require_sound
 from components.credentials import Credentials, CredentialsArgs
 from components.mysql.server import MysqlServer, MysqlServerArgs
 from components.network import Network, NetworkArgs

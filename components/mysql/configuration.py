@@ -11,12 +11,13 @@ HERE = Path(__file__).parent
 
 # The ring stands on these. To set one would take it apart, so none can be overridden.
 OWNED_NAMES = """
-    auto_increment_increment auto_increment_offset basedir bind_address binlog_format datadir
-    gtid_mode init_file log_bin log_bin_index log_error log_slave_updates master_info_file
-    master_info_repository pid_file plugin_dir port relay_log relay_log_index relay_log_info_file
-    relay_log_info_repository relay_log_recovery replicate_same_server_id report_host report_port
-    server_id skip_grant_tables skip_name_resolve skip_networking skip_slave_start socket ssl
-    ssl_ca ssl_capath ssl_cert ssl_cipher ssl_crl ssl_crlpath ssl_key user
+    auto_increment_increment auto_increment_offset basedir bind_address binlog_format chroot datadir
+    gtid_mode init_file innodb innodb_read_only log_bin log_bin_index log_error log_slave_updates
+    master_info_file master_info_repository pid_file plugin_dir port read_only relay_log
+    relay_log_index relay_log_info_file relay_log_info_repository relay_log_recovery
+    replicate_same_server_id report_host report_port server_id server_id_bits skip_grant_tables
+    skip_name_resolve skip_networking skip_slave_start socket ssl ssl_ca ssl_capath ssl_cert
+    ssl_cipher ssl_crl ssl_crlpath ssl_key user
 """
 OWNED = frozenset(OWNED_NAMES.split())
 

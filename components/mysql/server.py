@@ -7,7 +7,7 @@ from typing import Any
 
 import pulumi
 
-from components.checks import HEARTBEAT_USER, PEER_USER
+from components.accounts import HEARTBEAT_USER, PEER_USER
 from components.credentials import Credentials
 from components.mysql.configuration import render, template
 from components.settings import NodeSettings, Settings

@@ -3,10 +3,8 @@
 import json
 
 import pytest
-from conftest import stand_up
+from conftest import Given, stand_up
 from recording import MADE, Recorded
-
-from components.settings import NodeCertificate
 
 pytestmark = pytest.mark.unit
 
@@ -97,18 +95,14 @@ def test_the_outputs_name_addresses_instances_and_users(ring: Recorded) -> None:
     assert set(ring.outputs["passwords"][0]) == {"root", "replication", "app"}
 
 
-def test_given_credentials_take_the_place_of_made_ones() -> None:
-    key = "-----BEGIN RSA PRIVATE KEY-----\ngiven\n-----END RSA PRIVATE KEY-----\n"
-    given = stand_up(
-        ssh_private_key="-----BEGIN OPENSSH PRIVATE KEY-----\ngiven\n",
-        ca_certificate="given authority",
-        node_certificates={
-            "node-1": NodeCertificate("given one", key),
-            "node-2": NodeCertificate("given two", key),
-        },
+def test_given_credentials_take_the_place_of_made_ones(given: Given) -> None:
+    ring = stand_up(
+        ssh_private_key=given.ssh_private_key,
+        ca_certificate=given.ca_certificate,
+        node_certificates=given.node_certificates,
         passwords={"root": "given-root", "app": "given-app"},
     )
-    made = {command.name for command in given.of_type("local:Command")}
+    made = {command.name for command in ring.of_type("local:Command")}
     assert made == {
         "ring-credentials-ssh-key",
         "node-1-ssh-host-key",
@@ -117,17 +111,17 @@ def test_given_credentials_take_the_place_of_made_ones() -> None:
         "ring-credentials-password-ring_peer",
         "ring-credentials-password-ring_heartbeat",
     }
-    reading = given.named("ring-credentials-ssh-key")
+    reading = ring.named("ring-credentials-ssh-key")
     assert reading.inputs["create"].endswith("ssh-key read")
     assert "stdin" in reading.secrets
-    tls = given.named("node-2-mysql-tls")
+    tls = ring.named("node-2-mysql-tls")
     assert "stdin" in tls.secrets
     assert json.loads(tls.inputs["stdin"]) == {
-        "ca": "given authority",
-        "certificate": "given two",
-        "key": key,
+        "ca": given.ca_certificate,
+        "certificate": given.node_certificates["node-2"].certificate,
+        "key": given.node_certificates["node-2"].key,
     }
-    assert given.outputs["passwords"] == (
+    assert ring.outputs["passwords"] == (
         {"root": "given-root", "replication": MADE["password"], "app": "given-app"},
         True,
     )
