@@ -1,0 +1,87 @@
+"""The faults tier: one fault each, against a running ring or a running update.
+
+Only this tier can prove that the ring comes back. Each test shows first that its fault bites, and
+afterwards that nothing acknowledged is missing. One lab serves the whole session; a test leaves it
+as a verified ring.
+"""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hosts import Node
+from labs import NODES, ROOT, Lab
+from load import Load
+from waits import HEALED_SECONDS, within
+
+FRESH_MS = 3000
+
+_figures: list[tuple[str, str, float]] = []
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    lab = Lab(Path(os.environ.get("MYSQL_RING_LAB", ROOT / ".lab-test")))
+    yield lab
+    lab.run("down", "--yes", timeout=300)
+
+
+@pytest.fixture(scope="session")
+def first_up(lab: Lab) -> str:
+    return lab.up()
+
+
+@pytest.fixture
+def ring(lab: Lab, first_up: str) -> Lab:
+    """A verified ring."""
+    assert first_up
+    return lab
+
+
+@pytest.fixture
+def nodes(ring: Lab) -> list[Node]:
+    return [Node(ring, name) for name in NODES]
+
+
+@pytest.fixture
+def load(nodes: list[Node], tmp_path: Path) -> Iterator[Load]:
+    """Both nodes take writes from here on."""
+    with Load(nodes, tmp_path) as load:
+        yield load
+
+
+@pytest.fixture
+def figure(request: pytest.FixtureRequest) -> Callable[[str, float], None]:
+    """Keep a duration for the table at the end of the session."""
+
+    def keep(what: str, seconds: float) -> None:
+        _figures.append((request.node.name, what, seconds))
+        request.node.user_properties.append((what, round(seconds, 1)))
+
+    return keep
+
+
+def is_back(nodes: list[Node], seconds: float = HEALED_SECONDS) -> float:
+    """Wait until the ring is whole: both threads on both nodes, fresh heartbeats. How long."""
+
+    def state() -> list[tuple[tuple[str, str], float]]:
+        return [(node.threads(), node.heartbeat_age()) for node in nodes]
+
+    _, took = within(
+        seconds,
+        "both threads run and the heartbeats are fresh on both nodes",
+        state,
+        lambda found: all(
+            threads == ("Yes", "Yes") and age is not None and age < FRESH_MS
+            for threads, age in found
+        ),
+    )
+    return took
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _figures:
+        terminalreporter.section("faults: seconds")
+        for name, what, seconds in _figures:
+            terminalreporter.write_line(f"{seconds:7.1f}  {what:28} {name}")

@@ -1,0 +1,122 @@
+"""Writers on both nodes that keep a journal of what was acknowledged, and the reckoning."""
+
+import threading
+import time
+import uuid
+from pathlib import Path
+
+from hosts import Node
+from waits import HEALED_SECONDS, within
+
+PAUSE = 0.02
+
+
+class Writer(threading.Thread):
+    """Inserts rows on one node; each that the server acknowledged goes to the journal."""
+
+    def __init__(self, node: Node, table: str, journal: Path) -> None:
+        super().__init__(name=f"writer-{node.name}", daemon=True)
+        self.node, self.table, self.journal = node, table, journal
+        self.ended = threading.Event()
+        self.acknowledged = 0
+        self.failures = 0
+
+    def run(self) -> None:
+        with self.journal.open("a") as journal:
+            while not self.ended.is_set():
+                try:
+                    with self.node.session() as cursor:
+                        while not self.ended.is_set():
+                            token = uuid.uuid4().hex
+                            cursor.execute(
+                                f"INSERT INTO {self.table} (node, token) VALUES (%s, %s)",
+                                (self.node.name, token),
+                            )
+                            journal.write(f"{token}\n")
+                            journal.flush()
+                            self.acknowledged += 1
+                            time.sleep(PAUSE)
+                except Exception:
+                    # The server is away. What it did not acknowledge it owes to nobody.
+                    self.failures += 1
+                    self.ended.wait(0.2)
+
+    def tokens(self) -> set[str]:
+        return set(self.journal.read_text().split())
+
+
+class Load:
+    """Writes on both nodes for as long as the block lasts."""
+
+    def __init__(self, nodes: list[Node], folder: Path) -> None:
+        self.nodes = nodes
+        self.table = f"app.load_{uuid.uuid4().hex[:8]}"
+        self.writers = [Writer(node, self.table, folder / f"{node.name}.journal") for node in nodes]
+
+    def __enter__(self) -> "Load":
+        with self.nodes[0].session() as cursor:
+            cursor.execute(
+                f"CREATE TABLE {self.table} (id BIGINT AUTO_INCREMENT PRIMARY KEY,"
+                " node CHAR(6) NOT NULL, token CHAR(32) NOT NULL, UNIQUE (token)) ENGINE=InnoDB"
+            )
+        for node in self.nodes:
+            within(30, f"the table on {node.name}", lambda node=node: self._count(node) == 0)
+        for writer in self.writers:
+            writer.start()
+        self.advance()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+
+    def advance(self, rows: int = 20, seconds: float = HEALED_SECONDS) -> None:
+        """Wait until each node has acknowledged so many rows more."""
+        for writer in self.writers:
+            goal = writer.acknowledged + rows
+            within(
+                seconds,
+                f"{rows} more rows acknowledged on {writer.node.name}",
+                lambda writer=writer, goal=goal: writer.acknowledged >= goal,
+            )
+
+    def reckon(self) -> int:
+        """End the writers; every acknowledged row is on both nodes, and both are the same.
+
+        The number of acknowledged rows.
+        """
+        self._stop()
+        owed = set().union(*(writer.tokens() for writer in self.writers))
+        assert len(owed) == sum(writer.acknowledged for writer in self.writers)
+        for node in self.nodes:
+            missing, _ = within(
+                HEALED_SECONDS,
+                f"every acknowledged row on {node.name}",
+                lambda node=node: owed - self._tokens(node),
+                lambda missing: not missing,
+            )
+            assert not missing
+        within(
+            HEALED_SECONDS,
+            "the same content on both nodes",
+            lambda: [
+                node.rows(f"CHECKSUM TABLE {self.table}")[0]["Checksum"] for node in self.nodes
+            ],
+            lambda sums: len(set(sums)) == 1,
+        )
+        with self.nodes[0].session() as cursor:
+            cursor.execute(f"DROP TABLE {self.table}")
+        return len(owed)
+
+    def _stop(self) -> None:
+        for writer in self.writers:
+            writer.ended.set()
+        for writer in self.writers:
+            if writer.is_alive():
+                writer.join(timeout=30)
+                assert not writer.is_alive(), f"{writer.name} does not end"
+
+    def _count(self, node: Node) -> int:
+        return node.rows(f"SELECT COUNT(*) AS n FROM {self.table}")[0]["n"]
+
+    def _tokens(self, node: Node) -> set[str]:
+        return {row["token"] for row in node.rows(f"SELECT token FROM {self.table}")}
