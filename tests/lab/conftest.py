@@ -11,9 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labs import NODES, PEER, ROOT, Lab, eventually
-
-__all__ = ["NODES", "PEER", "ROOT", "Lab", "eventually"]
+from labs import ROOT, Lab, eventually
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

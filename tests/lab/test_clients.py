@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Iterator
 
 import pytest
-from conftest import NODES, Lab, eventually
+from labs import NODES, Lab, eventually
 
 pytestmark = pytest.mark.lab
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import NODES, ROOT, Lab, eventually
+from labs import NODES, ROOT, Lab, eventually
 
 pytestmark = pytest.mark.lab
 

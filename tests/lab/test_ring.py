@@ -4,7 +4,7 @@ import subprocess
 import time
 
 import pytest
-from conftest import NODES, PEER, Lab, eventually
+from labs import NODES, PEER, Lab, eventually
 
 pytestmark = pytest.mark.lab
 

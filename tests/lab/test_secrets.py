@@ -6,7 +6,7 @@ import shlex
 import threading
 
 import pytest
-from conftest import NODES, Lab
+from labs import NODES, Lab
 
 pytestmark = pytest.mark.lab
 

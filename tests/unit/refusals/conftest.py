@@ -20,12 +20,6 @@ from moto import mock_aws
 from moto.ec2.models import amis
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line(
-        "markers", "refusals: what AWS refuses, against the stand-in's API in process"
-    )
-
-
 @pytest.fixture(scope="module", autouse=True)
 def one_image() -> Iterator[None]:
     """moto's own images are a thousand, made anew for each test: the stand-in's one will do."""

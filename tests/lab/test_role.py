@@ -1,0 +1,63 @@
+"""What a node's role may do in S3, tried from the node with the credentials of its metadata."""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+from labs import NODES, PEER, Lab
+
+pytestmark = pytest.mark.lab
+
+# s3cmd asks the metadata service for the role's credentials, but only when it finds a file.
+SETTINGS = "host_base = s3.eu-central-1.amazonaws.com\\nhost_bucket = %(bucket)s.{base}\\n"
+
+
+@pytest.fixture(scope="module")
+def nodes(lab: Lab, first_up: str) -> Iterator[Lab]:
+    assert first_up
+    text = SETTINGS.replace("{base}", "s3.eu-central-1.amazonaws.com")
+    for node in NODES:
+        lab.ssh(
+            node,
+            "sudo apt-get -q -y install s3cmd >/dev/null"
+            f" && printf '[default]\\n{text}bucket_location = eu-central-1\\n' > .s3cfg"
+            " && echo backup > dump",
+        )
+    yield lab
+    for node in NODES:
+        lab.ssh(node, "sudo apt-get -q -y purge s3cmd >/dev/null; rm -f .s3cfg dump")
+
+
+def s3cmd(lab: Lab, node: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return lab.run("ssh", node, "s3cmd", *words, expect=None)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_a_node_writes_and_reads_under_its_own_prefix(nodes: Lab, node: str) -> None:
+    own = f"s3://{nodes.outputs()['bucket']}/mysql/{node}/dump"
+    put = s3cmd(nodes, node, "put", "dump", own)
+    assert put.returncode == 0, put.stderr
+    listed = s3cmd(nodes, node, "ls", own.removesuffix("dump"))
+    assert own in listed.stdout
+    got = s3cmd(nodes, node, "get", "--force", own, "got")
+    assert got.returncode == 0, got.stderr
+    assert nodes.ssh(node, "cat got; rm got") == "backup\n"
+
+
+@pytest.mark.parametrize("node", NODES)
+@pytest.mark.parametrize(
+    "refused",
+    [
+        ["put", "dump", "s3://{bucket}/mysql/{peer}/dump"],
+        ["put", "dump", "s3://{bucket}/dump"],
+        ["ls", "s3://{bucket}/mysql/{peer}/"],
+        ["del", "s3://{bucket}/mysql/{node}/dump"],
+        ["ls"],
+    ],
+    ids=["write for the peer", "write at the top", "list the peer's", "delete", "list buckets"],
+)
+def test_a_node_is_denied_everything_else(nodes: Lab, node: str, refused: list[str]) -> None:
+    names = {"bucket": nodes.outputs()["bucket"], "peer": PEER[node], "node": node}
+    done = s3cmd(nodes, node, *(word.format(**names) for word in refused))
+    assert done.returncode != 0
+    assert "AccessDenied" in done.stderr + done.stdout
