@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import http.client
 import os
 import re
 import time
@@ -32,9 +34,9 @@ def install(archive: Archive, report: Report) -> str:
     """Makes /opt/mysql/current this archive's MySQL; answers its version."""
     identity = f"{archive.algorithm}:{archive.digest}"
     files.folder(paths.MYSQL_ROOT, mode=0o755)
+    _remove_leftovers()
     place = _unpacked(identity)
     if place is None:
-        _room()
         fetched = paths.MYSQL_ROOT / f".fetch.{archive.digest}"
         try:
             _fetch(archive, fetched)
@@ -86,8 +88,20 @@ def _unpacked(identity: str) -> Path | None:
     return None
 
 
-def _room() -> None:
-    state = os.statvfs(paths.MYSQL_ROOT)
+def _remove_leftovers() -> None:
+    """Of a run that was killed, perhaps for another archive."""
+    for pattern in (".fetch.*", ".unpack.*"):
+        for path in paths.MYSQL_ROOT.glob(pattern):
+            files.remove_tree(path)
+
+
+def refuse_small_disk(archive: Archive) -> None:
+    """Before anything is installed: room for this archive, unless it is there already."""
+    if _unpacked(f"{archive.algorithm}:{archive.digest}") is not None:
+        return
+    _remove_leftovers()
+    existing = next(path for path in (paths.MYSQL_ROOT, *paths.MYSQL_ROOT.parents) if path.exists())
+    state = os.statvfs(existing)
     free = state.f_bavail * state.f_frsize
     if free < SPACE_BYTES:
         raise NodeError(
@@ -108,7 +122,9 @@ def _fetch(archive: Archive, target: Path) -> None:
             problem = f"{archive.url} answers {error.code} {error.reason}"
             if error.code < 500:
                 break
-        except (OSError, urllib.error.URLError) as error:
+        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
+                raise _no_room(archive.url) from None
             problem = f"{archive.url} cannot be fetched: {getattr(error, 'reason', error)}"
         else:
             if digest == archive.digest:
@@ -124,6 +140,15 @@ def _fetch(archive: Archive, target: Path) -> None:
         time.sleep(PAUSE_SECONDS)
     raise NodeError(
         Exit.UNREACHABLE, problem, "the archive of MySQL 5.6", f"{SETTINGS}, or run this again"
+    )
+
+
+def _no_room(what: str) -> NodeError:
+    return NodeError(
+        Exit.HOST,
+        f"no room left in {paths.MYSQL_ROOT} for {what}",
+        f"{SPACE_BYTES >> 20} MiB for the archive and what is in it",
+        "make room or make the root volume larger in the settings, then run this again",
     )
 
 

@@ -36,13 +36,14 @@ def run(text: str) -> Report:
         _own_settings(values)
         _same_server_id(old, values)
     started = service.initialised()
-    if same and (not started or service.running()):
+    running = started and service.running()
+    if same and not (running and service.restart_due()) and (running or not started):
         return report
     if not started:
         files.write(paths.CONFIG, content, mode=0o644)
         report.did(f"{paths.CONFIG} written")
         return report
-    if service.running():
+    if running:
         ring_restart.restart(
             "a changed my.cnf",
             report,

@@ -316,11 +316,18 @@ def _database(value: Any, where: str) -> str:
 
 def _check_names(document: Accounts) -> None:
     own = [document.replication.user, document.peer.user, document.heartbeat.user]
-    users = [f"{user.login.user}@{user.host}" for user in document.users]
+    users = [f"{user.login.user}@{user.host} on {user.database}" for user in document.users]
     for names, what in ((own, "the ring's accounts"), (users, "users")):
         if len(set(names)) != len(names):
             raise wrong_input(f"{what} are {', '.join(names)}", "each name once")
+    accounts: dict[tuple[str, str], User] = {}
     for user in document.users:
+        first = accounts.setdefault((user.login.user, user.host), user)
+        if (first.login, first.require_ssl) != (user.login, user.require_ssl):
+            raise wrong_input(
+                f"user {user.login.user}@{user.host} has two passwords or TLS requirements",
+                "the same in each of its databases",
+            )
         if user.login.user in {*own, "root"}:
             raise wrong_input(f"user {user.login.user!r} belongs to the ring", "another name")
         if user.database not in document.databases:

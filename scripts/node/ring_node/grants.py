@@ -70,8 +70,12 @@ def wanted(document: Accounts, hash_of: Mapping[str, str]) -> dict[Account, Righ
     for user in document.users:
         # In a database name of GRANT, _ and % are patterns unless they are escaped.
         place = name(user.database.replace("_", "\\_")) + ".*"
-        result[Account(user.login.user, user.host)] = Rights(
-            hash_of[user.login.password], user.require_ssl, {place: frozenset(user.privileges)}
+        account = Account(user.login.user, user.host)
+        before = result[account].places if account in result else {}
+        result[account] = Rights(
+            hash_of[user.login.password],
+            user.require_ssl,
+            {**before, place: frozenset(user.privileges)},
         )
     return result
 

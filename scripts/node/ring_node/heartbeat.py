@@ -24,11 +24,12 @@ def run() -> int:
     if node is None:
         print(f"no {paths.NODE}: run `ring-node tools` first", file=sys.stderr)
         return Exit.REFUSED
-    login = ring_files.heartbeat_login()
+    ring_files.heartbeat_login()
     signal.signal(signal.SIGTERM, _end)
     said = ""
     while True:
         try:
+            login = ring_files.heartbeat_login()  # `accounts` may have changed it
             _beat(login.user, login.password, node.server_id)
         except (pymysql.err.MySQLError, NodeError) as error:
             problem = str(error.args[-1] if error.args else type(error).__name__)

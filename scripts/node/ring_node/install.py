@@ -20,11 +20,15 @@ def run(document: Any) -> Report:
     report = Report("install")
     wanted = documents.archive(document)
     _refuse_other_servers()
+    archive.refuse_small_disk(wanted)
     packages.install(report)
     _user(paths.MYSQL_USER, "/nonexistent", report)
     _user(paths.HEARTBEAT_USER, "/nonexistent", report)
     _folders(report)
+    before = os.path.realpath(paths.MYSQL)
     version = archive.install(wanted, report)
+    if os.path.realpath(paths.MYSQL) != before and service.installed() and service.running():
+        report.note(f"the server runs on with {Path(before).name} until it is restarted")
     _units(report)
     _keepalive(report)
     report.facts["version"] = version
@@ -45,6 +49,8 @@ def _refuse_other_servers() -> None:
                 "stop and remove it if its data is not wanted, or give the ring another host",
             )
     service.refuse_foreign_data()
+    if not (service.installed() and service.running()):
+        service.refuse_taken_port()
 
 
 def _user(name: str, home: str, report: Report) -> None:

@@ -61,6 +61,11 @@ class State:
         source = self.own_source
         return self.slave is not None and source is not None and source.peer_uuid == other.uuid
 
+    def follows_former(self, other: State) -> bool:
+        """Whether this node's slave reads an earlier incarnation of `other`."""
+        known = self.slave is not None and self.own_source is not None
+        return known and not self.follows(other)
+
     def lost_slave(self, other: State) -> bool:
         """It was following `other`, and somebody removed its slave's configuration."""
         source = self.own_source

@@ -7,6 +7,7 @@ import time
 from .errors import Exit, NodeError
 from .programs import attempt
 from .report import Report
+from .waiting import Deadline
 
 # libaio1: mysqld. libtinfo5, libncurses5: the client programs of the vendor's archive.
 # mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
@@ -19,16 +20,25 @@ PACKAGES = (
     "mariadb-client-core",
 )
 ATTEMPTS = 4
-PAUSE_SECONDS = 5.0
+PAUSE_SECONDS = 3.0
 APT_SECONDS = 600.0
 OPTIONS = (
     "-qq",
-    "-o", "DPkg::Lock::Timeout=300",
+    "-o", "DPkg::Lock::Timeout=60",
     "-o", "Acquire::Retries=3",
     "-o", "Acquire::http::Timeout=30",
     "-o", "Dpkg::Options::=--force-confold",
 )  # fmt: skip
-SURROUNDINGS = {"DEBIAN_FRONTEND": "noninteractive", "NEEDRESTART_MODE": "a"}
+# needrestart must not restart a MySQL that runs; in mode l it only lists.
+SURROUNDINGS = {
+    "DEBIAN_FRONTEND": "noninteractive",
+    "NEEDRESTART_MODE": "l",
+    "NEEDRESTART_SUSPEND": "1",
+}
+# apt-daily and unattended-upgrades are at work on a host's first boot.
+LOCKED = ("Could not get lock", "Unable to acquire the dpkg frontend lock")
+LOCK_SECONDS = 600.0
+INTERRUPTED = "dpkg was interrupted"  # by a reboot, or with the verb before this one
 NEXT_STEP = "look at the host's way to its Debian mirror (apt-get update), then run this again"
 
 
@@ -63,18 +73,32 @@ def not_installed(names: tuple[str, ...], listing: str) -> tuple[str, ...]:
 
 def _apt(*arguments: str) -> None:
     command = ["apt-get", *OPTIONS, *arguments]
-    output = problems = ""
-    for left in reversed(range(ATTEMPTS)):
+    free = Deadline(LOCK_SECONDS)
+    failures = 0
+    while True:
         status, output, problems = attempt(
             command, seconds=APT_SECONDS, next_step=NEXT_STEP, environment=SURROUNDINGS
         )
         if status == 0:
             return
-        if left:
-            time.sleep(PAUSE_SECONDS)
+        if INTERRUPTED in problems:
+            attempt(
+                ["dpkg", "--force-confold", "--configure", "--pending"],
+                seconds=APT_SECONDS,
+                next_step=NEXT_STEP,
+                environment=SURROUNDINGS,
+            )
+        # Locks of the lists and of the fetched packages have no waiting option of their own.
+        locked = any(words in problems for words in LOCKED)
+        if not locked:
+            failures += 1
+        if failures == ATTEMPTS or (locked and free.over):
+            break
+        time.sleep(PAUSE_SECONDS)
+    waited = f"was locked out for {LOCK_SECONDS:.0f} s" if locked else f"failed {ATTEMPTS} times"
     raise NodeError(
         Exit.HOST,
-        f"apt-get {arguments[0]} failed {ATTEMPTS} times: {(problems or output).strip()[-800:]}",
+        f"apt-get {arguments[0]} {waited}: {(problems or output).strip()[-800:]}",
         "the Debian packages " + ", ".join(PACKAGES),
         NEXT_STEP,
     )

@@ -30,6 +30,7 @@ NODE = ETC / "node.json"
 PEER = ETC / "peer.json"
 CREDENTIALS = ETC / "credentials.json"
 HEARTBEAT_CREDENTIALS = ETC / "heartbeat.json"
+JOINED = ETC / "joined.json"
 FENCE = ETC / "fence.env"
 ROOT_CLIENT = Path("/root/.my.cnf")
 
@@ -37,6 +38,7 @@ STATE = Path("/var/lib/mysql-ring")
 COPY = STATE / "copy"
 
 LOCK = Path("/run/mysql-ring.lock")
+RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
 
 UNITS = Path("/etc/systemd/system")
 SYSCTL = Path("/etc/sysctl.d/60-mysql-ring.conf")

@@ -33,7 +33,8 @@ THREADS_SECONDS = 60.0
 CATCH_UP_SECONDS = 600.0
 QUICK = 0.05  # pause between looks at a slave that is about to be there
 # These end by themselves or are told to the reader at once.
-PERMANENT_IO = frozenset({1236, 1593, 1045, 1044, 1227})
+LOG_UNREADABLE = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
+PERMANENT_IO = frozenset({LOG_UNREADABLE, 1593, 1045, 1044, 1227})
 
 
 def run(document: Any) -> Report:
@@ -48,7 +49,7 @@ def run(document: Any) -> Report:
     ):
         me, peer = _decide(own, other, pair, report)
         if me.follows(peer):
-            _adjust(own, target, report)
+            adjust(own, target, report)
         else:
             _begin(own, me, peer, target, report)
         _start(own, report)
@@ -59,6 +60,7 @@ def run(document: Any) -> Report:
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
     _beat(report)
+    ring_files.write_joined(pair.peer)
     return report
 
 
@@ -93,26 +95,29 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
 def _begin(own: Session, me: State, peer: State, target: wiring.Connection, report: Report) -> None:
     position = coordinates(me, peer)
     assert position is not None
-    if me.slave is not None:
+    if me.slave is not None:  # ALL: a slave without coordinates must not pass for a whole one
         own.do("STOP SLAVE")
-        own.do("RESET SLAVE")
+        own.do("RESET SLAVE ALL")
     source = Source(me.uuid, peer.uuid, "wiring", position)
     ring_schema.write_source(own, source)
     own.do(wiring.change_master(target, position))
     report.did(f"follows {peer.name} ({peer.uuid[:8]}) from {position}")
 
 
-def _adjust(own: Session, target: wiring.Connection, report: Report) -> None:
-    """The same master and place in its log; address, account or TLS settings may be new."""
+def adjust(own: Session, target: wiring.Connection, report: Report) -> bool:
+    """Leaves the slave stopped when something had to change.
+
+    The same master and place in its log; address, account or TLS settings may be new."""
     row = wiring.stored(own)
     different = wiring.differs(target, row) if row else []
     if not different:
-        return
+        return False
     own.do("STOP SLAVE")
     status = shows.show_slave_status(own)
     assert status is not None
     own.do(wiring.change_master(target, status.executed))
     report.did(f"connection to the peer changed: {', '.join(different)}")
+    return True
 
 
 def _start(own: Session, report: Report) -> None:
@@ -140,12 +145,18 @@ def _threads(own: Session) -> SlaveStatus:
 
 def _check(status: SlaveStatus, peer: State) -> None:
     if not status.both_run:
+        next_step = "resolve the error that the slave names, then run this again"
+        if status.io_errno == LOG_UNREADABLE:
+            next_step = (
+                "the peer no longer has what this node lacks: decide which data is wanted and "
+                "replace the other node's instance (`pulumi up --replace` with its URN)"
+            )
         raise NodeError(
             Exit.SERVER,
             f"IO thread {status.io_running}, SQL thread {status.sql_running}: "
             f"{status.errors or 'no error yet'}",
             "both Yes",
-            "resolve the error that the slave names, then run this again",
+            next_step,
         )
     if not status.ssl_allowed:
         raise refused("Master_SSL_Allowed is No", "Yes", "run this again")
@@ -172,8 +183,9 @@ def _join(own: Session, other: Session, me: State, peer: State, report: Report) 
         ring_schema.write_source(own, replace(source, state="wired"))
     if me.copied and me.origin is not None:
         ring_schema.write_origin(own, replace(me.origin, state="ready"))
-    if service.drop_fence():
+    if service.fenced():  # in this order: an interrupted run finds the fence and goes on
         own.do("SET GLOBAL read_only = 0")
+        service.drop_fence()
         report.did("takes writes")
 
 

@@ -29,6 +29,17 @@ def peer() -> Peer | None:
     return None if value is None else documents.peer(value, str(paths.PEER))
 
 
+def joined_with() -> str | None:
+    """Instance id of the peer that this node last joined a ring with."""
+    value = _read(paths.JOINED)
+    return None if value is None else value["instance_id"]
+
+
+def write_joined(peer: Peer) -> bool:
+    content = json.dumps({"instance_id": peer.instance_id}) + "\n"
+    return files.write(paths.JOINED, content.encode(), mode=0o644)
+
+
 def credentials() -> Credentials:
     value = _read(paths.CREDENTIALS)
     if value is None:

@@ -6,12 +6,13 @@ lock taken waits. If both take one at once the node with the larger server id st
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 from . import ring_files, ring_health, service, sql
 from .documents import Node, Peer
-from .errors import NodeError, refused, too_late
+from .errors import Exit, NodeError, refused, too_late
 from .report import Report
 from .sql import Session
 from .waiting import Deadline, poll
@@ -19,6 +20,8 @@ from .waiting import Deadline, poll
 LOCK = "mysql_ring.restart"
 TURN_SECONDS = 180.0
 BACK_SECONDS = 90.0
+GREETING_SECONDS = 20.0
+GREETING_WAIT = 5.0
 TAKE = "SELECT GET_LOCK(%s, 0)"
 GIVE = "SELECT RELEASE_LOCK(%s)"
 HELD = "SELECT IS_USED_LOCK(%s)"
@@ -30,27 +33,37 @@ def restart(
     *,
     peer_must_be_healthy: bool = True,
     before: Callable[[], None] = lambda: None,
+    after: Callable[[], None] = lambda: None,
     undo: Callable[[], None] = lambda: None,
 ) -> None:
+    """`before` puts the changed files in place, `after` judges the server that read them.
+
+    If either the start or `after` fails, `undo` puts the old files back.
+    """
     node, peer = ring_files.node(), ring_files.peer()
     if service.fenced() or node is None or peer is None:
-        _restart(before, undo)
+        _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
-    with _turn(node, peer, peer_must_be_healthy) as was_healthy:
-        _restart(before, undo)
-    report.did(f"server restarted for {reason}, the peer serving meanwhile")
-    if was_healthy and peer_must_be_healthy:
+    with _turn(node, peer, peer_must_be_healthy) as turn:
+        _restart(before, after, undo)
+    served = ", the peer serving meanwhile" if turn is not None else ""
+    report.did(f"server restarted for {reason}{served}")
+    if turn is not None and turn.fresh and peer_must_be_healthy:
         _wait_until_back(node, peer)
 
 
-def _restart(before: Callable[[], None], undo: Callable[[], None]) -> None:
+def _restart(
+    before: Callable[[], None], after: Callable[[], None], undo: Callable[[], None]
+) -> None:
+    service.note_restart_due()
     before()
     try:
         service.restart()
+        after()
     except NodeError as error:
         undo()
-        service.start()
+        service.restart()
         raise NodeError(
             error.code,
             f"{error.found}; what was there before is back and the server runs with it",
@@ -60,24 +73,46 @@ def _restart(before: Callable[[], None], undo: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[bool]:
-    """Yields whether the ring is healthy, while the peer keeps its hands off its own server."""
-    login = ring_files.credentials().peer
+def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[ring_health.Ages | None]:
+    """Yields the ring's health, while the peer keeps its hands off its own server.
+
+    None: the peer cannot be asked, and the caller restarts all the same.
+    """
     with ExitStack() as stack:
         try:
-            own = stack.enter_context(sql.own())
-            other = stack.enter_context(sql.other(peer.replication_address, login))
+            ages = _enter_turn(stack, node, peer)
         except NodeError as error:
+            if error.code != Exit.UNREACHABLE:
+                raise
             if must_be_healthy:
                 raise _unhealthy(error.found) from None
-            yield False
+            # It may be restarting for the same reason: not both at once.
+            poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))
+            with suppress(NodeError):
+                _enter_turn(stack, node, peer)
+            yield None
             return
-        _take_turn(own, other, node, peer)
-        ages = ring_health.ages(own, other, node.server_id, peer.server_id)
         if must_be_healthy and not ages.fresh:
             raise _unhealthy(str(ages))
-        own.close()
-        yield ages.fresh
+        yield ages
+
+
+def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> ring_health.Ages:
+    login = ring_files.credentials().peer
+    own = stack.enter_context(sql.own())
+    other = stack.enter_context(sql.other(peer.replication_address, login))
+    _take_turn(own, other, node, peer)
+    ages = ring_health.ages(own, other, node.server_id, peer.server_id)
+    own.close()
+    return ages
+
+
+def _greets(address: str) -> bool | None:
+    try:
+        with socket.create_connection((address, service.PORT), GREETING_WAIT) as connection:
+            return True if connection.recv(5) else None
+    except OSError:
+        return None
 
 
 def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NoReturn
+
 from . import ring_schema, shows
 from .errors import refused
 from .join import Refusal, State
@@ -37,5 +39,5 @@ def check_id(state: State, server_id: int) -> None:
         )
 
 
-def raise_refusal(refusal: Refusal) -> None:
+def raise_refusal(refusal: Refusal) -> NoReturn:
     raise refused(refusal.found, refusal.expected, refusal.next_step)

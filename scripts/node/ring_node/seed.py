@@ -31,7 +31,7 @@ def run(document: Any) -> Report:
             own, pair.node.server_id, pair.peer.server_id
         ):
             report.did("rows of both nodes in the ring's schema")
-        joined = _joined(own)
+        joined = _joined(own, pair)
         patience = PEER_SECONDS_JOINED if joined else PEER_SECONDS
         try:
             with sql.other(pair.peer.replication_address, login, report, seconds=patience) as other:
@@ -58,18 +58,24 @@ def remember_peer(pair: Pair, report: Report) -> None:
 def step(own: Session, other: Session, pair: Pair, report: Report) -> None:
     """One decision, and what it asks for."""
     me, peer = states(own, other, pair)
-    decision = decide_seed(me, peer)
-    if isinstance(decision, Refusal):
-        ring_state.raise_refusal(decision)
-    elif decision is Seed.BEGIN:
+    decision = _decide(me, peer)
+    if me.follows_former(peer):
+        _leave_former(own, peer, report)
+        me, peer = states(own, other, pair)  # what it still had to apply may have been data
+        decision = _decide(me, peer)
+    if decision is Seed.BEGIN:
         _begin(own, other, me, peer, report)
     elif decision in (Seed.COPY, Seed.COPY_AGAIN):
         _copy(own, other, me, peer, pair, report)
-    elif decision is Seed.SERVE:
-        _serve(own, me, peer, report)
-    assert isinstance(decision, Seed)
     report.facts["outcome"] = decision.name.lower()
     report.facts["why"] = decision.value
+
+
+def _decide(me: State, peer: State) -> Seed:
+    decision = decide_seed(me, peer)
+    if isinstance(decision, Refusal):
+        ring_state.raise_refusal(decision)
+    return decision
 
 
 def states(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
@@ -80,9 +86,12 @@ def states(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
     return me, peer
 
 
-def _joined(own: Session) -> bool:
+def _joined(own: Session, pair: Pair) -> bool:
+    """Whether this node is in a ring with that very peer. One on a new instance is another."""
+    if service.fenced() or ring_files.joined_with() != pair.peer.instance_id:
+        return False
     source = ring_schema.read_source(own) if ring_schema.exists(own) else None
-    return source is not None and source.state == "wired" and not service.fenced()
+    return source is not None and source.state == "wired"
 
 
 def _begin(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
@@ -120,7 +129,7 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
         )
     _stop_slave(own)
     ring_schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
-    _wait_until_quiet(other, peer)
+    _wait_until_quiet(other, me, peer)
     login = ring_files.credentials().peer
     copied_at = copying.copy(own, other, pair.peer, login, report)
     position = show_master_status(own)
@@ -132,11 +141,13 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     report.did(f"{peer.name} must read from {position} on")
 
 
-def _wait_until_quiet(other: Session, peer: State) -> None:
+def _wait_until_quiet(other: Session, me: State, peer: State) -> None:
     """The peer has applied all that it got from this node's predecessor.
 
     What it applied after the copy would carry this node's server id, and be skipped here.
     """
+    if peer.follows(me):  # which is fenced: nothing comes
+        return
 
     def quiet() -> bool | None:
         slave = show_slave_status(other)
@@ -150,9 +161,12 @@ def _wait_until_quiet(other: Session, peer: State) -> None:
         )
 
 
-def _serve(own: Session, me: State, peer: State, report: Report) -> None:
-    if me.slave is None or me.follows(peer):
-        return
+def _leave_former(own: Session, peer: State, report: Report) -> None:
+    """Applies what came from the peer's predecessor, then forgets it.
+
+    It must be in this node's data before anybody copies that or reads on from its binary log:
+    it carries a server id that the new peer may have, who would skip it.
+    """
     own.do("STOP SLAVE IO_THREAD")
 
     def drained() -> bool | None:
@@ -161,16 +175,18 @@ def _serve(own: Session, me: State, peer: State, report: Report) -> None:
 
     poll(drained, Deadline(DRAIN_SECONDS))
     slave = show_slave_status(own)
-    if slave is not None and not slave.drained:
+    if slave is None:
+        return
+    if not slave.drained:
         raise refused(
             f"events of the former {peer.name} are not applied: {slave.errors or 'still at work'}",
             "all of them applied before this node is copied",
             "resolve the error and START SLAVE SQL_THREAD, or RESET SLAVE to give them up; then "
             "run this again",
         )
-    if slave is not None and slave.sql_running != "No":
-        own.do("STOP SLAVE")
-        report.did(f"stopped following the former {peer.name}; all that came from it is applied")
+    own.do("STOP SLAVE")
+    own.do("RESET SLAVE ALL")
+    report.did(f"left the former {peer.name}; all that came from it is applied")
 
 
 def _stop_slave(own: Session) -> None:

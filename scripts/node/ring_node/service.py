@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 
 from . import files, paths, units, wait_ready
@@ -10,6 +11,7 @@ from .errors import Exit, NodeError, refused
 from .programs import attempt
 from .report import Report
 
+PORT = 3306
 LOG_LINES = 12
 LOG_BYTES = 20000
 
@@ -79,6 +81,16 @@ def _bring_up(how: str) -> None:
             "mysqld answering on its socket",
             f"correct what {paths.ERROR_LOG} names, then run this again",
         )
+    files.remove(paths.RESTART_DUE)
+
+
+def note_restart_due() -> None:
+    """A verb that is killed between a changed file and the restart leaves this to the next."""
+    files.write(paths.RESTART_DUE, b"", mode=0o644)
+
+
+def restart_due() -> bool:
+    return paths.RESTART_DUE.exists()
 
 
 def error_log(begin: int) -> str:
@@ -119,17 +131,29 @@ def refuse_foreign_data() -> None:
         )
 
 
-def refuse_taken_port(port: int = 3306) -> None:
+def refuse_taken_port(port: int = PORT) -> None:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind(("", port))
         except OSError:
             raise refused(
-                f"another program listens on port {port}",
+                f"another program listens on port {port}: {_listener(port)}",
                 "the port free for this ring's server",
                 f"find it with `ss --listening --processes 'sport = :{port}'` and stop it",
             ) from None
+
+
+def _listener(port: int) -> str:
+    """Name and process id as ss shows them: ("python3",pid=123,fd=3)."""
+    _, output, _ = attempt(
+        ["ss", "--no-header", "--listening", "--tcp", "--numeric", "--processes",
+         f"sport = :{port}"],
+        seconds=10,
+        next_step="look at it with ss",
+    )  # fmt: skip
+    found = re.search(r'"([^"]+)",pid=(\d+)', output)
+    return f"{found[1]}, process {found[2]}" if found else "unknown"
 
 
 def fenced() -> bool:

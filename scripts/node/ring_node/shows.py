@@ -10,6 +10,9 @@ if TYPE_CHECKING:
     from .sql import Session
 
 
+NOTHING_MORE = "Slave has read all relay log"  # Slave_SQL_Running_State of MySQL 5.6
+
+
 class Position(NamedTuple):
     """A place in a binary log. Files of one server compare by their number."""
 
@@ -42,6 +45,7 @@ class SlaveStatus:
     sql_errno: int
     master_uuid: str
     master_server_id: int
+    sql_state: str = ""
 
     @property
     def both_run(self) -> bool:
@@ -53,8 +57,13 @@ class SlaveStatus:
 
     @property
     def drained(self) -> bool:
-        """Everything that was read has been applied."""
-        return self.read == self.executed
+        """All that was read has been applied.
+
+        The beginning of a transaction whose end never came stays unapplied for ever: then the
+        positions differ, and the SQL thread says that there is nothing more for it.
+        """
+        finished = self.sql_state.startswith(NOTHING_MORE) and self.sql_running == "Yes"
+        return not self.read.file or self.read == self.executed or finished
 
     @property
     def errors(self) -> str:
@@ -92,6 +101,7 @@ def slave_status(row: Mapping[str, Any] | None) -> SlaveStatus | None:
         sql_errno=int(row["Last_SQL_Errno"]),
         master_uuid=row["Master_UUID"],
         master_server_id=int(row["Master_Server_Id"]),
+        sql_state=row["Slave_SQL_Running_State"] or "",
     )
 
 

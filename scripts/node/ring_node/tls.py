@@ -7,32 +7,55 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from . import documents, files, paths, ring_restart, service
+from . import documents, files, paths, ring_files, ring_restart, service
 from .documents import Keys
-from .errors import NodeError, wrong_input
+from .errors import NodeError, refused, wrong_input
 from .report import Report
 
 PKCS1 = "-----BEGIN RSA PRIVATE KEY-----"
+CIPHERS = "DEFAULT:@SECLEVEL=1"
 
 
 def run(document: Any) -> Report:
     report = Report("tls")
     keys = documents.keys(document)
-    check(keys)
-    for path, text, mode in (
-        (paths.CA, keys.ca, 0o644),
-        (paths.CERTIFICATE, keys.certificate, 0o644),
-        (paths.KEY, keys.key, 0o400),
-    ):
-        if files.write(path, _lines(text), mode=mode, owner=paths.MYSQL_USER):
-            report.did(f"{path} written")
-    if report.changed and service.running():
-        ring_restart.restart("new certificates", report, peer_must_be_healthy=False)
+    node = ring_files.node()
+    check(keys, [node.client_address, node.replication_address] if node else [])
+    wanted = {
+        paths.CA: (_lines(keys.ca), 0o644),
+        paths.CERTIFICATE: (_lines(keys.certificate), 0o644),
+        paths.KEY: (_lines(keys.key), 0o400),
+    }
+    old = {path: files.read_bytes(path) for path in wanted}
+
+    def put() -> None:
+        for path, (content, mode) in wanted.items():
+            if files.write(path, content, mode=mode, owner=paths.MYSQL_USER):
+                report.did(f"{path} written")
+
+    def back() -> None:
+        for path, (_, mode) in wanted.items():
+            content = old[path]
+            if content is not None:
+                files.write(path, content, mode=mode, owner=paths.MYSQL_USER)
+
+    same = all(old[path] == content for path, (content, _) in wanted.items())
+    if (same and not service.restart_due()) or not service.running():
+        put()
+    else:
+        ring_restart.restart(
+            "new certificates",
+            report,
+            peer_must_be_healthy=False,
+            before=put,
+            after=_speaks_tls,
+            undo=back,
+        )
     return report
 
 
-def check(keys: Keys) -> None:
-    """Refuses what would make 5.6 start with have_ssl=DISABLED."""
+def check(keys: Keys, addresses: list[str]) -> None:
+    """Refuses what would make 5.6 start with have_ssl=DISABLED, or the peer hang up."""
     if not keys.key.lstrip().startswith(PKCS1):
         raise wrong_input("the key is not an RSA key in PKCS#1 form", f"a file with {PKCS1}")
     with tempfile.TemporaryDirectory() as folder:
@@ -41,18 +64,53 @@ def check(keys: Keys) -> None:
         key.touch(mode=0o600)
         key.write_bytes(_lines(keys.key))
         try:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(cadata=keys.ca)
-            context.load_cert_chain(chain, key)
+            server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            server.set_ciphers(CIPHERS)
+            server.load_cert_chain(chain, key)
+            client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            client.set_ciphers(CIPHERS)
+            client.load_verify_locations(cadata=keys.ca)
+            for address in addresses:
+                _shake_hands(server, client, address)
         except (ssl.SSLError, ValueError) as error:
             raise _unusable(error) from None
 
 
+def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, address: str) -> None:
+    """A TLS handshake in memory: the client trusts the CA and asks for that address."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = [
+        client.wrap_bio(to_client, to_server, server_hostname=address),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    ]
+    while ends:
+        for end in list(ends):
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            ends.remove(end)
+
+
+def _speaks_tls() -> None:
+    from . import shows, sql
+
+    with sql.own() as session:
+        found = shows.identity(session).have_ssl
+    if found != "YES":
+        raise refused(
+            f"have_ssl is {found} with the new certificate",
+            "have_ssl=YES",
+            f"see what {paths.ERROR_LOG} says about SSL; give an RSA key in PKCS#1 form",
+        )
+
+
 def _unusable(error: Exception) -> NodeError:
-    reason = getattr(error, "reason", None) or type(error).__name__
+    said = getattr(error, "verify_message", "") or getattr(error, "reason", None)
     return wrong_input(
-        f"certificate, key and CA do not go together: {reason}",
-        "a PEM certificate with its own key, and the PEM certificate of its CA",
+        f"certificate, key and CA do not go together: {said or type(error).__name__}",
+        "a PEM certificate with its own key that names both addresses of this node, signed by "
+        "the PEM certificate of the CA",
     )
 
 
