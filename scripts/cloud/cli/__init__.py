@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -157,3 +158,21 @@ def test(arguments: tuple[str, ...]) -> None:
     from cloud.cli.check import run
 
     sys.exit(run(Lab.from_environment(), arguments))
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option(
+    "--json", "to", type=click.Path(path_type=Path, dir_okay=False), help="Write one flat object."
+)
+@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Turns.")
+@reported
+def bench(names: tuple[str, ...], to: Path | None, repeat: int) -> None:
+    """Take figures in a lab of the bench's own, .lab-bench (or $MYSQL_RING_LAB).
+
+    NAME is one of fresh, noop, wiring, sysbench and machine. Without a name all are taken but
+    machine, which downloads and builds everything anew.
+    """
+    from cloud.bench.run import bench as take
+
+    take(*_consoles(), names, to, repeat)

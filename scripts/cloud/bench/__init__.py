@@ -1,0 +1,1 @@
+"""Figures of the lab: ratios of two things that were timed in the same run."""

@@ -1,0 +1,72 @@
+"""What was measured: samples of two things in turns, their medians and the ratio of these."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One line of the table, and its keys in the flat object.
+
+    `ours` and `beside` are samples of the two things in `unit`. The ratio is ours to beside: at
+    most `limit`, or at least `limit` when more is better. `aim` is what we would like.
+    """
+
+    name: str
+    title: str
+    against: str
+    ours: Sequence[float]
+    beside: Sequence[float]
+    limit: float | None = None
+    aim: float | None = None
+    more_is_better: bool = False
+    unit: str = "seconds"
+    extra: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def ratio(self) -> float:
+        return ratio(self.ours, self.beside)
+
+    @property
+    def verdict(self) -> str:
+        """How the ratio stands to its limit and its aim."""
+        if self._within(self.aim):
+            return "aim"
+        if self._within(self.limit):
+            return "within"
+        return "" if self.limit is None and self.aim is None else "over"
+
+    def _within(self, bound: float | None) -> bool:
+        if bound is None:
+            return False
+        return self.ratio >= bound if self.more_is_better else self.ratio <= bound
+
+    def flat(self) -> dict[str, float]:
+        """The figure's part of the flat object."""
+        return {
+            f"{self.name}_ratio": round(self.ratio, 3),
+            f"{self.name}_{self.unit}": round(median(self.ours), 3),
+            f"{self.name}_beside_{self.unit}": round(median(self.beside), 3),
+            **{key: round(value, 3) for key, value in self.extra.items()},
+        }
+
+
+def ratio(ours: Sequence[float], beside: Sequence[float]) -> float:
+    """Median to median: one slow turn of a busy machine does not move it."""
+    return median(ours) / median(beside)
+
+
+def percentile(samples: Sequence[float], share: float) -> float:
+    """The smallest sample that at least `share` (0 to 1) of the samples do not exceed."""
+    ordered = sorted(samples)
+    return ordered[max(0, math.ceil(share * len(ordered)) - 1)]
+
+
+def flat(figures: Sequence[Figure], machine: dict[str, float | str]) -> dict[str, float | str]:
+    """Everything as one flat object."""
+    result = dict(machine)
+    for figure in figures:
+        result.update(figure.flat())
+    return result

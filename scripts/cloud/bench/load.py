@@ -1,0 +1,142 @@
+"""sysbench on the ring under our my.cnf and under the article's, and the replication lag."""
+
+import json
+import re
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from cloud.bench.figures import Figure, percentile
+from cloud.bench.hosts import Hosts
+from cloud.bench.place import Place
+from cloud.cli.errors import LabError
+from cloud.cli.nodes import Nodes
+
+ARTICLE = Path(__file__).with_name("article.cnf")
+SECONDS = 20
+WARM_UP_SECONDS = 5
+THREADS = 4
+OPTIONS = "/run/mysql-ring-sysbench.cfg"
+ACCOUNT = "sysbench"
+TRANSACTIONS = re.compile(r"transactions:\s+\d+\s+\((?P<rate>[\d.]+) per sec\.\)")
+APT = (
+    "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq update && "
+    "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends sysbench"
+)
+OURS, ARTICLES = "ours", "article's"
+
+
+def rate(output: str) -> float:
+    """Transactions per second, as sysbench says it."""
+    match = TRANSACTIONS.search(output)
+    if match is None:
+        raise LabError(
+            f"found no transactions in sysbench's output: {output[-500:]!r}; expected its summary; "
+            "run sysbench on the node by hand"
+        )
+    return float(match["rate"])
+
+
+def article_text(node: dict[str, Any]) -> str:
+    """The article's my.cnf of a node; its offset is the server id there."""
+    return Template(ARTICLE.read_text()).substitute(
+        server_id=node["server_id"], replication_address=node["replication_address"]
+    )
+
+
+def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
+    """The load runs on the first node, over its socket. In turns: ours, the article's."""
+    place.require_ring()
+    hosts = Hosts(Nodes(place.lab))
+    writer, reader = hosts.names
+    say("sysbench: install it and fill its tables")
+    _prepare(hosts, writer)
+    texts = {
+        OURS: hosts.both(lambda node: hosts.run(node, "sudo cat /etc/mysql/conf.d/mysqld.cnf")),
+        ARTICLES: {node: article_text(hosts.nodes.all[node]) for node in hosts.names},
+    }
+    rates: dict[str, list[float]] = {OURS: [], ARTICLES: []}
+    lags: dict[str, list[float]] = {OURS: [], ARTICLES: []}
+    for turn in range(repeat):
+        for whose, text in texts.items():
+            say(f"sysbench: turn {turn + 1} of {repeat}, {whose} my.cnf")
+            hosts.both(lambda node, text=text: hosts.ask(node, "configure", stdin=text[node]))
+            _settle(hosts)
+            measured, delays = _load(hosts, writer, reader)
+            rates[whose].append(measured)
+            lags[whose] += delays
+            _settle(hosts)
+    hosts.both(lambda node: hosts.ask(node, "configure", stdin=texts[OURS][node]))
+    _settle(hosts)
+    return Figure(
+        "sysbench",
+        "sysbench oltp_read_write under our my.cnf",
+        "the same under the article's my.cnf",
+        rates[OURS],
+        rates[ARTICLES],
+        1.0,
+        1.0,
+        more_is_better=True,
+        unit="transactions_per_second",
+        extra={
+            "replication_lag_p50_ms": percentile(lags[OURS], 0.5),
+            "replication_lag_p99_ms": percentile(lags[OURS], 0.99),
+            "replication_lag_article_p99_ms": percentile(lags[ARTICLES], 0.99),
+        },
+    )
+
+
+def _prepare(hosts: Hosts, writer: str) -> None:
+    password = secrets.token_hex(12)
+    hosts.run(writer, APT)
+    hosts.run(
+        writer,
+        "sudo mariadb --defaults-extra-file=/root/.my.cnf --skip-ssl",
+        "CREATE DATABASE IF NOT EXISTS sbtest; GRANT ALL ON sbtest.* TO "
+        f"'{ACCOUNT}'@'localhost' IDENTIFIED BY '{password}';",
+    )
+    settings = {
+        "db-driver": "mysql",
+        "mysql-socket": "/run/mysqld/mysqld.sock",
+        "mysql-user": ACCOUNT,
+        "mysql-password": password,
+        "mysql-db": "sbtest",
+        "mysql-ssl": "off",
+        "tables": 4,
+        "table-size": 25000,
+        "threads": THREADS,
+    }
+    for name, seconds in ((OPTIONS, SECONDS), (f"{OPTIONS}.short", WARM_UP_SECONDS)):
+        lines = [f"{key}={value}\n" for key, value in {**settings, "time": seconds}.items()]
+        hosts.ask(writer, "options", name, stdin="".join(lines))
+    hosts.ask(writer, "sysbench", OPTIONS, "prepare")
+    _settle(hosts)
+
+
+def _settle(hosts: Hosts) -> None:
+    """Each server has applied what the other one has written until now."""
+    places = hosts.both(lambda node: hosts.ask(node, "position"))
+
+    def wait(node: str) -> None:
+        place = places[hosts.peer(node)]
+        hosts.ask(node, "caught_up", place["File"], str(place["Position"]))
+
+    hosts.both(wait)
+
+
+def _load(hosts: Hosts, writer: str, reader: str) -> tuple[float, list[float]]:
+    """Transactions per second, and the lags in ms that were seen meanwhile."""
+    hosts.ask(writer, "sysbench", f"{OPTIONS}.short", "run")
+    pulse = hosts.start(writer, "pulse", str(SECONDS))
+    lag = hosts.start(reader, "lag", str(SECONDS))
+    output = hosts.ask(writer, "sysbench", OPTIONS, "run")
+    delays = json.loads(lag.communicate(timeout=120)[0])
+    pulse.communicate(timeout=120)
+    if not delays:
+        raise LabError(
+            f"found no pulse of {writer} on {reader}; expected replication while the load runs; "
+            f"look at `scripts/lab mysql {reader} -e 'SHOW SLAVE STATUS\\G'`"
+        )
+    return rate(output), delays

@@ -1,0 +1,83 @@
+"""What the bare script is to do, read off a ring that `pulumi up` made: the same steps, with the
+same documents, in the same order."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from cloud.bench.timeline import short
+
+LOCAL = "command:local:Command"
+COPY = "command:remote:CopyToRemote"
+REMOTE = "command:remote:Command"
+INSTANCE = "aws:ec2/instance:Instance"
+INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks a value in a state
+IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
+
+
+def opened(value: Any) -> Any:
+    """A value of an export with --show-secrets, without its wrapping."""
+    if isinstance(value, Mapping):
+        if value.get(SECRET) == IS_SECRET:
+            return json.loads(value["plaintext"])
+        return {key: opened(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [opened(inner) for inner in value]
+    return value
+
+
+def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """The plan from a stack's export and its output `nodes`. It holds secrets.
+
+    A step names the steps that it waits for; what it waits for in AWS is there before any step.
+    """
+    resources = [one for one in export["deployment"]["resources"] if one.get("custom")]
+    of_type: dict[str, list[dict[str, Any]]] = {}
+    for resource in resources:
+        of_type.setdefault(resource["type"], []).append(resource)
+    commands = {
+        resource["urn"] for kind in (LOCAL, COPY, REMOTE) for resource in of_type.get(kind, ())
+    }
+    macs = {
+        short(one["urn"]): opened(one["outputs"])["macAddress"]
+        for one in of_type.get(INTERFACE, ())
+    }
+    hosts = {}
+    for instance in of_type[INSTANCE]:
+        name = short(instance["urn"]).removesuffix("-instance")
+        hosts[name] = {
+            "client_address": nodes[name]["client_address"],
+            "replication_address": nodes[name]["replication_address"],
+            "instance_id": nodes[name]["instance_id"],
+            "user_data": opened(instance["inputs"])["userData"],
+            "mac": macs[f"{name}-replication-interface"],
+            "after": _waits(instance, commands),
+        }
+    steps = [_step(one, commands, list(hosts)) for kind in (LOCAL, COPY, REMOTE)
+             for one in of_type.get(kind, ())]  # fmt: skip
+    return {"hosts": hosts, "steps": steps}
+
+
+def _waits(resource: Mapping[str, Any], commands: set[str]) -> list[str]:
+    return [short(urn) for urn in resource.get("dependencies") or () if urn in commands]
+
+
+def _step(resource: Mapping[str, Any], commands: set[str], hosts: list[str]) -> dict[str, Any]:
+    inputs = opened(resource["inputs"])
+    name = short(resource["urn"])
+    kind = resource["type"]
+    step = {
+        "name": name,
+        "node": None if kind == LOCAL else next(one for one in hosts if name.startswith(one)),
+        "command": inputs.get("create"),
+        "stdin": inputs.get("stdin") or "",
+        "after": _waits(resource, commands),
+    }
+    if kind == COPY:
+        step |= {
+            "command": None,
+            "source": inputs["source"]["path"],
+            "target": inputs["remotePath"],
+        }
+    return step

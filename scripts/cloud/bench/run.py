@@ -1,0 +1,84 @@
+"""`scripts/lab bench`: takes the figures that are asked for, prints and writes them."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from cloud.bench import fresh, load, machine, noop, report, wiring
+from cloud.bench.figures import Figure, flat
+from cloud.bench.place import Place, bench_lab
+from cloud.cli import interrupt
+from cloud.cli.errors import USAGE, LabError
+
+# In the order in which they run: wiring wants a ring without data, sysbench fills it.
+DEFAULT = ("fresh", "noop", "wiring", "sysbench")
+NAMES = (*DEFAULT, "machine")
+
+
+def bench(out: Console, err: Console, names: Sequence[str], to: Path | None, repeat: int) -> None:
+    """Take the figures; without names all but `machine`, which downloads everything anew."""
+    unknown = [name for name in names if name not in NAMES]
+    if unknown:
+        raise LabError(
+            f"found the figure {unknown[0]!r}; expected some of {', '.join(NAMES)}; "
+            "name one of these, or none",
+            USAGE,
+        )
+    surroundings = about_machine()
+    taken: list[Figure] = []
+    details: list[Table] = []
+    with interrupt.as_exception(), err.status("") as status:
+
+        def say(text: str) -> None:
+            status.update(text)
+            if not err.is_terminal:
+                err.print(text, markup=False)
+
+        wanted = [name for name in NAMES if name in (names or DEFAULT)]
+        place = Place(bench_lab())
+        try:
+            for name in wanted:
+                figures, tables = _take(name, place, repeat, say)
+                taken += figures
+                details += tables
+        finally:
+            status.update("take the bench's lab down")
+            place.clear()
+    report.print_machine(out, surroundings)
+    for table in (report.figures_table(taken), *details):
+        out.print(table)
+    if to is not None:
+        to.write_text(json.dumps(flat(taken, surroundings), indent=2) + "\n")
+
+
+def _take(
+    name: str, place: Place, repeat: int, say: Callable[[str], None]
+) -> tuple[list[Figure], list[Table]]:
+    if name == "fresh":
+        found = fresh.measure(place, repeat, say)
+        return [found.figure], [report.path_table(found)]
+    if name == "noop":
+        return noop.measure(place, repeat, say), []
+    if name == "wiring":
+        return [wiring.measure(place, repeat, say)], []
+    if name == "sysbench":
+        return [load.measure(place, repeat, say)], []
+    place.clear()
+    shares = machine.measure(say)
+    return [shares.figure], [report.shares_table(shares)]
+
+
+def about_machine() -> dict[str, float | str]:
+    """Size and load of the machine: what a figure means depends on them."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return {
+        "date": date.today().isoformat(),
+        "cpus": len(os.sched_getaffinity(0)),
+        "memory_gib": round(memory / 2**30),
+        "load": round(os.getloadavg()[0], 2),
+    }
