@@ -64,8 +64,9 @@ def reset() -> None:
     connection = connect()
     for statement in ("STOP SLAVE", "RESET SLAVE ALL", "SET SESSION sql_log_bin = 0"):
         rows(connection, statement)
+    rows(connection, "USE mysql_ring")
     for table in ("heartbeat", "probe", "origin", "source"):
-        rows(connection, "DELETE FROM mysql_ring." + table)
+        rows(connection, f"TRUNCATE TABLE {table}")
     service.raise_fence(Report("bench"))
     rows(connection, "SET GLOBAL read_only = 1")
     paths.PEER.unlink(missing_ok=True)
