@@ -207,7 +207,8 @@ def archive(settings: Settings) -> Found:
     found = URL.fullmatch(url)
     if not found:
         expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
-        yield Problem("mysqlArchiveUrl", repr(url), expected)
+        # Whatever stands before an @ may be a password.
+        yield Problem("mysqlArchiveUrl", repr(re.sub(r"//.*@", "//...@", url)), expected)
     elif found["scheme"] == "http" and not checksum.startswith("sha256:"):
         expected = "https://, or a sha256 in mysqlArchiveChecksum"
         yield Problem("mysqlArchiveUrl", repr(url), expected)

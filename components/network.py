@@ -100,7 +100,7 @@ class Network(pulumi.ComponentResource):
             map_public_ip_on_launch=False,
             tags=self._tags(f"{part}-subnet"),
             # The list of zones may come in another order: a ring does not move for that.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availabilityZone"]),
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availability_zone"]),
         )
 
     def _way_out(self, client_vpc: ec2.Vpc, client_subnet: ec2.Subnet) -> None:

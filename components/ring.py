@@ -84,17 +84,20 @@ class Ring(pulumi.ComponentResource):
     def _nodes(self, name: str, credentials: Credentials, bucket: Bucket) -> dict[str, Node]:
         settings, tags = self._settings, self._tags
         network = Network(f"{name}-network", NetworkArgs(settings, tags), self._child)
-        key = ec2.KeyPair(
-            f"{name}-key",
-            public_key=credentials.ssh_key.public_key,
-            tags=tags.named(f"{name}-key"),
-            opts=self._child,
-        )
         spread = ec2.PlacementGroup(
             f"{name}-spread",
             strategy="spread",
             tags=tags.named(f"{name}-spread"),
             opts=self._child,
+        )
+        # Another key takes the same name, or a replaced instance would ask for a name that is gone:
+        # it is launched with the old inputs of what it ignores.
+        key = ec2.KeyPair(
+            f"{name}-key",
+            key_name=spread.name,
+            public_key=credentials.ssh_key.public_key,
+            tags=tags.named(f"{name}-key"),
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         release = digest(SOURCE)
         nodes: dict[str, Node] = {}

@@ -84,7 +84,7 @@ class _Answers(pulumi.runtime.Mocks):
         elif args.typ == "aws:s3/bucket:Bucket":
             outputs["arn"] = "arn:aws:s3:::store"
         elif args.typ == "aws:ec2/keyPair:KeyPair":
-            outputs["keyName"] = args.name
+            outputs.setdefault("keyName", args.name)
         elif args.typ.startswith("aws:iam/") or args.typ.endswith(":PlacementGroup"):
             outputs["name"] = args.name
         return f"{args.name}-id", outputs

@@ -135,6 +135,7 @@ def test_what_is_sound_is_not_refused(changes: dict[str, Any]) -> None:
 
 
 def test_no_password_is_in_a_message() -> None:
+    assert "hush" not in str(found(mysql_archive_url="https://me:hush@example.org/a.tar.gz"))
     text = "\n".join(found(passwords={"root": "hush hush hush", "app": "hu", "nobody": "hush"}))
     assert "hush" not in text
 

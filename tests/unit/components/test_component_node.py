@@ -117,6 +117,15 @@ def test_neither_a_newer_image_nor_another_first_boot_replaces_a_server(ring: Re
     assert ring.named("node-1-instance").ignored == {"ami", "userData", "keyName"}
 
 
+def test_a_new_operators_key_keeps_the_name_that_a_replaced_instance_asks_for(
+    ring: Recorded,
+) -> None:
+    key = ring.named("ring-key")
+    assert key.inputs["keyName"] == "ring-spread"
+    assert key.delete_before_replace
+    assert ring.named("node-1-instance").inputs["keyName"] == "ring-spread"
+
+
 def test_the_nodes_run_on_different_hardware(ring: Recorded) -> None:
     assert ring.named("ring-spread").inputs["strategy"] == "spread"
     for node in ("node-1", "node-2"):
