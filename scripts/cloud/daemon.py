@@ -148,6 +148,7 @@ class Daemon:
 
     def _serve(self) -> int:
         from cloud.api.application import Api
+        from cloud.api.faults import Faulty
         from cloud.api.metadata import Directory
         from cloud.api.state import StateUnreadable, Store
         from cloud.hosts import image
@@ -195,7 +196,7 @@ class Daemon:
             lambda name: bool(AWS_NAME.fullmatch(name)) or name.lower() in mirror.names(),
         )
         servers = {
-            "api": Server(API_ADDRESS, 443, api, contexts.context),
+            "api": Server(API_ADDRESS, 443, Faulty(api, self.folder), contexts.context),
             "mirror": Server(MIRROR_ADDRESS, 80, mirror),
             "mirror-tls": Server(MIRROR_ADDRESS, 443, mirror, contexts.context),
         }

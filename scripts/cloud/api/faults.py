@@ -1,0 +1,93 @@
+"""Bad days of the API, on order: errors of the server and throttling, as AWS words them.
+
+While LAB/cloud/faults.json is there every request is answered by what it says, and nothing else
+happens: {"answer": "error" or "throttle", "seconds": 10}. The seconds count from the file's own
+time, so a test that dies leaves no broken API behind.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable, Iterable
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from cloud.api.application import identify
+
+log = logging.getLogger("cloud.api")
+
+FILE = "faults.json"
+
+# Status, code and message by answer and kind of service. EC2 throttles with 503
+# RequestLimitExceeded, S3 with 503 SlowDown, IAM and SSM with 400 Throttling(Exception).
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+# https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html
+_ERROR = ("500 Internal Server Error", "InternalError", "An internal error has occurred")
+_ANSWERS: dict[str, dict[str, tuple[str, str, str]]] = {
+    "error": {
+        "ec2": _ERROR,
+        "s3": (*_ERROR[:2], "We encountered an internal error. Please try again."),
+        "ssm": (_ERROR[0], "InternalServerError", "An internal error has occurred"),
+        "": (_ERROR[0], "InternalFailure", "An internal failure has occurred"),
+    },
+    "throttle": {
+        "ec2": ("503 Service Unavailable", "RequestLimitExceeded", "Request limit exceeded."),
+        "s3": ("503 Slow Down", "SlowDown", "Please reduce your request rate."),
+        "ssm": ("400 Bad Request", "ThrottlingException", "Rate exceeded"),
+        "": ("400 Bad Request", "Throttling", "Rate exceeded"),
+    },
+}
+
+
+class Faulty:
+    """The API, unless its file of faults says otherwise."""
+
+    def __init__(self, api: Callable[..., Iterable[bytes]], folder: Path) -> None:
+        self.api = api
+        self.file = folder / FILE
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        answer = self._answer()
+        if answer is None:
+            return self.api(environ, start_response)
+        service, action = identify(environ)
+        status, code, message = _ANSWERS[answer].get(service, _ANSWERS[answer][""])
+        log.info("%s %s: %s, as ordered", service, action, code)
+        kind, body = _body(service, code, message)
+        start_response(status, [("Content-Type", kind), ("x-amzn-ErrorType", code)])
+        return [body]
+
+    def _answer(self) -> str | None:
+        try:
+            order = json.loads(self.file.read_text())
+            ends = self.file.stat().st_mtime + float(order["seconds"])
+            return order["answer"] if time.time() < ends and order["answer"] in _ANSWERS else None
+        except FileNotFoundError:
+            return None
+        except (KeyError, TypeError, ValueError) as error:
+            log.error("%s: %s; it is not heeded", self.file, error)
+            return None
+
+
+def _body(service: str, code: str, message: str) -> tuple[str, bytes]:
+    request = uuid.uuid4()
+    code, text = escape(code), escape(message)
+    error = f"<Error><Code>{code}</Code><Message>{text}</Message>"
+    if service == "ssm":
+        return "application/x-amz-json-1.1", json.dumps(
+            {"__type": code, "message": message}
+        ).encode()
+    if service == "ec2":
+        body = (
+            f"<Response><Errors>{error}</Error></Errors><RequestID>{request}</RequestID></Response>"
+        )
+    elif service == "s3":
+        body = f"{error}<RequestId>{request}</RequestId></Error>"
+    else:
+        body = f"<ErrorResponse>{error}</Error><RequestId>{request}</RequestId></ErrorResponse>"
+    return "text/xml", f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode()

@@ -1,0 +1,84 @@
+"""An API that is ordered to fail answers as AWS does on a bad day, for as long as ordered."""
+
+import io
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import botocore.parsers
+import pytest
+from botocore.loaders import Loader
+from botocore.model import ServiceModel
+from cloud.api.faults import FILE, Faulty
+
+pytestmark = pytest.mark.unit
+
+
+def healthy(_environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    return [b"healthy"]
+
+
+def ask(api: Faulty, service: str, action: str = "DescribeVpcs") -> tuple[int, bytes]:
+    seen: list[str] = []
+    scope = f"Credential=lab/20260101/eu-central-1/{service}/aws4_request, Signature=x"
+    environ = {
+        "HTTP_AUTHORIZATION": f"AWS4-HMAC-SHA256 {scope}",
+        "CONTENT_TYPE": "application/x-www-form-urlencoded",
+        "wsgi.input": io.BytesIO(f"Action={action}".encode()),
+        "REQUEST_METHOD": "POST",
+    }
+    body = b"".join(api(environ, lambda status, _headers: seen.append(status)))
+    return int(seen[0].split()[0]), body
+
+
+def parsed(service: str, status: int, body: bytes) -> dict[str, Any]:
+    model = ServiceModel(Loader().load_service_model(service, "service-2"))
+    parser = botocore.parsers.create_parser(model.metadata["protocol"])
+    operation = model.operation_model(model.operation_names[0])
+    answer = {"status_code": status, "headers": {}, "body": body}
+    return parser.parse(answer, operation.output_shape)["Error"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "service", "status", "code"),
+    [
+        ("error", "ec2", 500, "InternalError"),
+        ("error", "s3", 500, "InternalError"),
+        ("error", "iam", 500, "InternalFailure"),
+        ("error", "ssm", 500, "InternalServerError"),
+        ("throttle", "ec2", 503, "RequestLimitExceeded"),
+        ("throttle", "s3", 503, "SlowDown"),
+        ("throttle", "iam", 400, "Throttling"),
+        ("throttle", "ssm", 400, "ThrottlingException"),
+    ],
+)
+def test_a_client_reads_the_code_that_aws_gives(
+    tmp_path: Path, answer: str, service: str, status: int, code: str
+) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"answer": answer, "seconds": 60}))
+    found, body = ask(Faulty(healthy, tmp_path), service)
+    assert found == status
+    assert parsed(service, found, body)["Code"] == code
+
+
+def test_without_an_order_the_api_answers(tmp_path: Path) -> None:
+    assert ask(Faulty(healthy, tmp_path), "ec2") == (200, b"healthy")
+
+
+def test_an_order_ends_by_itself(tmp_path: Path) -> None:
+    order = tmp_path / FILE
+    order.write_text(json.dumps({"answer": "error", "seconds": 5}))
+    api = Faulty(healthy, tmp_path)
+    assert ask(api, "ec2")[0] == 500
+    past = time.time() - 6
+    os.utime(order, (past, past))
+    assert ask(api, "ec2")[0] == 200
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"answer": "error"}', '{"answer": "x", "seconds": 9}'])
+def test_an_order_that_cannot_be_read_is_not_heeded(tmp_path: Path, text: str) -> None:
+    (tmp_path / FILE).write_text(text)
+    assert ask(Faulty(healthy, tmp_path), "ec2")[0] == 200
