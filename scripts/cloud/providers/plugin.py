@@ -1,8 +1,10 @@
 """The plugin's server: the engine's requests to the methods of resources."""
 
 import contextlib
+import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent import futures
 from typing import Any
@@ -25,6 +27,8 @@ from cloud.providers.values import decode_map, encode_map, reveal
 # The engine itself never asks for more at once than its --parallel, 16 per core by default.
 _WORKERS = 128
 _MESSAGE_BYTES = 400 * 1024 * 1024  # the engine's own limit
+_PARENT_SECONDS = 0.5  # between two looks at whether the engine lives
+_GRACE_SECONDS = 2.0  # for running steps, once it does not
 _KINDS = {ADD: "ADD", DELETE: "DELETE", "update": "UPDATE"}
 
 
@@ -35,6 +39,10 @@ class Provider:
     version: str
     accept_secrets = False
     resources: dict[str, Resource]
+
+    def __init__(self) -> None:
+        self.cancelled = threading.Event()
+        """Set when the engine cancels the update: every wait ends."""
 
     def warm(self) -> None:
         """Runs once the engine knows the port: what takes long and is needed later."""
@@ -70,7 +78,6 @@ class Server(provider_grpc.ResourceProviderServicer):
         self._engine_address = engine_address
         self._engine: Any = None
         self._lock = threading.Lock()
-        self._cancelled = threading.Event()
 
     # -- the plugin itself
 
@@ -91,7 +98,7 @@ class Server(provider_grpc.ResourceProviderServicer):
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "the stand-in serves no schema")
 
     def Cancel(self, request: Any, context: Any) -> Any:  # noqa: ARG002
-        self._cancelled.set()
+        self._provider.cancelled.set()
         return _empty()
 
     # -- configuration
@@ -197,7 +204,7 @@ class Server(provider_grpc.ResourceProviderServicer):
             provider=self._provider,
             urn=urn,
             timeout=getattr(request, "timeout", 0),
-            cancelled=self._cancelled,
+            cancelled=self._provider.cancelled,
             log=lambda severity, text: self._log(urn, severity, text),
         )
 
@@ -299,9 +306,9 @@ def _autoname(
 
 
 def _deletes_first(table: Table, olds: dict[str, Any], news: dict[str, Any]) -> bool:
-    """A replacement under a name of the program's own cannot be made beside the old one."""
-    if table.delete_before_replace:
-        return True
+    """A replacement under a name of the program's own cannot be made beside the old one
+    (pulumi-terraform-bridge, pkg/tfbridge/provider.go: nameRequiresDeleteBeforeReplace). None of
+    the types served here asks for it besides (pulumi-aws, provider/resource_overrides.go)."""
     name = table.autoname
     if not name or name in news.get("__defaults", []):
         return False
@@ -325,4 +332,16 @@ def serve(make: Callable[[], Provider]) -> None:
     sys.stdout.write(f"{port}\n")
     sys.stdout.flush()
     provider.warm()
+    threading.Thread(target=_end_with_engine, args=(provider.cancelled,), daemon=True).start()
     server.wait_for_termination()
+
+
+def _end_with_engine(cancelled: threading.Event) -> None:
+    """An engine that was killed tells nobody. Its plugin, a child of it, notices the new parent,
+    lets the running steps end as for a cancel, and ends."""
+    engine = os.getppid()
+    while os.getppid() == engine:
+        time.sleep(_PARENT_SECONDS)
+    cancelled.set()
+    time.sleep(_GRACE_SECONDS)
+    os._exit(1)

@@ -6,6 +6,10 @@ from typing import Any
 from cloud.providers.values import UNKNOWN, Asset, Secret, Unknown, reveal
 
 STRING, INTEGER, NUMBER, BOOLEAN = "string", "integer", "number", "boolean"
+NOT_SERVED = (
+    "is an argument of the official plugin that this stand-in does not serve; leave it out, or "
+    "install the official plugin"
+)
 MAP, LIST, SET, OBJECT, JSON, ASSET, ANY = "map", "list", "set", "object", "json", "asset", "any"
 
 
@@ -44,7 +48,8 @@ class Table:
     autoname_lower: bool = False
     exactly_one: tuple[tuple[str, ...], ...] = ()
     at_most_one: tuple[tuple[str, ...], ...] = ()
-    delete_before_replace: bool = False
+    not_served: tuple[str, ...] = ()
+    """What the official plugin takes besides; given, it is refused by name."""
     by_name: dict[str, Argument] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -73,7 +78,10 @@ def step(path: str, key: str) -> str:
 
 
 def check(
-    arguments: tuple[Argument, ...], values: dict[str, Any], path: str = ""
+    arguments: tuple[Argument, ...],
+    values: dict[str, Any],
+    path: str = "",
+    not_served: tuple[str, ...] = (),
 ) -> tuple[dict[str, Any], list[Failure]]:
     """The values in their kinds, without the absent ones, and everything that is wrong."""
     failures: list[Failure] = []
@@ -83,7 +91,10 @@ def check(
         if name.startswith("__"):
             continue
         argument = known.get(name)
-        if argument is None:
+        if name in not_served:
+            if value is not None:
+                failures.append(Failure(step(path, name), f"{name!r} {NOT_SERVED}"))
+        elif argument is None:
             takes = ", ".join(sorted(known))
             failures.append(
                 Failure(step(path, name), f"{name!r} is no argument here; it takes {takes}")
@@ -107,7 +118,7 @@ def check(
 
 def check_table(table: Table, values: dict[str, Any]) -> tuple[dict[str, Any], list[Failure]]:
     """As `check`, with the table's rules that span arguments."""
-    checked, failures = check(table.arguments, values)
+    checked, failures = check(table.arguments, values, not_served=table.not_served)
     for names in table.exactly_one:
         given = [name for name in names if checked.get(name) is not None]
         if len(given) != 1:

@@ -7,7 +7,13 @@ from moto import mock_aws
 from provider_engine import Engine, shared
 
 
-@pytest.fixture
-def aws() -> Iterator[Engine]:
+@pytest.fixture(scope="module")
+def cloud() -> Iterator[None]:
+    """moto, once per file: making its backends anew takes longer than most tests."""
     with mock_aws():
-        yield Engine(shared())
+        yield
+
+
+@pytest.fixture
+def aws(cloud: None) -> Engine:  # noqa: ARG001
+    return Engine(shared())

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import count
 from typing import Any
 
 from cloud.providers.aws.config import Config
@@ -10,6 +11,7 @@ from cloud.providers.difference import Changes
 from cloud.providers.resource import Call, Resource
 
 REGION = "eu-central-1"
+_NUMBERS = count(1234567)
 
 
 @dataclass
@@ -45,7 +47,7 @@ class Engine:
         assert failures == []
         name = self.resource(token).table.autoname
         if name:
-            values.setdefault(name, "named-1234567")
+            values.setdefault(name, f"named-{next(_NUMBERS)}")
         return values
 
     def refusals(self, token: str, **inputs: Any) -> dict[str, str]:

@@ -4,11 +4,17 @@ import os
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
 import paramiko
-from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
+from paramiko.common import (
+    AUTH_FAILED,
+    AUTH_SUCCESSFUL,
+    OPEN_FAILED_CONNECT_FAILED,
+    OPEN_SUCCEEDED,
+)
 from paramiko.sftp import SFTP_OK
 
 ACCEPTED = ("LC_OK",)
@@ -20,6 +26,17 @@ class _Server(paramiko.ServerInterface):
         self.environment: dict[str, str] = {}
 
     def check_channel_request(self, kind: str, chanid: int) -> int:  # noqa: ARG002
+        return OPEN_SUCCEEDED
+
+    def check_channel_direct_tcpip_request(
+        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+    ) -> int:
+        self.host.forwarded.append(destination)
+        if self.host.forwards_refused >= len(self.host.forwarded):
+            return OPEN_FAILED_CONNECT_FAILED
+        threading.Thread(
+            target=_forward, args=(self.host, chanid, destination), daemon=True
+        ).start()
         return OPEN_SUCCEEDED
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
@@ -58,6 +75,25 @@ class _Server(paramiko.ServerInterface):
         channel.sendall_stderr(done.stderr)
         channel.send_exit_status(done.returncode)
         channel.close()
+
+
+def _forward(host: "SshHost", chanid: int, destination: tuple[str, int]) -> None:
+    """Carries bytes between the client's channel and the destination, both ways."""
+    sock = socket.create_connection(destination)
+    channel = next(
+        found
+        for _ in iter(lambda: time.sleep(0.01), 1)
+        for transport in host.transports
+        if (found := transport._channels.get(chanid)) is not None
+    )
+
+    def carry(source: Any, target: Any) -> None:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.close()
+
+    for pair in ((sock, channel), (channel, sock)):
+        threading.Thread(target=carry, args=pair, daemon=True).start()
 
 
 class _Files(paramiko.SFTPServerInterface):
@@ -100,12 +136,14 @@ class SshHost:
         self.host_key = paramiko.ECDSAKey.generate()
         self.refusals = refusals
         self.seen = 0
+        self.forwards_refused = 0
+        self.forwarded: list[tuple[str, int]] = []
         path = folder / "client.key"
         self.client_key.write_private_key_file(str(path))
         self.client_text = path.read_text()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = self._listener.getsockname()[1]
-        self._transports: list[paramiko.Transport] = []
+        self.transports: list[paramiko.Transport] = []
         threading.Thread(target=self._serve, daemon=True).start()
 
     @property
@@ -136,7 +174,7 @@ class SshHost:
             transport = paramiko.Transport(sock)
             transport.add_server_key(self.host_key)
             transport.set_subsystem_handler("sftp", paramiko.SFTPServer, _Files)
-            self._transports.append(transport)
+            self.transports.append(transport)
             try:
                 transport.start_server(server=_Server(self), event=threading.Event())
             except (OSError, EOFError, paramiko.SSHException):
@@ -144,5 +182,5 @@ class SshHost:
 
     def close(self) -> None:
         self._listener.close()
-        for transport in self._transports:
+        for transport in self.transports:
             transport.close()

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from cloud.providers.aws.resources import RESOURCES
+from cloud.providers.resource import ProviderError
 from cloud.providers.values import UNKNOWN
 from provider_engine import Engine, shared
 
@@ -45,7 +46,6 @@ BASE: dict[str, dict[str, Any]] = {
     INTERFACE: {
         "subnetId": "subnet-1",
         "privateIps": ["10.10.1.10"],
-        "privateIp": "10.10.1.10",
         "securityGroups": ["sg-1"],
     },
     ATTACHMENT: {"deviceIndex": 1, "instanceId": "i-1", "networkInterfaceId": "eni-1"},
@@ -74,6 +74,7 @@ REPLACED, UPDATED = True, False
 ROWS = [
     (VPC, {"cidrBlock": "10.10.2.0/24"}, "cidrBlock", REPLACED),
     (VPC, {"instanceTenancy": "dedicated"}, "instanceTenancy", REPLACED),
+    (VPC, {"enableNetworkAddressUsageMetrics": True}, "enableNetworkAddressUsageMetrics", UPDATED),
     (VPC, {"enableDnsHostnames": True}, "enableDnsHostnames", UPDATED),
     (VPC, {"tags": {"a": "b"}}, "tags.a", UPDATED),
     (SUBNET, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
@@ -81,6 +82,7 @@ ROWS = [
     (SUBNET, {"mapPublicIpOnLaunch": True}, "mapPublicIpOnLaunch", UPDATED),
     (ROUTE, {"gatewayId": "igw-2"}, "gatewayId", UPDATED),
     (ROUTE, {"destinationCidrBlock": "10.0.0.0/8"}, "destinationCidrBlock", REPLACED),
+    (ASSOCIATION, {"routeTableId": "rtb-2"}, "routeTableId", UPDATED),
     (ASSOCIATION, {"subnetId": "subnet-2"}, "subnetId", REPLACED),
     (GROUP, {"description": "other"}, "description", REPLACED),
     (GROUP, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
@@ -158,7 +160,8 @@ def engine() -> Engine:
 def state_of(engine: Engine, token: str) -> dict[str, Any]:
     """The state after a create that gave the API nothing of its own to add."""
     resource = engine.resource(token)
-    return resource._merge(engine.provider.session, BASE[token], {})  # type: ignore[attr-defined]
+    found = {"privateIp": "10.10.1.10"} if token == INTERFACE else {}
+    return resource._merge(engine.provider.session, BASE[token], found)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize(("token", "changed", "path", "replaced"), ROWS)
@@ -180,6 +183,18 @@ def test_user_data_replaces_when_told(engine: Engine) -> None:
     inputs = {**BASE[INSTANCE], "userData": "b", "userDataReplaceOnChange": True}
     changes = engine.resource(INSTANCE).diff(state_of(engine, INSTANCE), inputs, engine.call())
     assert changes["userData"] == ("update", True)
+
+
+def test_a_vpc_gives_up_dedicated_tenancy_in_place(engine: Engine) -> None:
+    state = {**state_of(engine, VPC), "instanceTenancy": "dedicated"}
+    changes = engine.resource(VPC).diff(state, BASE[VPC], engine.call())
+    assert changes == {"instanceTenancy": ("update", False)}
+
+
+def test_versioning_cannot_be_disabled_again(engine: Engine) -> None:
+    inputs = {**BASE[VERSIONING], "versioningConfiguration": {"status": "Disabled"}}
+    with pytest.raises(ProviderError, match="cannot be updated from 'Enabled' to 'Disabled'"):
+        engine.resource(VERSIONING).diff(state_of(engine, VERSIONING), inputs, engine.call())
 
 
 def test_every_type_says_where_its_rules_come_from() -> None:
@@ -214,6 +229,9 @@ def test_interface_arguments_are_refused_beside_an_interface(engine: Engine, arg
         (ROLE, {"assumeRolePolicy": "{"}, "assumeRolePolicy"),
         (INSTANCE, {**BASE[INSTANCE], "userData": "x" * 16385}, "userData"),
         (PLACEMENT, {"strategy": "scatter"}, "strategy"),
+        (PLACEMENT, {"strategy": "spread", "partitionCount": 2}, "partitionCount"),
+        (PLACEMENT, {"strategy": "cluster", "spreadLevel": "rack"}, "spreadLevel"),
+        (INTERFACE, {"subnetId": "subnet-1", "privateIpLists": ["10.10.1.10"]}, "privateIpLists"),
         (VPC, {"cidrBlock": "10.0.0.0/16", "region": "us-east-1"}, "region"),
         (BUCKET, {"bucket": "b" * 64}, "bucket"),
     ],

@@ -6,7 +6,6 @@ import pytest
 from botocore.exceptions import ClientError
 from cloud.providers.aws.errors import code_of, retrying, wait_until
 from cloud.providers.aws.resource import Work
-from cloud.providers.aws.resources.placement_group import PlacementGroup
 from cloud.providers.resource import Call, ProviderError
 from provider_engine import Engine, shared
 
@@ -64,45 +63,6 @@ def test_cancelling_ends_a_wait(call: Call) -> None:
     call.cancelled.set()
     with pytest.raises(ProviderError, match="cancelled"):
         wait_until(call, 60, "instance i-1", lambda: "pending", ("running",))
-
-
-class FakeGroups:
-    """EC2's placement groups, which moto does not have."""
-
-    def __init__(self) -> None:
-        self.groups: dict[str, dict[str, Any]] = {}
-
-    def create_placement_group(self, **arguments: Any) -> None:
-        tags = [tag for one in arguments["TagSpecifications"] for tag in one["Tags"]]
-        self.groups[arguments["GroupName"]] = {
-            "GroupId": "pg-1",
-            "State": "available",
-            "Strategy": arguments["Strategy"],
-            "Tags": tags,
-        }
-
-    def describe_placement_groups(self, **arguments: Any) -> dict[str, Any]:
-        name = arguments["GroupNames"][0]
-        if name not in self.groups:
-            raise refusal("InvalidPlacementGroup.Unknown")
-        return {"PlacementGroups": [self.groups[name]]}
-
-    def delete_placement_group(self, **arguments: Any) -> None:
-        del self.groups[arguments["GroupName"]]
-
-
-def test_placement_group(monkeypatch: pytest.MonkeyPatch) -> None:
-    fake = FakeGroups()
-    monkeypatch.setattr(Work, "ec2", property(lambda _: fake))
-    engine = Engine(shared())
-    engine.provider.session._identity = {"accountId": "1", "arn": "a", "userId": "u"}
-    token = PlacementGroup.token
-    made = engine.create(token, strategy="spread", tags={"a": "b"})
-    assert made.state["placementGroupId"] == "pg-1"
-    assert made.state["tagsAll"] == {"a": "b"}
-    assert engine.diff(made) == {}
-    engine.delete(made)
-    assert engine.read(made) is None
 
 
 def test_a_profile_that_is_not_everywhere_yet_is_waited_for(

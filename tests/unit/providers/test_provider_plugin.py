@@ -7,7 +7,6 @@ import pytest
 from cloud.providers.plugin import Server
 from cloud.providers.protocol import provider_pb2, status_pb2
 from cloud.providers.values import UNKNOWN, decode_map, encode_map
-from moto import mock_aws
 from provider_engine import shared
 
 pytestmark = pytest.mark.unit
@@ -90,7 +89,7 @@ def test_a_preview_asks_nothing_of_the_api(server: Server) -> None:
     assert (answer.id, state["arn"], state["cidrBlock"]) == ("", UNKNOWN, "10.0.0.0/16")
 
 
-@mock_aws
+@pytest.mark.usefixtures("cloud")
 @pytest.mark.parametrize("error", [RuntimeError("hidden"), TimeoutError("hidden")])
 def test_what_exists_is_reported_when_waiting_for_it_fails(
     server: Server, monkeypatch: pytest.MonkeyPatch, error: Exception
@@ -117,7 +116,7 @@ def test_what_exists_is_reported_when_waiting_for_it_fails(
     assert "hidden" not in context.text
 
 
-@mock_aws
+@pytest.mark.usefixtures("cloud")
 def test_an_error_of_the_api_is_shown_with_its_code(server: Server) -> None:
     context = Context()
     request = provider_pb2.CreateRequest(
@@ -146,7 +145,7 @@ def test_an_unforeseen_error_does_not_show_values(
     assert "hidden" not in context.text
 
 
+@pytest.mark.usefixtures("cloud")
 def test_a_deleted_resource_reads_as_gone(server: Server) -> None:
-    with mock_aws():
-        answer = server.Read(provider_pb2.ReadRequest(urn=VPC, id="vpc-1"), Context())
+    answer = server.Read(provider_pb2.ReadRequest(urn=VPC, id="vpc-1"), Context())
     assert answer.id == ""

@@ -25,23 +25,13 @@ _TEXTS = (
     "region",
     "profile",
     "customCaBundle",
-    "ec2MetadataServiceEndpoint",
-    "ec2MetadataServiceEndpointMode",
     "httpProxy",
     "httpsProxy",
-    "noProxy",
-    "retryMode",
-    "s3UsEast1RegionalEndpoint",
-    "stsRegion",
-    "tagPolicyCompliance",
 )
 _FLAGS = (
     "insecure",
     "s3UsePathStyle",
     "skipCredentialsValidation",
-    "skipMetadataApiCheck",
-    "skipRegionValidation",
-    "skipRequestingAccountId",
     "useDualstackEndpoint",
     "useFipsEndpoint",
 )
@@ -51,21 +41,34 @@ _LISTS = (
     "sharedConfigFiles",
     "sharedCredentialsFiles",
 )
+# Accepted and of no effect here: what they switch off is never done.
+WITHOUT_EFFECT = {
+    "skipMetadataApiCheck": "the stand-in does not ask for the machine's own role",
+    "skipRegionValidation": "the stand-in takes any region",
+    "skipRequestingAccountId": "the account is asked for when an ARN needs it, and not before",
+}
 ARGUMENTS = (
     *(Argument(name) for name in _TEXTS),
-    *(Argument(name, BOOLEAN) for name in _FLAGS),
+    *(Argument(name, BOOLEAN) for name in (*_FLAGS, *WITHOUT_EFFECT)),
     *(Argument(name, LIST) for name in _LISTS),
     Argument("maxRetries", INTEGER),
     Argument("endpoints", ANY),
     Argument("defaultTags", OBJECT, fields=(Argument("tags", MAP),)),
     Argument("ignoreTags", OBJECT, fields=(Argument("keys", LIST), Argument("keyPrefixes", LIST))),
-    Argument("userAgents", ANY),
 )
 # Official settings that would change what this stand-in does, and that it does not do.
 _REFUSED = (
-    "assumeRoles",
     "assumeRoleWithWebIdentity",
+    "assumeRoles",
+    "ec2MetadataServiceEndpoint",
+    "ec2MetadataServiceEndpointMode",
+    "noProxy",
+    "retryMode",
+    "s3UsEast1RegionalEndpoint",
+    "stsRegion",
+    "tagPolicyCompliance",
     "tokenBucketRateLimiterCapacity",
+    "userAgents",
 )
 # What the engine and the SDK put beside the configuration.
 _ENGINE_KEYS = ("version", "pluginDownloadURL")
@@ -89,7 +92,6 @@ class Config:
     insecure: bool = False
     path_style: bool = False
     skip_credentials: bool = False
-    skip_account: bool = False
     allowed_accounts: tuple[str, ...] = ()
     forbidden_accounts: tuple[str, ...] = ()
     more: dict[str, Any] = field(default_factory=dict, repr=False)
@@ -105,6 +107,9 @@ def parse(inputs: dict[str, Any]) -> tuple[Config | None, list[Failure]]:
     ]
     checked, more = check(ARGUMENTS, values)
     failures.extend(more)
+    for name in ("sharedConfigFiles", "sharedCredentialsFiles"):
+        if len(checked.get(name) or []) > 1:
+            failures.append(Failure(name, f"aws:{name}: expected one file, found several"))
     endpoints = _endpoints(checked.get("endpoints"), failures)
     region = checked.get("region") or os.environ.get("AWS_REGION", "")
     region = region or os.environ.get("AWS_DEFAULT_REGION", "")
@@ -130,7 +135,6 @@ def parse(inputs: dict[str, Any]) -> tuple[Config | None, list[Failure]]:
             insecure=checked.get("insecure", False),
             path_style=checked.get("s3UsePathStyle", False),
             skip_credentials=checked.get("skipCredentialsValidation", False),
-            skip_account=checked.get("skipRequestingAccountId", False),
             allowed_accounts=tuple(checked.get("allowedAccountIds", ())),
             forbidden_accounts=tuple(checked.get("forbiddenAccountIds", ())),
             more=checked,
@@ -140,7 +144,7 @@ def parse(inputs: dict[str, Any]) -> tuple[Config | None, list[Failure]]:
 
 
 def _decode(key: str, value: Any) -> Any:
-    nested = {"endpoints", "defaultTags", "ignoreTags", "userAgents", *_LISTS}
+    nested = {"endpoints", "defaultTags", "ignoreTags", *_LISTS}
     if key in nested and isinstance(value, str):
         try:
             return json.loads(value)

@@ -21,6 +21,7 @@ class AwsProvider(Provider):
     accept_secrets = False  # as the official plugin: the engine carries secrecy over by name
 
     def __init__(self) -> None:
+        super().__init__()
         self.resources = dict(RESOURCES)
         self._session: Session | None = None
 
@@ -60,7 +61,7 @@ class AwsProvider(Provider):
         self._warm_clients()
 
     def use(self, config: Config) -> None:
-        self._session = session = Session(config)
+        self._session = session = Session(config, self.cancelled)
         checked = not config.skip_credentials or config.allowed_accounts
         if checked or config.forbidden_accounts:
             try:
@@ -74,7 +75,7 @@ class AwsProvider(Provider):
         session = self.session
 
         def load() -> None:
-            for service in ("ec2", "sts"):
+            for service in ("sts", "ssm", "ec2"):  # in the order a program needs them
                 with contextlib.suppress(Exception):
                     session.client(service)
 

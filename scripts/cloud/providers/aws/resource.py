@@ -6,7 +6,7 @@ from typing import Any
 
 from cloud.providers.aws.errors import is_api_error, translate
 from cloud.providers.aws.session import Session
-from cloud.providers.difference import Changes, difference
+from cloud.providers.difference import UPDATE, Changes, difference
 from cloud.providers.resource import (
     Call,
     CreatedPartly,
@@ -14,12 +14,15 @@ from cloud.providers.resource import (
     Resource,
     describe_error,
 )
-from cloud.providers.schema import MAP, Argument, Failure, Table, check_table
+from cloud.providers.schema import MAP, OBJECT, Argument, Failure, Table, check_table
 from cloud.providers.values import UNKNOWN, Unknown, has_unknown
 
 # tags and region are arguments of nearly all resources (region since version 7: it is
 # Optional+Computed and ForceNew, internal/provider/framework/resourceattribute/region.go).
 TAGS = Argument("tags", MAP)
+# Marks of the state that are no properties: a create that was cut short, and an id that an update
+# changed (an update's answer has no place for it; the next refresh tells the engine).
+UNFINISHED, NEW_ID = "__unfinished", "__id"
 REGION = Argument("region", replace=True, computed=True)
 
 
@@ -32,6 +35,11 @@ class Work:
     id: str
     inputs: dict[str, Any]
     old: dict[str, Any]
+
+    @property
+    def fresh(self) -> bool:
+        """Just made, or made by a create that was cut short."""
+        return not self.old or UNFINISHED in self.old
 
     @property
     def ec2(self) -> Any:
@@ -112,6 +120,8 @@ class AwsResource(Resource):
 
     def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
         changes = difference(self.table, state, inputs)
+        if UNFINISHED in state:
+            changes[UNFINISHED] = (UPDATE, False)
         if self.tagged and not any(path.startswith("tags") for path in changes):
             planned = all_tags(call.provider.session, inputs.get("tags"))
             tags = Argument("tagsAll", MAP)
@@ -152,32 +162,36 @@ class AwsResource(Resource):
             self._guard("waiting for", work, lambda: self.settle(work))
             return work.id, self._state(work)
         except Exception as error:  # whatever it was: what exists must not be lost
-            state = self._state_or_inputs(work)
+            state = {**self._state_or_inputs(work), UNFINISHED: True}
             raise CreatedPartly(work.id, state, describe_error(error)) from error
 
     def read(
         self, resource_id: str, state: dict[str, Any], inputs: dict[str, Any], call: Call
     ) -> tuple[str, dict[str, Any], dict[str, Any]] | None:
-        work = Work(call.provider.session, call, resource_id, inputs, state)
+        known_as = state.get(NEW_ID, resource_id)
+        work = Work(call.provider.session, call, known_as, inputs, state)
         found = self._guard("reading", work, lambda: self.describe(work))
         if found is None:
             return None
         imported = not inputs and not state
         new_state = self._merge(work.session, state, found)
+        if UNFINISHED in state:
+            new_state[UNFINISHED] = True
         return work.id, new_state, self._inputs(inputs, new_state, imported)
 
     def update(
         self, resource_id: str, old: dict[str, Any], inputs: dict[str, Any], call: Call
     ) -> dict[str, Any]:
-        work = Work(call.provider.session, call, resource_id, inputs, old)
+        work = Work(call.provider.session, call, old.get(NEW_ID, resource_id), inputs, old)
         self._guard("updating", work, lambda: self.change(work))
         if self.tagged:
             self._guard("tagging", work, lambda: self._retag(work))
         self._guard("waiting for", work, lambda: self.settle(work))
-        return self._state(work)
+        state = self._state(work)
+        return state if work.id == resource_id else {**state, NEW_ID: work.id}
 
     def delete(self, resource_id: str, state: dict[str, Any], call: Call) -> None:
-        work = Work(call.provider.session, call, resource_id, {}, state)
+        work = Work(call.provider.session, call, state.get(NEW_ID, resource_id), {}, state)
         self._guard("deleting", work, lambda: self.destroy(work))
 
     # -- steps
@@ -249,6 +263,8 @@ class AwsResource(Resource):
                 if imported
                 else not argument.computed and value not in (None, "", [], {}, argument.default)
             )
+            if imported and _conflicts(self.table, argument, fresh):
+                continue
             if wanted and value is not None:
                 fresh[name] = _narrow(argument, inputs.get(name), value)
         return fresh
@@ -262,14 +278,27 @@ class AwsResource(Resource):
             self.tag(work, removed, changed)
 
 
+def _conflicts(table: Table, argument: Argument, given: dict[str, Any]) -> bool:
+    """Whether the argument may not stand beside one that is given."""
+    others = (table.by_name[name] for name in given if name in table.by_name)
+    return any(one.name in argument.conflicts or argument.name in one.conflicts for one in others)
+
+
 def _narrow(argument: Argument, given: Any, value: Any) -> Any:
-    """Of an object, only the fields that the program gives: the others are the API's."""
-    if argument.fields and isinstance(given, dict) and isinstance(value, dict):
+    """Of an object, only the fields that the program gives (in an import: those with a value):
+    the others are the API's."""
+    if argument.fields and isinstance(value, dict):
+        wanted = given if isinstance(given, dict) else {k: v for k, v in value.items() if v}
         return {
-            key: _narrow(field, given.get(key), value[key])
+            key: _narrow(field, wanted.get(key), value[key])
             for key, field in ((one.name, one) for one in argument.fields)
-            if key in given and key in value
+            if key in wanted and key in value
         }
+    if argument.fields and isinstance(value, list) and given is None:
+        return [
+            _narrow(Argument("element", OBJECT, fields=argument.fields), None, item)
+            for item in value
+        ]
     return value
 
 

@@ -4,6 +4,7 @@ import threading
 from typing import Any
 
 from cloud.providers.aws.config import Config
+from cloud.providers.aws.retries import Retries
 from cloud.providers.resource import ProviderError
 
 _POOL = 64  # connections kept per service; the engine runs that many steps at once at most
@@ -12,8 +13,9 @@ _POOL = 64  # connections kept per service; the engine runs that many steps at o
 class Session:
     """One botocore session. botocore's clients are safe to share between threads."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, cancelled: threading.Event) -> None:
         self.config = config
+        self._retries = Retries(config.max_retries, cancelled)
         self._lock = threading.Lock()
         self._session: Any = None
         self._clients: dict[str, Any] = {}
@@ -47,7 +49,7 @@ class Session:
             for scheme, name in (("http", "httpProxy"), ("https", "httpsProxy"))
             if config.more.get(name)
         }
-        return self._session.create_client(
+        client = self._session.create_client(
             service,
             region_name=config.region,
             endpoint_url=config.endpoints.get(service),
@@ -56,10 +58,7 @@ class Session:
             aws_session_token=config.token,
             verify=False if config.insecure else config.more.get("customCaBundle"),
             config=botocore.config.Config(
-                retries={
-                    "mode": config.more.get("retryMode", "standard"),
-                    "total_max_attempts": config.max_retries + 1,
-                },
+                retries={"mode": "standard", "total_max_attempts": 1},
                 max_pool_connections=_POOL,
                 parameter_validation=True,
                 proxies=proxies or None,
@@ -69,6 +68,8 @@ class Session:
                 user_agent_extra="mysql-ring",
             ),
         )
+        self._retries.register(client)
+        return client
 
     def identity(self) -> dict[str, str]:
         """Account, ARN and user id of the credentials."""

@@ -3,6 +3,7 @@
 import io
 import os
 import socket
+from collections.abc import Callable
 from typing import Any
 
 from cloud.providers.resource import Call, ProviderError
@@ -49,42 +50,83 @@ class DialError(Exception):
 
 
 def dial(connection: dict[str, Any], call: Call) -> Any:
-    """A connected paramiko client. Raises ProviderError once the limit of attempts is passed."""
+    """A connected paramiko transport. Raises ProviderError once the limit of attempts is passed.
+    To a host behind a proxy: first the proxy, then from there, each with attempts of its own."""
     import paramiko
 
     key = _private_key(paramiko, connection)
     limit = connection.get("dialErrorLimit", DIAL_ERROR_LIMIT)
+    proxy = connection.get("proxy")
+    if not proxy:
+        return _retried("Dial", limit, call, lambda: _direct(paramiko, connection, key))
+    proxy_key = _private_key(paramiko, proxy)
+    proxy_limit = proxy.get("dialErrorLimit", DIAL_ERROR_LIMIT)
+    try:
+        via = _retried("Dial proxy", proxy_limit, call, lambda: _direct(paramiko, proxy, proxy_key))
+        try:
+            return _retried(
+                "Dial from proxy", limit, call, lambda: _through(paramiko, via, connection, key)
+            )
+        except BaseException:
+            via.close()
+            raise
+    except ProviderError as error:
+        raise ProviderError(f"proxy: {error}") from None
+
+
+def _retried(what: str, limit: int, call: Call, attempt: Callable[[], Any]) -> Any:
     shown = "inf" if limit == -1 else str(limit)
     pause, dials = _FIRST_PAUSE, 0
     while True:
         dials += 1
         try:
-            return _once(paramiko, connection, key)
+            return attempt()
         except DialError as error:
             if limit != -1 and dials > limit:
-                raise ProviderError(f"after {dials} failed attempts: {error}") from None
-        call.log("info", f"Dial {dials}/{shown} failed: retrying")
+                # the official text counts from zero here
+                raise ProviderError(f"after {dials - 1} failed attempts: {error}") from None
+        call.log("info", f"{what} {dials}/{shown} failed: retrying")
         call.pause(pause)
         pause = min(pause * _FACTOR, _LONGEST_PAUSE)
 
 
-def _once(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
-    seconds = connection.get("perDialTimeout", PER_DIAL_SECONDS) or None
-    host, port = connection["host"], int(connection.get("port", _SSH_PORT))
-    proxy, via = connection.get("proxy"), None
-    if proxy:
-        via = _once(paramiko, proxy, _private_key(paramiko, proxy))
+def _direct(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
+    host, port, seconds = _target(connection)
     try:
-        if via is not None:
-            sock = via.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
-        else:
-            sock = socket.create_connection((host, port), timeout=seconds)
-            # small messages, each answered: Nagle's algorithm costs 40 ms at every step
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    except (OSError, paramiko.SSHException) as error:
+        sock = socket.create_connection((host, port), timeout=seconds)
+        # small messages, each answered: Nagle's algorithm costs 40 ms at every step
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    except OSError as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
+    return _connected(paramiko, sock, connection, key)
+
+
+def _through(paramiko: Any, via: Any, connection: dict[str, Any], key: Any) -> Any:
+    host, port, seconds = _target(connection)
+    try:
+        sock = via.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
+    except (OSError, EOFError, paramiko.SSHException) as error:
+        raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
+    transport = _connected(paramiko, sock, connection, key)
+    transport.mysql_ring_proxy = via  # the way there, closed with the connection
+    return transport
+
+
+def close(transport: Any) -> None:
+    transport.close()
+    via = getattr(transport, "mysql_ring_proxy", None)
+    if via is not None:
+        via.close()
+
+
+def _target(connection: dict[str, Any]) -> tuple[str, int, float | None]:
+    seconds = connection.get("perDialTimeout", PER_DIAL_SECONDS) or None
+    return connection["host"], int(connection.get("port", _SSH_PORT)), seconds
+
+
+def _connected(paramiko: Any, sock: Any, connection: dict[str, Any], key: Any) -> Any:
     transport = paramiko.Transport(sock)
-    transport.mysql_ring_proxy = via  # keeps the way there open as long as the connection
+    seconds = connection.get("perDialTimeout", PER_DIAL_SECONDS) or None
     try:
         _handshake(paramiko, transport, connection, key, seconds)
     except (OSError, EOFError, paramiko.SSHException) as error:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud.providers.command.base import CommandResource, kept
-from cloud.providers.command.connection import CONNECTION, dial
+from cloud.providers.command.connection import CONNECTION, close, dial
 from cloud.providers.resource import Call, ProviderError
 from cloud.providers.schema import ASSET, Argument, Failure, Table
 from cloud.providers.values import Asset, Unknown, reveal
@@ -78,7 +78,7 @@ def _copy(inputs: dict[str, Any], call: Call) -> None:
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise ProviderError(f"failed to copy {path} to {target}: {error}") from None
     finally:
-        transport.close()
+        close(transport)
 
 
 def copy_tree(client: Any, source: str, target: str) -> None:

@@ -1,8 +1,10 @@
 """local.Command: a command on the machine that runs Pulumi."""
 
+import contextlib
 import fnmatch
 import os
 import re
+import signal
 import subprocess
 import threading
 from pathlib import Path
@@ -148,7 +150,8 @@ def _talk(process: subprocess.Popen[bytes], stdin: str, output: Output, call: Ca
             break
         except subprocess.TimeoutExpired:
             if call.cancelled.is_set():
-                os.killpg(process.pid, 9)
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)
     for thread in threads:
         thread.join()
     return status

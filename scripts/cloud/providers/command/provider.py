@@ -17,6 +17,7 @@ class CommandProvider(Provider):
     accept_secrets = True
 
     def __init__(self) -> None:
+        super().__init__()
         self.resources = {
             one.token: one for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
         }

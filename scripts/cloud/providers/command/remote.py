@@ -14,7 +14,7 @@ from cloud.providers.command.base import (
     kept,
     resource_id,
 )
-from cloud.providers.command.connection import CONNECTION, dial
+from cloud.providers.command.connection import CONNECTION, close, dial
 from cloud.providers.resource import Call, ProviderError
 from cloud.providers.schema import Table
 from cloud.providers.values import reveal
@@ -62,7 +62,7 @@ def run(command: str, inputs: dict[str, Any], old: dict[str, Any], call: Call) -
     try:
         return _session(transport, command, inputs, old, call)
     finally:
-        transport.close()
+        close(transport)
 
 
 def _session(

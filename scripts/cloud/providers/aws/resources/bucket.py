@@ -26,7 +26,6 @@ class Bucket(AwsResource):
     token = "aws:s3/bucket:Bucket"  # noqa: S105
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket.go",
-        # the deprecated inline settings are not served: each is a resource of its own
         arguments=(
             Argument("bucket", replace=True, computed=True, conflicts=("bucketPrefix",)),
             Argument("bucketPrefix", replace=True, computed=True),
@@ -41,6 +40,23 @@ class Bucket(AwsResource):
             "bucketRegion",
             "bucketRegionalDomainName",
             "hostedZoneId",
+        ),
+        # most are deprecated: each is a resource of its own
+        not_served=(
+            "accelerationStatus",
+            "acl",
+            "bucketNamespace",
+            "corsRules",
+            "grants",
+            "lifecycleRules",
+            "logging",
+            "objectLockConfiguration",
+            "policy",
+            "replicationConfiguration",
+            "requestPayer",
+            "serverSideEncryptionConfiguration",
+            "versioning",
+            "website",
         ),
         autoname="bucket",
         autoname_lower=True,

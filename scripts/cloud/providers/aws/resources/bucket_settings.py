@@ -6,10 +6,12 @@ from cloud.providers.aws.errors import ignoring, retrying
 from cloud.providers.aws.resource import REGION, AwsResource, Work
 from cloud.providers.aws.resources.bucket import MISSING
 from cloud.providers.aws.resources.iam import check_policy
+from cloud.providers.difference import Changes
+from cloud.providers.resource import Call, ProviderError
 from cloud.providers.schema import BOOLEAN, JSON, LIST, OBJECT, Argument, Failure, Table
 
 _BUCKET = Argument("bucket", required=True, replace=True)
-_OWNER = Argument("expectedBucketOwner", replace=True)
+_OWNER = ("expectedBucketOwner",)
 _SECONDS = 2 * 60.0
 
 
@@ -33,8 +35,7 @@ class Setting(AwsResource):
 
     def make(self, work: Work) -> str:
         self._write(work)
-        owner = work.inputs.get("expectedBucketOwner")
-        return f"{work.inputs['bucket']},{owner}" if owner else work.inputs["bucket"]
+        return work.inputs["bucket"]
 
     def _write(self, work: Work) -> None:
         """A bucket just made is not known everywhere at once, and S3 refuses two changes of one
@@ -115,9 +116,9 @@ class Encryption(Setting):
             "terraform-provider-aws "
             "internal/service/s3/bucket_server_side_encryption_configuration.go"
         ),
+        not_served=_OWNER,
         arguments=(
             _BUCKET,
-            _OWNER,
             REGION,
             Argument(
                 "rules",
@@ -136,7 +137,6 @@ class Encryption(Setting):
                             ),
                         ),
                     ),
-                    Argument("blockedEncryptionTypes", LIST, computed=True),
                     Argument("bucketKeyEnabled", BOOLEAN),
                 ),
             ),
@@ -187,9 +187,9 @@ class Versioning(Setting):
     token = "aws:s3/bucketVersioning:BucketVersioning"  # noqa: S105
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_versioning.go",
+        not_served=_OWNER,
         arguments=(
             _BUCKET,
-            _OWNER,
             Argument("mfa"),
             REGION,
             Argument(
@@ -203,6 +203,17 @@ class Versioning(Setting):
             ),
         ),
     )
+
+    def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
+        """S3 has no way back to a bucket that never was versioned (CustomizeDiff)."""
+        old = (state.get("versioningConfiguration") or {}).get("status")
+        new = (inputs.get("versioningConfiguration") or {}).get("status")
+        if new == "Disabled" and old in ("Enabled", "Suspended"):
+            raise ProviderError(
+                f"versioning_configuration.status cannot be updated from '{old}' to '{new}'; "
+                "use 'Suspended'"
+            )
+        return super().diff(state, inputs, call)
 
     def put(self, work: Work) -> None:
         wanted = work.inputs["versioningConfiguration"]

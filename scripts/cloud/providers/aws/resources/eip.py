@@ -24,10 +24,8 @@ class Eip(Ec2Resource):
         arguments=(
             Argument("address", replace=True),
             Argument("associateWithPrivateIp"),
-            Argument("customerOwnedIpv4Pool", replace=True),
             Argument("domain", choices=("vpc", "standard"), replace=True, computed=True),
             Argument("instance", computed=True),
-            Argument("ipamPoolId", replace=True, computed=True),
             Argument("networkBorderGroup", replace=True, computed=True),
             Argument("networkInterface", computed=True),
             Argument("publicIpv4Pool", replace=True, computed=True),
@@ -46,13 +44,12 @@ class Eip(Ec2Resource):
             "publicDns",
             "publicIp",
         ),
+        not_served=("customerOwnedIpv4Pool", "ipamPoolId"),
     )
 
     def make(self, work: Work) -> str:
         arguments = work.pick(
             Address="address",
-            CustomerOwnedIpv4Pool="customerOwnedIpv4Pool",
-            IpamPoolId="ipamPoolId",
             NetworkBorderGroup="networkBorderGroup",
             PublicIpv4Pool="publicIpv4Pool",
         )
@@ -101,7 +98,6 @@ class Eip(Ec2Resource):
             "customerOwnedIp": found.get("CustomerOwnedIp", ""),
             "domain": found.get("Domain", "vpc"),
             "instance": found.get("InstanceId") or "",
-            "ipamPoolId": "",
             "networkBorderGroup": found.get("NetworkBorderGroup") or region,
             "networkInterface": found.get("NetworkInterfaceId") or "",
             "privateIp": private,

@@ -32,7 +32,6 @@ class Role(AwsResource):
     token = "aws:iam/role:Role"  # noqa: S105
     table = Table(
         source="terraform-provider-aws internal/service/iam/role.go",
-        # inline policies and attached managed policies are not served here
         arguments=(
             Argument("assumeRolePolicy", JSON, required=True),
             Argument("description"),
@@ -45,6 +44,7 @@ class Role(AwsResource):
             TAGS,
         ),
         outputs=("arn", "createDate", "uniqueId"),
+        not_served=("inlinePolicies", "managedPolicyArns"),
         autoname="name",
     )
 
@@ -240,9 +240,7 @@ class InstanceProfile(AwsResource):
             retrying(
                 work.call,
                 _PROPAGATION_SECONDS,
-                lambda code, message: (
-                    code == "InvalidParameterValue" and "Invalid principal" in message
-                ),
+                lambda code, message: code == "NoSuchEntity" and "The role with name" in message,
                 lambda: work.iam.add_role_to_instance_profile(
                     InstanceProfileName=work.id, RoleName=wanted
                 ),

@@ -118,7 +118,6 @@ class Instance(Ec2Resource):
     def _tags(self, work: Work) -> list[dict[str, Any]]:
         root = (work.inputs.get("rootBlockDevice") or {}).get("tags")
         volume = {**work.session.config.default_tags, **root} if root else {}
-        volume = volume or dict(work.inputs.get("volumeTags") or {})
         specifications = self.tag_specifications(work)
         if volume:
             specifications.append({"ResourceType": "volume", "Tags": pairs(volume)})
@@ -189,10 +188,17 @@ class Instance(Ec2Resource):
     # -- delete
 
     def destroy(self, work: Work) -> None:
-        if work.old.get("disableApiTermination") and work.old.get("forceDestroy"):
-            work.ec2.modify_instance_attribute(
-                InstanceId=work.id, DisableApiTermination={"Value": False}
-            )
+        for name, key in (
+            ("disableApiTermination", "DisableApiTermination"),
+            ("disableApiStop", "DisableApiStop"),
+        ):
+            if work.old.get(name) and work.old.get("forceDestroy"):
+                ignoring(
+                    _MISSING,
+                    work.ec2.modify_instance_attribute,
+                    InstanceId=work.id,
+                    **{key: {"Value": False}},
+                )
         ignoring(_MISSING, work.ec2.terminate_instances, InstanceIds=[work.id])
 
         def look() -> str:

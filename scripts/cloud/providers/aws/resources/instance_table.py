@@ -1,8 +1,7 @@
 """The arguments of an instance.
 
 Source: terraform-provider-aws internal/service/ec2/ec2_instance.go, unless a line says otherwise.
-Launch templates, further block devices, inline and secondary interfaces, IPv6, spot and Windows
-passwords are not served.
+What is not served is refused by name.
 """
 
 from cloud.providers.schema import BOOLEAN, INTEGER, MAP, OBJECT, SET, Argument, Table
@@ -11,9 +10,7 @@ _REGION = Argument("region", replace=True, computed=True)
 # With an interface of one's own these belong to the interface (ConflictsWith).
 INTERFACE_ARGUMENTS = (
     "associatePublicIpAddress",
-    "enablePrimaryIpv6",
     "privateIp",
-    "secondaryPrivateIps",
     "securityGroups",
     "sourceDestCheck",
     "subnetId",
@@ -73,15 +70,11 @@ TABLE = Table(
             OBJECT,
             computed=True,
             conflicts=INTERFACE_ARGUMENTS,
-            fields=(
-                Argument("deleteOnTermination", BOOLEAN, computed=True),
-                Argument("networkInterfaceId", required=True, replace=True),
-            ),
+            fields=(Argument("networkInterfaceId", required=True, replace=True),),
         ),
         Argument("privateIp", replace=True, computed=True),
         _REGION,
         Argument("rootBlockDevice", OBJECT, computed=True, fields=ROOT_DEVICE),
-        Argument("secondaryPrivateIps", SET, computed=True),
         Argument("securityGroups", SET, replace=True, computed=True),
         # default true, except with an interface of its own (DiffSuppressFunc)
         Argument("sourceDestCheck", BOOLEAN, computed=True),
@@ -92,7 +85,6 @@ TABLE = Table(
         Argument("userData", computed=True, conflicts=("userDataBase64",)),
         Argument("userDataBase64", computed=True),
         Argument("userDataReplaceOnChange", BOOLEAN, default=False),
-        Argument("volumeTags", MAP),
         Argument("vpcSecurityGroupIds", SET, computed=True),
     ),
     outputs=(
@@ -106,5 +98,25 @@ TABLE = Table(
         "publicDns",
         "publicIp",
         "spotInstanceRequestId",
+    ),
+    not_served=(
+        "capacityReservationSpecification",
+        "cpuOptions",
+        "ebsBlockDevices",
+        "enablePrimaryIpv6",
+        "enclaveOptions",
+        "ephemeralBlockDevices",
+        "getPasswordData",
+        "hostId",
+        "hostResourceGroupArn",
+        "instanceMarketOptions",
+        "ipv6AddressCount",
+        "ipv6Addresses",
+        "launchTemplate",
+        "networkInterfaces",
+        "privateDnsNameOptions",
+        "secondaryNetworkInterfaces",
+        "secondaryPrivateIps",
+        "volumeTags",
     ),
 )

@@ -34,7 +34,11 @@ def describe(work: Work, found: dict[str, Any]) -> dict[str, Any]:
     profile = (found.get("IamInstanceProfile") or {}).get("Arn", "")
     root = _root_device(work, found)
     groups = [one["GroupId"] for one in found.get("SecurityGroups", [])]
-    own_interface = bool({**work.old, **work.inputs}.get("primaryNetworkInterface"))
+    given = {**work.old, **work.inputs}
+    attachment = primary.get("Attachment", {})
+    # an import has nothing to go by but this: what RunInstances made itself goes with the instance
+    imported = not given and attachment.get("DeleteOnTermination") is False
+    own_interface = bool(given.get("primaryNetworkInterface")) or imported
     state = {
         "ami": found["ImageId"],
         "arn": work.session.arn("ec2", f"instance/{work.id}"),
@@ -67,7 +71,6 @@ def describe(work: Work, found: dict[str, Any]) -> dict[str, Any]:
         **_attributes(work),
     }
     if own_interface and primary:
-        attachment = primary.get("Attachment", {})
         state["primaryNetworkInterface"] = {
             "deleteOnTermination": attachment.get("DeleteOnTermination", False),
             "networkInterfaceId": primary["NetworkInterfaceId"],

@@ -8,7 +8,7 @@ from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
 from cloud.providers.difference import UPDATE, Changes
 from cloud.providers.resource import Call
-from cloud.providers.schema import BOOLEAN, INTEGER, LIST, SET, Argument, Table
+from cloud.providers.schema import BOOLEAN, INTEGER, LIST, SET, Argument, Failure, Table
 from cloud.providers.values import has_unknown
 
 _MISSING = ("InvalidNetworkInterfaceID.NotFound",)
@@ -31,14 +31,11 @@ class NetworkInterface(Ec2Resource):
     kind = "network-interface"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_network_interface.go",
-        # inline attachments, prefixes and IPv6 are not served
         arguments=(
             Argument("description"),
             Argument("interfaceType", replace=True, computed=True),
-            Argument("privateIp", computed=True),
             # a new primary address replaces, see diff
             Argument("privateIps", SET, computed=True, conflicts=("privateIpLists",)),
-            Argument("privateIpsCount", INTEGER, computed=True, conflicts=("privateIpLists",)),
             Argument("privateIpLists", LIST, computed=True),
             Argument("privateIpListEnabled", BOOLEAN, default=False),
             REGION,
@@ -54,8 +51,33 @@ class NetworkInterface(Ec2Resource):
             "outpostArn",
             "ownerId",
             "privateDnsName",
+            "privateIp",
+            "privateIpsCount",
+        ),
+        # privateIp: the official plugin takes it and makes nothing of it
+        not_served=(
+            "attachments",
+            "connectionTrackingSpecification",
+            "enaSrdSpecification",
+            "enablePrimaryIpv6",
+            "ipv4PrefixCount",
+            "ipv4Prefixes",
+            "ipv6AddressCount",
+            "ipv6AddressListEnabled",
+            "ipv6AddressLists",
+            "ipv6Addresses",
+            "ipv6PrefixCount",
+            "ipv6Prefixes",
+            "privateIp",
+            "privateIpsCount",
         ),
     )
+
+    def validate(self, inputs: dict[str, Any]) -> list[Failure]:
+        if inputs.get("privateIpLists") is None or inputs.get("privateIpListEnabled"):
+            return []
+        reason = "'privateIpLists' has no effect without privateIpListEnabled=true"
+        return [Failure("privateIpLists", reason)]
 
     def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
         """The primary address stays for the interface's life (CustomizeDiff)."""
@@ -71,7 +93,7 @@ class NetworkInterface(Ec2Resource):
         return changes
 
     def computed_on_update(self, old: dict[str, Any], inputs: dict[str, Any]) -> set[str]:
-        names = ("privateIps", "privateIpLists", "privateIpsCount")
+        names = ("privateIps", "privateIpLists", "privateIpsCount")  # follow one another
         touched = any(name in inputs and inputs[name] != old.get(name) for name in names)
         return {name for name in names if name not in inputs} if touched else set()
 
@@ -85,16 +107,11 @@ class NetworkInterface(Ec2Resource):
         )
         listed = "privateIpLists" if inputs.get("privateIpListEnabled") else "privateIps"
         addresses = inputs.get(listed) or []
-        count = inputs.get("privateIpsCount")
-        if not addresses and inputs.get("privateIp"):
-            addresses = [inputs["privateIp"]]
         if addresses:
             arguments["PrivateIpAddresses"] = [
                 {"PrivateIpAddress": address, "Primary": index == 0}
                 for index, address in enumerate(addresses)
             ]
-        elif count:
-            arguments["SecondaryPrivateIpAddressCount"] = count
         arguments["TagSpecifications"] = self.tag_specifications(work)
         answer = work.ec2.create_network_interface(**arguments)
         return answer["NetworkInterface"]["NetworkInterfaceId"]

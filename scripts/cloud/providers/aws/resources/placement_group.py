@@ -5,7 +5,8 @@ from typing import Any
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, dependency, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
-from cloud.providers.schema import INTEGER, Argument, Table
+from cloud.providers.schema import INTEGER, Argument, Failure, Table
+from cloud.providers.values import UNKNOWN
 
 _MISSING = ("InvalidPlacementGroup.Unknown",)
 _SECONDS = 5 * MINUTE
@@ -32,6 +33,15 @@ class PlacementGroup(Ec2Resource):
         outputs=("arn", "placementGroupId"),
         autoname="name",
     )
+
+    def validate(self, inputs: dict[str, Any]) -> list[Failure]:
+        """Each number belongs to one strategy (resourcePlacementGroupCustomizeDiff)."""
+        strategy = inputs["strategy"]
+        return [
+            Failure(name, f"{name} must not be set when strategy = {strategy!r}")
+            for name, wanted in (("partitionCount", "partition"), ("spreadLevel", "spread"))
+            if inputs.get(name) and strategy not in (wanted, UNKNOWN)
+        ]
 
     def make(self, work: Work) -> str:
         arguments = work.pick(

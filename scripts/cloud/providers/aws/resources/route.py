@@ -6,7 +6,7 @@ from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, dependency, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
 from cloud.providers.resource import ProviderError
-from cloud.providers.schema import LIST, Argument, Table
+from cloud.providers.schema import Argument, Table
 
 _MISSING = ("InvalidRouteTableID.NotFound",)
 _SECONDS = 5 * MINUTE
@@ -21,14 +21,13 @@ class RouteTable(Ec2Resource):
     kind = "route-table"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route_table.go",
-        # inline routes are not served: a route is a resource of its own here
         arguments=(
-            Argument("propagatingVgws", LIST, computed=True),
             REGION,
             TAGS,
             Argument("vpcId", required=True, replace=True),
         ),
-        outputs=("arn", "ownerId", "routes"),
+        outputs=("arn", "ownerId", "propagatingVgws", "routes"),
+        not_served=("propagatingVgws", "routes"),
     )
 
     def make(self, work: Work) -> str:
@@ -94,14 +93,14 @@ class Route(AwsResource):
         arguments=(
             *(Argument(name, replace=True) for name, _ in _DESTINATIONS),
             *(Argument(name, computed=name == "networkInterfaceId") for name, _ in _TARGETS),
-            Argument("odbNetworkArn"),
             REGION,
             Argument("routeTableId", required=True, replace=True),
         ),
         outputs=("instanceId", "instanceOwnerId", "origin", "state"),
+        not_served=("odbNetworkArn",),
         exactly_one=(
             tuple(name for name, _ in _DESTINATIONS),
-            (*(name for name, _ in _TARGETS), "odbNetworkArn"),
+            tuple(name for name, _ in _TARGETS),
         ),
     )
 
@@ -203,14 +202,10 @@ class RouteTableAssociation(AwsResource):
         arguments=(
             Argument("gatewayId", replace=True),
             REGION,
-            # official: ReplaceRouteTableAssociation, whose new id an update cannot carry back to
-            # the engine; here it is a replacement
-            Argument("routeTableId", required=True, replace=True),
+            Argument("routeTableId", required=True),
             Argument("subnetId", replace=True),
         ),
         exactly_one=(("gatewayId", "subnetId"),),
-        # a subnet has one association at most (pulumi-aws, provider/resources.go)
-        delete_before_replace=True,
     )
 
     def make(self, work: Work) -> str:
@@ -256,6 +251,18 @@ class RouteTableAssociation(AwsResource):
             "routeTableId": found["RouteTableId"],
             "subnetId": found.get("SubnetId", ""),
         }
+
+    def change(self, work: Work) -> None:
+        """In place, and the association gets a new id (resourceRouteTableAssociationUpdate)."""
+        if not work.changed("routeTableId"):
+            return
+        answer = ignoring(
+            ("InvalidAssociationID.NotFound",),
+            work.ec2.replace_route_table_association,
+            AssociationId=work.id,
+            RouteTableId=work.inputs["routeTableId"],
+        )
+        work.id = answer["NewAssociationId"] if answer else self.make(work)
 
     def destroy(self, work: Work) -> None:
         ignoring(

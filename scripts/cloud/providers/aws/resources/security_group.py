@@ -18,7 +18,6 @@ class SecurityGroup(Ec2Resource):
     kind = "security-group"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_security_group.go",
-        # inline ingress and egress are not served
         arguments=(
             Argument("description", default=_DEFAULT_DESCRIPTION, replace=True),
             Argument("name", replace=True, computed=True, conflicts=("namePrefix",)),
@@ -28,7 +27,8 @@ class SecurityGroup(Ec2Resource):
             TAGS,
             Argument("vpcId", replace=True, computed=True),
         ),
-        outputs=("arn", "egress", "ingress", "ownerId"),
+        outputs=("arn", "ownerId"),
+        not_served=("egress", "ingress"),
         autoname="name",
     )
 
@@ -47,8 +47,8 @@ class SecurityGroup(Ec2Resource):
     def settle(self, work: Work) -> None:
         """AWS allows everything outwards in a new group; the official plugin takes that rule
         away, so that only what the program says is open. Rules of the program's own come after
-        this resource, hence only a fresh group is touched."""
-        if work.old:
+        this resource, hence only a group that was not finished yet is touched."""
+        if not work.fresh:
             return
         found = self._find(work) or {}
         for rule in found.get("IpPermissionsEgress", []):

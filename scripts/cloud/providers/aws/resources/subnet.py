@@ -5,7 +5,7 @@ from typing import Any
 from cloud.providers.aws.ec2 import DELETE_SECONDS, MINUTE, Ec2Resource, dependency, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
-from cloud.providers.schema import BOOLEAN, INTEGER, Argument, Table
+from cloud.providers.schema import BOOLEAN, Argument, Table
 
 _MISSING = ("InvalidSubnetID.NotFound",)
 _ATTRIBUTES = (
@@ -28,27 +28,29 @@ class Subnet(Ec2Resource):
                 "availabilityZone", replace=True, computed=True, conflicts=("availabilityZoneId",)
             ),
             Argument("availabilityZoneId", replace=True, computed=True),
-            Argument("cidrBlock", replace=True, computed=True, conflicts=("ipv4NetmaskLength",)),
-            Argument("customerOwnedIpv4Pool"),
+            Argument("cidrBlock", replace=True, computed=True),
             Argument("enableDns64", BOOLEAN, default=False),
-            Argument("enableLniAtDeviceIndex", INTEGER),
             Argument("enableResourceNameDnsARecordOnLaunch", BOOLEAN, default=False),
             Argument("enableResourceNameDnsAaaaRecordOnLaunch", BOOLEAN, default=False),
-            Argument("ipv4IpamPoolId", replace=True),
-            Argument("ipv4NetmaskLength", INTEGER, replace=True),
-            Argument("ipv6CidrBlock", computed=True),
-            Argument("ipv6IpamPoolId", replace=True),
-            Argument("ipv6Native", BOOLEAN, default=False, replace=True),
-            Argument("ipv6NetmaskLength", INTEGER, replace=True),
-            Argument("mapCustomerOwnedIpOnLaunch", BOOLEAN),
             Argument("mapPublicIpOnLaunch", BOOLEAN, default=False),
-            Argument("outpostArn", replace=True),
             Argument("privateDnsHostnameTypeOnLaunch", computed=True),
             REGION,
             TAGS,
             Argument("vpcId", required=True, replace=True),
         ),
         outputs=("arn", "ipv6CidrBlockAssociationId", "ownerId"),
+        not_served=(
+            "customerOwnedIpv4Pool",
+            "enableLniAtDeviceIndex",
+            "ipv4IpamPoolId",
+            "ipv4NetmaskLength",
+            "ipv6CidrBlock",
+            "ipv6IpamPoolId",
+            "ipv6Native",
+            "ipv6NetmaskLength",
+            "mapCustomerOwnedIpOnLaunch",
+            "outpostArn",
+        ),
     )
 
     def make(self, work: Work) -> str:
@@ -56,13 +58,6 @@ class Subnet(Ec2Resource):
             AvailabilityZone="availabilityZone",
             AvailabilityZoneId="availabilityZoneId",
             CidrBlock="cidrBlock",
-            Ipv4IpamPoolId="ipv4IpamPoolId",
-            Ipv4NetmaskLength="ipv4NetmaskLength",
-            Ipv6CidrBlock="ipv6CidrBlock",
-            Ipv6IpamPoolId="ipv6IpamPoolId",
-            Ipv6NetmaskLength="ipv6NetmaskLength",
-            Ipv6Native="ipv6Native",
-            OutpostArn="outpostArn",
             VpcId="vpcId",
         )
         arguments["TagSpecifications"] = self.tag_specifications(work)
@@ -111,7 +106,6 @@ class Subnet(Ec2Resource):
             "cidrBlock": found["CidrBlock"],
             "vpcId": found["VpcId"],
             "ownerId": found.get("OwnerId") or work.session.account,
-            "ipv6Native": found.get("Ipv6Native", False),
             "ipv6CidrBlockAssociationId": "",
             "tags": unpair(found.get("Tags")),
             **self._attributes(found),

@@ -12,7 +12,9 @@ from cloud.providers.aws.ec2 import (
 )
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
-from cloud.providers.schema import BOOLEAN, INTEGER, Argument, Table
+from cloud.providers.difference import Changes
+from cloud.providers.resource import Call
+from cloud.providers.schema import BOOLEAN, Argument, Table
 
 _MISSING = ("InvalidVpcID.NotFound",)
 _ATTRIBUTES = (
@@ -28,19 +30,12 @@ class Vpc(Ec2Resource):
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_.go",
         arguments=(
-            Argument("assignGeneratedIpv6CidrBlock", BOOLEAN, conflicts=("ipv6CidrBlock",)),
-            Argument("cidrBlock", replace=True, computed=True, conflicts=("ipv4NetmaskLength",)),
+            Argument("cidrBlock", replace=True, computed=True),
             Argument("enableDnsHostnames", BOOLEAN, computed=True),
             Argument("enableDnsSupport", BOOLEAN, default=True),
             Argument("enableNetworkAddressUsageMetrics", BOOLEAN, computed=True),
-            # default to dedicated replaces; dedicated to default does not (CustomizeDiff)
-            Argument("instanceTenancy", default="default", replace=True),
-            Argument("ipv4IpamPoolId", replace=True),
-            Argument("ipv4NetmaskLength", INTEGER, replace=True),
-            Argument("ipv6CidrBlock", computed=True),
-            Argument("ipv6CidrBlockNetworkBorderGroup", computed=True),
-            Argument("ipv6IpamPoolId"),
-            Argument("ipv6NetmaskLength", INTEGER),
+            # replaces on the way to dedicated only, see diff
+            Argument("instanceTenancy", default="default", choices=("default", "dedicated")),
             REGION,
             TAGS,
         ),
@@ -54,19 +49,29 @@ class Vpc(Ec2Resource):
             "mainRouteTableId",
             "ownerId",
         ),
+        not_served=(
+            "assignGeneratedIpv6CidrBlock",
+            "ipv4IpamPoolId",
+            "ipv4NetmaskLength",
+            "ipv6CidrBlock",
+            "ipv6CidrBlockNetworkBorderGroup",
+            "ipv6IpamPoolId",
+            "ipv6NetmaskLength",
+        ),
     )
+
+    def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
+        """A VPC can give up dedicated tenancy and not take it on (resourceVPCCustomizeDiff)."""
+        changes = super().diff(state, inputs, call)
+        name = "instanceTenancy"
+        if name in changes and inputs.get(name, "default") != "default":
+            changes[name] = (changes[name][0], True)
+        return changes
 
     def make(self, work: Work) -> str:
         arguments = work.pick(
             CidrBlock="cidrBlock",
             InstanceTenancy="instanceTenancy",
-            Ipv4IpamPoolId="ipv4IpamPoolId",
-            Ipv4NetmaskLength="ipv4NetmaskLength",
-            Ipv6CidrBlock="ipv6CidrBlock",
-            Ipv6IpamPoolId="ipv6IpamPoolId",
-            Ipv6NetmaskLength="ipv6NetmaskLength",
-            Ipv6CidrBlockNetworkBorderGroup="ipv6CidrBlockNetworkBorderGroup",
-            AmazonProvidedIpv6CidrBlock="assignGeneratedIpv6CidrBlock",
         )
         arguments["TagSpecifications"] = self.tag_specifications(work)
         return work.ec2.create_vpc(**arguments)["Vpc"]["VpcId"]
@@ -80,6 +85,10 @@ class Vpc(Ec2Resource):
         self.change(work)
 
     def change(self, work: Work) -> None:
+        if work.old and work.old.get("instanceTenancy") != work.inputs.get(
+            "instanceTenancy", "default"
+        ):
+            work.ec2.modify_vpc_tenancy(VpcId=work.id, InstanceTenancy="default")
         current = self._attributes(work)
         for name, key in _ATTRIBUTES:
             wanted = work.inputs.get(name, self.table.by_name[name].default)
