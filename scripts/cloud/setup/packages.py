@@ -30,8 +30,10 @@ MIRRORED = (
     "mydumper",
     "mariadb-client-core",
     "s3cmd",
+    "sysbench",
 )
 """What hosts install from the mirror; it holds them with all that they depend on.
 
-The node tool asks for all but s3cmd, with which the tests try what a node's role may do.
+The node tool asks for all but s3cmd, with which the tests try what a node's role may do, and
+sysbench, with which the bench loads the ring.
 """
