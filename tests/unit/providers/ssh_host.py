@@ -29,7 +29,10 @@ class _Server(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def check_channel_direct_tcpip_request(
-        self, chanid: int, origin: tuple[str, int], destination: tuple[str, int]
+        self,
+        chanid: int,
+        origin: tuple[str, int],  # noqa: ARG002
+        destination: tuple[str, int],
     ) -> int:
         self.host.forwarded.append(destination)
         if self.host.forwards_refused >= len(self.host.forwarded):

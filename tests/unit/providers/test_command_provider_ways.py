@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -39,17 +40,17 @@ def proxy(tmp_path: Path) -> Iterator[SshHost]:
 
 
 @pytest.fixture
-def agent(tmp_path: Path, host: SshHost) -> Iterator[str]:
+def agent(tmp_path: Path, host: SshHost) -> Iterator[str]:  # noqa: ARG001 (writes the key)
     """A real ssh-agent that holds the client's key."""
     path = str(tmp_path / "agent")
     process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
     key = tmp_path / "client.key"
     key.chmod(0o600)
     environment = {**os.environ, "SSH_AUTH_SOCK": path}
-    for _ in range(200):
-        if os.path.exists(path):
-            break
-        process.poll()
+    started = time.monotonic()
+    while not os.path.exists(path):
+        assert time.monotonic() - started < 10, "ssh-agent did not start"
+        time.sleep(0.01)
     subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True, timeout=10)
     yield path
     process.terminate()
@@ -88,9 +89,9 @@ def test_a_proxy_is_the_way_to_the_host(remote: Engine, host: SshHost, proxy: Ss
 
 def test_host_and_proxy_are_each_verified(remote: Engine, host: SshHost, proxy: SshHost) -> None:
     wrong = proxy.connection(hostKey=host.public_key, dialErrorLimit=0)
-    with pytest.raises(ProviderError, match="^proxy: .*host key mismatch"):
+    with pytest.raises(ProviderError, match=r"^proxy: .*host key mismatch"):
         run(remote, host.connection(proxy=wrong))
-    with pytest.raises(ProviderError, match="^proxy: .*host key mismatch"):
+    with pytest.raises(ProviderError, match=r"^proxy: .*host key mismatch"):
         run(
             remote,
             host.connection(hostKey=proxy.public_key, dialErrorLimit=0, proxy=proxy.connection()),

@@ -54,18 +54,20 @@ def dial(connection: dict[str, Any], call: Call) -> Any:
     To a host behind a proxy: first the proxy, then from there, each with attempts of its own."""
     import paramiko
 
-    key = _private_key(paramiko, connection)
+    keys = _keys(paramiko, connection)
     limit = connection.get("dialErrorLimit", DIAL_ERROR_LIMIT)
     proxy = connection.get("proxy")
     if not proxy:
-        return _retried("Dial", limit, call, lambda: _direct(paramiko, connection, key))
-    proxy_key = _private_key(paramiko, proxy)
+        return _retried("Dial", limit, call, lambda: _direct(paramiko, connection, keys))
     proxy_limit = proxy.get("dialErrorLimit", DIAL_ERROR_LIMIT)
     try:
-        via = _retried("Dial proxy", proxy_limit, call, lambda: _direct(paramiko, proxy, proxy_key))
+        proxy_keys = _keys(paramiko, proxy)
+        via = _retried(
+            "Dial proxy", proxy_limit, call, lambda: _direct(paramiko, proxy, proxy_keys)
+        )
         try:
             return _retried(
-                "Dial from proxy", limit, call, lambda: _through(paramiko, via, connection, key)
+                "Dial from proxy", limit, call, lambda: _through(paramiko, via, connection, keys)
             )
         except BaseException:
             via.close()
@@ -90,7 +92,7 @@ def _retried(what: str, limit: int, call: Call, attempt: Callable[[], Any]) -> A
         pause = min(pause * _FACTOR, _LONGEST_PAUSE)
 
 
-def _direct(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
+def _direct(paramiko: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
     host, port, seconds = _target(connection)
     try:
         sock = socket.create_connection((host, port), timeout=seconds)
@@ -98,16 +100,16 @@ def _direct(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     except OSError as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
-    return _connected(paramiko, sock, connection, key)
+    return _connected(paramiko, sock, connection, keys)
 
 
-def _through(paramiko: Any, via: Any, connection: dict[str, Any], key: Any) -> Any:
+def _through(paramiko: Any, via: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
     host, port, seconds = _target(connection)
     try:
         sock = via.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
-    transport = _connected(paramiko, sock, connection, key)
+    transport = _connected(paramiko, sock, connection, keys)
     transport.mysql_ring_proxy = via  # the way there, closed with the connection
     return transport
 
@@ -124,11 +126,11 @@ def _target(connection: dict[str, Any]) -> tuple[str, int, float | None]:
     return connection["host"], int(connection.get("port", _SSH_PORT)), seconds
 
 
-def _connected(paramiko: Any, sock: Any, connection: dict[str, Any], key: Any) -> Any:
+def _connected(paramiko: Any, sock: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
     transport = paramiko.Transport(sock)
     seconds = connection.get("perDialTimeout", PER_DIAL_SECONDS) or None
     try:
-        _handshake(paramiko, transport, connection, key, seconds)
+        _handshake(paramiko, transport, connection, keys, seconds)
     except (OSError, EOFError, paramiko.SSHException) as error:
         transport.close()
         raise DialError(f"ssh: handshake failed: {_reason(error)}") from None
@@ -139,7 +141,11 @@ def _connected(paramiko: Any, sock: Any, connection: dict[str, Any], key: Any) -
 
 
 def _handshake(
-    paramiko: Any, transport: Any, connection: dict[str, Any], key: Any, seconds: float | None
+    paramiko: Any,
+    transport: Any,
+    connection: dict[str, Any],
+    keys: list[Any],
+    seconds: float | None,
 ) -> None:
     transport.banner_timeout = transport.handshake_timeout = seconds or 3600
     transport.auth_timeout = seconds or 3600
@@ -149,7 +155,7 @@ def _handshake(
     _check_host_key(transport, connection.get("hostKey"))
     user = connection.get("user", "root")
     tried = []
-    for method, attempt in _methods(paramiko, transport, connection, key, user):
+    for method, attempt in _methods(transport, connection, keys, user):
         tried.append(method)
         try:
             attempt()
@@ -166,9 +172,10 @@ def _handshake(
     )
 
 
-def _methods(paramiko: Any, transport: Any, connection: dict[str, Any], key: Any, user: str) -> Any:
-    if key is not None:
-        yield "publickey", lambda: transport.auth_publickey(user, key)
+def _methods(transport: Any, connection: dict[str, Any], keys: list[Any], user: str) -> Any:
+    own = 1 if connection.get("privateKey") is not None else 0
+    for one in keys[:own]:
+        yield "publickey", lambda one=one: transport.auth_publickey(user, one)
     if connection.get("password") is not None:
         password = connection["password"]
         yield "password", lambda: transport.auth_password(user, password, fallback=False)
@@ -178,10 +185,16 @@ def _methods(paramiko: Any, transport: Any, connection: dict[str, Any], key: Any
                 user, lambda _title, _text, prompts: [password for _ in prompts]
             ),
         )
+    for one in keys[own:]:
+        yield "publickey", lambda one=one: transport.auth_publickey(user, one)
+
+
+def _keys(paramiko: Any, connection: dict[str, Any]) -> list[Any]:
+    """The key given and those of the agent. An agent that is named, by the connection or by the
+    environment, and not there is an error at once, with a key beside it too."""
+    given = _private_key(paramiko, connection)
     path = connection.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK")
-    if path:
-        for one in _agent_keys(paramiko, path):
-            yield "publickey", lambda one=one: transport.auth_publickey(user, one)
+    return [*([given] if given is not None else []), *(_agent_keys(paramiko, path) if path else [])]
 
 
 def _agent_keys(paramiko: Any, path: str) -> list[Any]:
@@ -190,7 +203,7 @@ def _agent_keys(paramiko: Any, path: str) -> list[Any]:
     try:
         sock.connect(path)
     except OSError as error:
-        raise DialError(f"dial unix {path}: {_reason(error)}") from None
+        raise ProviderError(f"dial unix {path}: {_reason(error)}") from None
     agent = paramiko.agent.AgentSSH()
     agent._connect(sock)
     return list(agent.get_keys())
