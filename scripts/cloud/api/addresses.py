@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import cache
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
+from moto.ec2.models.subnets import Subnet
 
 from cloud.api.patching import replace
 from cloud.network.names import PUBLIC_NETWORK
@@ -87,13 +89,19 @@ def _create_interface(
     return _moto_create(self, subnet, private_ip_address, private_ip_addresses, *args, **kwargs)
 
 
+def _choose_address(self: Any, instance: Any) -> str:
+    """The address of an interface that RunInstances makes: one that no interface has.
+
+    moto keeps the addresses of interfaces that were deleted, and forgets those of others.
+    """
+    address = _free_private_address(self.ec2_backend, self)
+    self.del_subnet_ip(address)
+    return self.request_ip(address, instance)
+
+
 def _delete_interface(self: Any, eni_id: str) -> None:
-    """Delete an interface that is free; a public address of it can be associated again."""
-    eni = self.get_network_interface(eni_id)
-    if eni.attachment_id is not None:
-        raise EC2ClientError(
-            "InvalidParameterValue", f"Network interface '{eni_id}' is currently in use."
-        )
+    """Delete an interface; a public address of it can be associated again."""
+    self.get_network_interface(eni_id)
     for address in self.addresses:
         if address.eni is not None and address.eni.id == eni_id:
             self.disassociate_address(association_id=address.association_id)
@@ -117,8 +125,10 @@ def _automatic_address(self: Any) -> None:
         self.public_ip = free_public_address()
 
 
+@cache
 def install() -> None:
     """Put these functions in the place of moto's."""
+    replace(Subnet, get_available_subnet_ip=_choose_address)
     replace(
         ElasticAddress,
         instance_id=property(_instance_id),

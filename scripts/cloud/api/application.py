@@ -12,7 +12,8 @@ from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from cloud.api import addresses, buckets, instances, placement, seed, tags
+from cloud import refusals
+from cloud.api import addresses, instances, placement, seed, tags
 from cloud.api.snapshot import Snapshot, take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
 
@@ -21,21 +22,17 @@ log = logging.getLogger("cloud.api")
 READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
 FORM = "application/x-www-form-urlencoded"
 
-_installed = threading.Lock()
-_done = False
+_installing = threading.Lock()
 
 
 def install() -> None:
     """Extend moto, once in a process."""
-    global _done
-    with _installed:
-        if not _done:
-            seed.install()
-            instances.install()
-            addresses.install()
-            placement.install()
-            buckets.install()
-            _done = True
+    with _installing:
+        seed.install()
+        instances.install()
+        addresses.install()
+        placement.install()
+        refusals.install()
 
 
 class Api:

@@ -6,6 +6,7 @@ reconciler sets the final one when the host is there or gone (`settle`).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -15,6 +16,7 @@ from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
 
 from cloud.api.patching import replace
+from cloud.refusals import lookup
 
 CODES = {
     "pending": 0,
@@ -157,22 +159,9 @@ def _validate_mapping(device_mapping: dict[str, Any]) -> None:
 
 
 def _request(self: Any) -> Any:
-    """RunInstances: the same client token gets the same instances, protection is remembered."""
-    token = self._get_param("ClientToken")
-    if token:
-        for reservation in self.ec2_backend.reservations.values():
-            if any(
-                instance.client_token == token and instance.state != "terminated"
-                for instance in reservation.instances
-            ):
-                return ActionResult(reservation)
-    before = set(self.ec2_backend.reservations)
-    result = _moto_request(self)
-    protected = str(self._get_param("DisableApiTermination") or False).lower() == "true"
-    for reservation_id in set(self.ec2_backend.reservations) - before:
-        for instance in self.ec2_backend.reservations[reservation_id].instances:
-            instance.disable_api_termination = protected
-    return result
+    """RunInstances: the same client token gets the same instances."""
+    before = lookup.launched_with(self.ec2_backend, self._get_param("ClientToken"))
+    return ActionResult(before) if before is not None else _moto_request(self)
 
 
 def _detach(self: Any, attachment_id: str) -> None:
@@ -227,6 +216,7 @@ def _private_dns_name(self: Any) -> str:
     return f"{name}.{self.region_name}.compute.internal"
 
 
+@cache
 def install() -> None:
     """Put these methods in the place of moto's."""
     replace(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -141,6 +142,7 @@ def _describe(self: Any) -> ActionResult:
     return ActionResult({"PlacementGroups": [group.answer() for group in found]})
 
 
+@cache
 def install() -> None:
     """Add the three calls, and placement by group to RunInstances."""
     EC2_RESOURCE_TO_PREFIX["placement-group"] = PREFIX

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ def images() -> list[dict[str, Any]]:
     return json.loads(IMAGES.read_text())
 
 
+@cache
 def install() -> None:
     """Let every region know these images, and the parameters that lead to them."""
     # moto reads the path when it is imported and again for each region.

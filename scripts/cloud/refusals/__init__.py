@@ -6,22 +6,19 @@ is a function in the module of its noun; docs/aws-refusals.md lists them.
 
 from __future__ import annotations
 
-import threading
-
-_lock = threading.Lock()
-_installed = False
+from functools import cache
 
 
+@cache
 def install() -> None:
     """Refuse what AWS refuses, from now on; a second call changes nothing."""
-    global _installed
     from cloud.refusals import (
         address,  # noqa: F401 (importing a module registers its rules)
         bucket,
         gateway,  # noqa: F401
         guard,
         instance,  # noqa: F401
-        network_interface,
+        network_interface,  # noqa: F401
         placement_group,  # noqa: F401
         role,  # noqa: F401
         subnet,  # noqa: F401
@@ -29,20 +26,5 @@ def install() -> None:
         vpc,  # noqa: F401
     )
 
-    with _lock:
-        if not _installed:
-            guard.install()
-            network_interface.install()
-            bucket.install()
-            _installed = True
-
-
-def uninstall() -> None:
-    """Give moto back as it was (for tests beside these)."""
-    global _installed
-    from cloud.refusals import guard
-
-    with _lock:
-        if _installed:
-            guard.restore()
-            _installed = False
+    guard.install()
+    bucket.install()

@@ -18,8 +18,9 @@ from moto.s3.models import FakeBucket, s3_backends
 from moto.s3.responses import S3Response
 from moto.utilities.utils import get_partition
 
+from cloud.api.patching import replace
 from cloud.refusals import conditions, policy
-from cloud.refusals.guard import check, refuses, replace
+from cloud.refusals.guard import check, refuses
 from cloud.refusals.iam import Refused, access_key, authorise
 from cloud.refusals.s3_request import Request
 
@@ -290,6 +291,9 @@ def _permission(_self: Any, _action: str, resource: str) -> PermissionResult:
 
 
 def install() -> None:
-    replace(S3Response, "_bucket_response", _guarded(S3Response._bucket_response, False))
-    replace(S3Response, "_key_response", _guarded(S3Response._key_response, True))
-    replace(FakeBucket, "get_permission", _permission)
+    replace(
+        S3Response,
+        _bucket_response=_guarded(S3Response._bucket_response, False),
+        _key_response=_guarded(S3Response._key_response, True),
+    )
+    replace(FakeBucket, get_permission=_permission)

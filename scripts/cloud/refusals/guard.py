@@ -16,6 +16,8 @@ from moto.ec2.responses import EC2Response
 from moto.iam.exceptions import IAMException
 from moto.iam.responses import IamResponse
 
+from cloud.api.patching import replace
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -42,6 +44,7 @@ def _flat(text: str) -> str:
 
 
 RULES: list[Rule] = []
+REPEATED: dict[tuple[str, str], Callable[[Any], bool]] = {}
 SURROUNDINGS: dict[tuple[str, str], list[Callable[[Any], AbstractContextManager[None]]]] = {}
 
 
@@ -62,6 +65,16 @@ def surrounds(service: str, action: str) -> Callable[[Any], Any]:
     def register(context: Function) -> Function:
         SURROUNDINGS.setdefault((service, action), []).append(context)
         return context
+
+    return register
+
+
+def answers_again(service: str, action: str) -> Callable[[Any], Any]:
+    """Register a function that says whether a call repeats one that was carried out."""
+
+    def register(repeats: Function) -> Function:
+        REPEATED[service, action] = repeats
+        return repeats
 
     return register
 
@@ -94,13 +107,18 @@ def check(service: str, action: str, call: Any) -> None:
             rule.check(call)
 
 
+def _repeats(service: str, action: str, call: Any) -> bool:
+    repeats = REPEATED.get((service, action))
+    return repeats is not None and repeats(call)
+
+
 def _guarded(service: str, kind: type[Any], backend: str) -> Callable[[Any], Any]:
     carry_out = kind.call_action
 
     def call_action(self: Any) -> Any:
         action = self._get_action()
         call = Call(getattr(self, backend), self._get_param)
-        if str(call.get("DryRun", "")).lower() == "true":
+        if str(call.get("DryRun", "")).lower() == "true" or _repeats(service, action, call):
             return carry_out(self)
         try:
             check(service, action, call)
@@ -116,26 +134,7 @@ def _guarded(service: str, kind: type[Any], backend: str) -> Callable[[Any], Any
     return call_action
 
 
-_REPLACED: list[tuple[type[Any], str, Any]] = []
-_INHERITED = object()
-
-
-def replace(owner: type[Any], name: str, replacement: Any) -> None:
-    """Put something in the place of an attribute of a moto class, until `restore`."""
-    _REPLACED.append((owner, name, owner.__dict__.get(name, _INHERITED)))
-    setattr(owner, name, replacement)
-
-
 def install() -> None:
-    replace(EC2Response, "call_action", _guarded("ec2", EC2Response, "ec2_backend"))
-    replace(IamResponse, "call_action", _guarded("iam", IamResponse, "backend"))
-
-
-def restore() -> None:
-    """Give moto's classes back what was there before."""
-    while _REPLACED:
-        owner, name, before = _REPLACED.pop()
-        if before is _INHERITED:
-            delattr(owner, name)
-        else:
-            setattr(owner, name, before)
+    """Ask the rules before EC2 and IAM; once in a process."""
+    replace(EC2Response, call_action=_guarded("ec2", EC2Response, "ec2_backend"))
+    replace(IamResponse, call_action=_guarded("iam", IamResponse, "backend"))

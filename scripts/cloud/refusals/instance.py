@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cloud.refusals import lookup
-from cloud.refusals.guard import Call, refuse, refuses, surrounds
+from cloud.refusals.guard import Call, answers_again, refuse, refuses, surrounds
 from cloud.refusals.network_interface import refuse_address, wanted_addresses
 from cloud.refusals.security_group import refuse_unknown
 
@@ -43,6 +43,15 @@ def _placements(call: Call) -> list[tuple[Any, list[str], list[str]]]:
             subnet = call.backend.get_subnet(each["SubnetId"])
             found.append((subnet, each.get("Groups") or [], wanted_addresses(each.get)))
     return found
+
+
+@answers_again("ec2", "RunInstances")
+def launched_before(call: Call) -> bool:
+    """The client token is that of an earlier launch, whose answer is given again.
+
+    Source: AWSEC2 API Reference, RunInstances (ClientToken) and "Ensuring idempotency".
+    """
+    return lookup.launched_with(call.backend, call.get("ClientToken")) is not None
 
 
 @refuses("ec2", "RunInstances", code="InvalidParameterCombination")

@@ -78,6 +78,23 @@ def gateway_of(backend: Any, vpc_id: str) -> Any | None:
     )
 
 
+def launched_with(backend: Any, token: str | None) -> Any | None:
+    """The reservation that an earlier RunInstances with this client token made."""
+    if not token:
+        return None
+    return next(
+        (
+            reservation
+            for reservation in backend.reservations.values()
+            if any(
+                instance.client_token == token and instance.state not in GONE
+                for instance in reservation.instances
+            )
+        ),
+        None,
+    )
+
+
 def network(text: str) -> ipaddress.IPv4Network | None:
     """An IPv4 network in its canonical form (AWS clears the host bits), or None."""
     try:

@@ -5,18 +5,12 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ec2.models.subnets import Subnet
-
 from cloud.refusals import lookup
-from cloud.refusals.guard import Call, refuse, refuses, replace
+from cloud.refusals.guard import Call, refuse, refuses
 from cloud.refusals.security_group import refuse_foreign
 
 RESERVED_AT_START = 4
 """AWS keeps the first four addresses and the last one: VPC User Guide, subnet-sizing."""
-
-_choose_address = Subnet.get_available_subnet_ip
-_delete = NetworkInterface.delete
 
 
 def refuse_address(backend: Any, subnet: Any, address: str) -> None:
@@ -176,22 +170,3 @@ def interface_is_in_use(call: Call) -> None:
     eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
     if lookup.holder(eni) is not None:
         refuse("InvalidParameterValue", f"Network interface '{eni.id}' is currently in use.")
-
-
-def _choose_free_address(self: Any, instance: Any) -> str:
-    """moto forgets the addresses of interfaces that no RunInstances made."""
-    taken = lookup.taken(self.ec2_backend, self.id)
-    while (address := _choose_address(self, instance)) in taken:
-        pass
-    return address
-
-
-def _delete_once(self: Any) -> None:
-    """An instance may be terminated twice; its interfaces went the first time."""
-    if self.id in self.ec2_backend.enis:
-        _delete(self)
-
-
-def install() -> None:
-    replace(Subnet, "get_available_subnet_ip", _choose_free_address)
-    replace(NetworkInterface, "delete", _delete_once)

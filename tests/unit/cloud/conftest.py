@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import io
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,6 +93,34 @@ def cloud(tmp_path: Path) -> Iterator[Cloud]:
 @pytest.fixture
 def ec2(cloud: Cloud) -> Any:
     return cloud.client("ec2")
+
+
+TRUST = json.dumps(
+    {
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ec2.amazonaws.com"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    }
+)
+"""The trust policy of a role for instances."""
+
+
+@pytest.fixture
+def make_profile(cloud: Cloud) -> Callable[[str], None]:
+    """Makes a role, and an instance profile of the same name that holds it."""
+
+    def make(name: str) -> None:
+        iam = cloud.client("iam")
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)
+        iam.create_instance_profile(InstanceProfileName=name)
+        iam.add_role_to_instance_profile(InstanceProfileName=name, RoleName=name)
+
+    return make
 
 
 class Network:

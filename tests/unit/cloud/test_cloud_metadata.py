@@ -103,16 +103,10 @@ def test_strangers_and_forwarders_are_refused() -> None:
 
 
 def test_an_instance_reads_about_itself(
-    cloud: Any, ec2: Any, network: Any, make_network: Any
+    ec2: Any, network: Any, make_network: Any, make_profile: Any
 ) -> None:
     network.route_out()
-    cloud.client("iam").create_role(
-        RoleName="node-1", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"})
-    )
-    cloud.client("iam").create_instance_profile(InstanceProfileName="node-1")
-    cloud.client("iam").add_role_to_instance_profile(
-        InstanceProfileName="node-1", RoleName="node-1"
-    )
+    make_profile("node-1")
     key = (Path(__file__).with_name("operator.pub")).read_text()
     ec2.import_key_pair(KeyName="operator", PublicKeyMaterial=key.encode())
     interface = network.interface("192.168.100.10")
@@ -170,11 +164,8 @@ def test_an_address_is_looked_up_in_its_own_vpc(cloud: Any, network: Any) -> Non
     del cloud
 
 
-def test_credentials_are_renewed_before_they_end(cloud: Any, network: Any) -> None:
-    iam = cloud.client("iam")
-    iam.create_role(RoleName="r", AssumeRolePolicyDocument='{"Version":"2012-10-17"}')
-    iam.create_instance_profile(InstanceProfileName="r")
-    iam.add_role_to_instance_profile(InstanceProfileName="r", RoleName="r")
+def test_credentials_are_renewed_before_they_end(network: Any, make_profile: Any) -> None:
+    make_profile("r")
     network.run(network.interface("192.168.100.10"), IamInstanceProfile={"Name": "r"})
     now = [datetime.datetime.now(datetime.UTC)]
     directory = Directory(now=lambda: now[0])

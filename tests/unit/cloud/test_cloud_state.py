@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,12 @@ from moto.core.base_backend import BackendDict
 pytestmark = pytest.mark.unit
 
 
-def fill(cloud: Any, network: Any) -> dict[str, str]:
+def fill(cloud: Any, network: Any, make_profile: Any) -> dict[str, str]:
     """One of everything that must be found again."""
-    ec2, iam, s3 = (cloud.client(service) for service in ("ec2", "iam", "s3"))
+    ec2, s3 = cloud.client("ec2"), cloud.client("s3")
     network.route_out()
     ec2.create_placement_group(GroupName="ring", Strategy="spread")
-    iam.create_role(RoleName="node", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17"}))
-    iam.create_instance_profile(InstanceProfileName="node")
-    iam.add_role_to_instance_profile(InstanceProfileName="node", RoleName="node")
+    make_profile("node")
     interface = network.interface("192.168.100.10", [network.group()])
     address = ec2.allocate_address(Domain="vpc")
     ec2.associate_address(AllocationId=address["AllocationId"], NetworkInterfaceId=interface)
@@ -40,9 +37,9 @@ def fill(cloud: Any, network: Any) -> dict[str, str]:
 
 
 def test_everything_is_found_again_after_a_restart(
-    cloud: Any, network: Any, tmp_path: Path
+    cloud: Any, network: Any, make_profile: Any, tmp_path: Path
 ) -> None:
-    made = fill(cloud, network)
+    made = fill(cloud, network, make_profile)
     before = cloud.api.snapshot()
     BackendDict.reset()
     cloud.api = Api(Store(tmp_path / "state"), lambda: None)
@@ -64,9 +61,9 @@ def test_everything_is_found_again_after_a_restart(
 
 
 def test_what_is_made_after_a_restart_has_identifiers_of_its_own(
-    cloud: Any, network: Any, tmp_path: Path
+    cloud: Any, network: Any, make_profile: Any, tmp_path: Path
 ) -> None:
-    made = fill(cloud, network)
+    made = fill(cloud, network, make_profile)
     BackendDict.reset()
     cloud.api = Api(Store(tmp_path / "state"), lambda: None)
     cloud.web.application = cloud.api

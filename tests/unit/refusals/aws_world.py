@@ -69,7 +69,7 @@ class World:
         self.settle()
 
     def settle(self) -> None:
-        """Where the stand-in's API is loaded too, an instance ends only when its host is gone."""
+        """An instance ends only when its host is gone, and here are no hosts."""
         from cloud.api import instances
         from moto.ec2.models import ec2_backends
 

@@ -1,43 +1,26 @@
-"""moto's API in this process with the refusals in front of it, and clients of it.
+"""The stand-in's API in this process, the refusals in front of it, and clients of it.
 
 Nothing here reaches a network: boto3's requests are answered in the process.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from aws_world import REGION, World
-from cloud import refusals
-from cloud.api import seed
+from cloud.api import application
 from moto import mock_aws
-from moto.ec2.models import amis
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_image() -> Iterator[None]:
-    """moto's own images are a thousand, made anew for each test: the stand-in's one will do."""
-    images = Path(seed.__file__).with_name("images.json")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("MOTO_AMIS_PATH", str(images))
-        patch.setattr(amis, "AMIS", json.loads(images.read_text()))
-        yield
 
 
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
-    refusals.install()
-    try:
-        with mock_aws():
-            yield
-    finally:
-        refusals.uninstall()
+    application.install()
+    with mock_aws():
+        yield
 
 
 @cache

@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, ZONE, World
-from cloud import refusals
+from cloud.api import application
 from moto.ec2.responses import EC2Response
 from moto.s3.responses import S3Response
 
@@ -139,12 +139,11 @@ def test_a_bucket_of_us_east_1_may_be_made_twice() -> None:
         there.create_bucket(Bucket="ring-logs")
 
 
-def test_installing_twice_is_installing_once_and_can_be_undone() -> None:
-    before = (EC2Response.call_action, S3Response._bucket_response)
-    refusals.install()
-    assert (EC2Response.call_action, S3Response._bucket_response) == before
-    refusals.uninstall()
-    assert "call_action" not in EC2Response.__dict__
-    assert S3Response._bucket_response is not before[1]
-    refusals.install()
-    assert "call_action" in EC2Response.__dict__
+def test_installing_twice_is_installing_once() -> None:
+    before = (EC2Response.call_action, S3Response._bucket_response, EC2Response.run_instances)
+    application.install()
+    assert before == (
+        EC2Response.call_action,
+        S3Response._bucket_response,
+        EC2Response.run_instances,
+    )

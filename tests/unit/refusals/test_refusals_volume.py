@@ -4,9 +4,6 @@ from typing import Any
 
 import pytest
 from aws_world import OTHER_ZONE, ZONE, World, refused
-from cloud.api import placement
-from moto.ec2.models import EC2Backend
-from moto.ec2.responses import EC2Response
 
 pytestmark = pytest.mark.refusals
 
@@ -55,13 +52,7 @@ def test_an_occupied_device_name_is_refused(ec2: Any, world: World) -> None:
     attach(ec2, second, instance, "/dev/sdg")
 
 
-def test_a_placement_group_in_use_stays(
-    ec2: Any, world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if not hasattr(EC2Response, "create_placement_group"):
-        for owner, name in ((EC2Response, "run_instances"), (EC2Backend, "do_resources_exist")):
-            monkeypatch.setattr(owner, name, getattr(owner, name))
-        placement.install()
+def test_a_placement_group_in_use_stays(ec2: Any, world: World) -> None:
     ec2.create_placement_group(GroupName="ring", Strategy="spread")
     instance = world.instance(SubnetId=world.subnet(), Placement={"GroupName": "ring"})
     with refused("InvalidPlacementGroup.InUse", "ring"):
