@@ -12,6 +12,7 @@ from cloud.providers.schema import INTEGER, NUMBER, OBJECT, Argument
 DIAL_ERROR_LIMIT = 10
 PER_DIAL_SECONDS = 15
 _SSH_PORT = 22
+_KEEPALIVE_SECONDS, _KEEPALIVE_PROBES = 15, 9  # Go's and Linux's defaults
 # The pauses between dials in Pulumi's retry package: 0.1 s, half as long again each time, 5 s
 # at most.
 _FIRST_PAUSE, _FACTOR, _LONGEST_PAUSE = 0.1, 1.5, 5.0
@@ -98,6 +99,12 @@ def _direct(paramiko: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
         sock = socket.create_connection((host, port), timeout=seconds)
         # small messages, each answered: Nagle's algorithm costs 40 ms at every step
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # as Go's dialer does (net.Dialer.KeepAlive): a command that prints nothing for long must
+        # not wait for a host that is gone
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, _KEEPALIVE_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, _KEEPALIVE_SECONDS)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
     except OSError as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
     return _connected(paramiko, sock, connection, keys)
