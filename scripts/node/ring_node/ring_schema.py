@@ -7,6 +7,9 @@ source     never replicated: which incarnation of the peer this server's slave r
 
 Every row exists before replication starts and none is ever added by replication, so no
 server can lack the row that an event of the other one updates.
+
+The rows are read past the query cache: a SELECT that runs while the slave applies a row can leave
+the old row in the cache, and it stays there until the table changes again.
 """
 
 from __future__ import annotations
@@ -61,21 +64,21 @@ TABLES = (
     " AND table_name IN ('heartbeat', 'probe', 'origin', 'source')"
 )
 ADD_BEAT = "INSERT INTO mysql_ring.heartbeat (server_id) VALUES (%s)"
-BEATS = "SELECT server_id FROM mysql_ring.heartbeat"
+BEATS = "SELECT SQL_NO_CACHE server_id FROM mysql_ring.heartbeat"
 BEAT = "UPDATE mysql_ring.heartbeat SET beat = UTC_TIMESTAMP(6) WHERE server_id = %s"
 AGE = (
-    "SELECT TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age"
+    "SELECT SQL_NO_CACHE TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age"
     " FROM mysql_ring.heartbeat WHERE server_id = %s"
 )
 ADD_PROBE = "INSERT INTO mysql_ring.probe (writer, written_on) VALUES (%s, %s)"
-PROBES = "SELECT writer, written_on FROM mysql_ring.probe"
+PROBES = "SELECT SQL_NO_CACHE writer, written_on FROM mysql_ring.probe"
 PROBE = "UPDATE mysql_ring.probe SET token = %s WHERE writer = %s AND written_on = %s"
-PROBED = "SELECT token FROM mysql_ring.probe WHERE writer = %s AND written_on = %s"
-READ_ORIGIN = "SELECT * FROM mysql_ring.origin WHERE id = 1"
+PROBED = "SELECT SQL_NO_CACHE token FROM mysql_ring.probe WHERE writer = %s AND written_on = %s"
+READ_ORIGIN = "SELECT SQL_NO_CACHE * FROM mysql_ring.origin WHERE id = 1"
 WRITE_ORIGIN = (
     "REPLACE INTO mysql_ring.origin VALUES (1, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
 )
-READ_SOURCE = "SELECT * FROM mysql_ring.source WHERE id = 1"
+READ_SOURCE = "SELECT SQL_NO_CACHE * FROM mysql_ring.source WHERE id = 1"
 WRITE_SOURCE = "REPLACE INTO mysql_ring.source VALUES (1, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
 # Anything that holds, or makes, data of a user. Databases without any of it do not count.
 CONTENT = (
