@@ -47,6 +47,9 @@ class Provider:
     def warm(self) -> None:
         """Runs once the engine knows the port: what takes long and is needed later."""
 
+    def changing(self) -> None:
+        """Runs before each change that is no preview."""
+
     def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
         raise NotImplementedError
 
@@ -162,6 +165,7 @@ class Server(provider_grpc.ResourceProviderServicer):
             if request.preview:
                 state = resource.preview(None, inputs, call)
                 return provider_pb2.CreateResponse(id="", properties=encode_map(state))
+            self._provider.changing()
             resource_id, state = resource.create(inputs, call)
             return provider_pb2.CreateResponse(id=resource_id, properties=encode_map(state))
 
@@ -187,12 +191,14 @@ class Server(provider_grpc.ResourceProviderServicer):
             if request.preview:
                 state = resource.preview(olds, news, call)
             else:
+                self._provider.changing()
                 state = resource.update(request.id, olds, news, call)
             return provider_pb2.UpdateResponse(properties=encode_map(state))
 
     def Delete(self, request: Any, context: Any) -> Any:
         with _errors(context):
             resource = self._provider.resource(request.urn)
+            self._provider.changing()
             resource.delete(request.id, decode_map(request.properties), self._call(request))
             return _empty()
 

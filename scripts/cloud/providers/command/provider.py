@@ -18,17 +18,20 @@ class CommandProvider(Provider):
 
     def __init__(self) -> None:
         super().__init__()
+        self._loading = False
         self.resources = {
             one.token: one for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
         }
 
-    def warm(self) -> None:
-        """Imports the SSH client while the engine is busy with the program."""
+    def changing(self) -> None:
+        """Imports the SSH client beside the first change; a preview never needs it."""
 
         def load() -> None:
             import paramiko  # noqa: F401
 
-        threading.Thread(target=load, daemon=True).start()
+        if not self._loading:
+            self._loading = True
+            threading.Thread(target=load, daemon=True).start()
 
     def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
         return [
