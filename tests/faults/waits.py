@@ -22,7 +22,11 @@ T = TypeVar("T")
 
 
 def within(
-    seconds: float, what: str, read: Callable[[], T], holds: Callable[[T], bool] = bool
+    seconds: float,
+    what: str,
+    read: Callable[[], T],
+    holds: Callable[[T], bool] = bool,
+    pause: float = 0.1,
 ) -> tuple[T, float]:
     """Read until it holds: the value, and how long it took.
 
@@ -42,4 +46,4 @@ def within(
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds * PATIENCE:g} s; last: {last!r}")
-        time.sleep(0.1)
+        time.sleep(pause)

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from cloud.cli import daemon, interrupt, stack, table
+from cloud.cli import daemon, interrupt, pending, stack, table
 from cloud.cli.lock import held
 from cloud.cli.nodes import Nodes
 from cloud.cli.timings import Timings
@@ -27,6 +27,7 @@ def up(lab: Lab, out: Console, err: Console) -> None:
             kinds = plugins.install(lab)
             stack.prepare(lab)
             stack.clear_stale_lock(lab, err.print)
+            pending.settle(lab, lambda text: err.print(text, markup=False))
         for name, kind in kinds.items():
             if kind == "official":
                 err.print(f"the official {name} plugin is installed: it is used", markup=False)

@@ -1,0 +1,238 @@
+"""What an update that was killed has left between the cloud and the state.
+
+Pulumi writes down that it is about to create a resource, and after the answer that it has. Killed
+in between, it does not know the resource: the next update would make a second one, and where the
+first holds a fixed address or its parent's only place, AWS refuses. Pulumi leaves the decision to
+a person (`pulumi refresh`, interactively). The lab looks the resources up by their tags or their
+place, takes those that exist into the state, and drops the other notes: what Pulumi's own question
+asks for, answered by the API.
+"""
+
+import json
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import yaml
+
+from cloud.cli.errors import LabError
+from cloud.cli.surroundings import argv_in_world, environment
+from cloud.lab import STACK, Lab
+
+SECONDS = 120
+GONE = ("terminated", "shutting-down")
+
+Ask = Callable[..., Any]
+
+
+def settle(lab: Lab, say: Callable[[str], None]) -> None:
+    """See what became of each operation that a killed update had begun, and say so in the state."""
+    if not lab.stack_file.exists() or not _operations(_kept(lab)):
+        return
+    document = json.loads(_pulumi(lab, "stack", "export"))
+    deployment = document["deployment"]
+    adopted, dropped = resolve(deployment, lambda *words: _aws(lab, *words))
+    for urn, identifier in adopted.items():
+        say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
+    for urn in dropped:
+        say(f"forget that a killed update was creating {_name(urn)}")
+    if adopted or dropped:
+        _pulumi(lab, "stack", "import", stdin=json.dumps(document))
+    there = {each["urn"] for each in deployment["resources"]}
+    unsure = sorted({*adopted, *(there & set(_urns(_operations(deployment))))})
+    for urn in unsure:
+        if urn not in adopted:
+            say(f"look what became of {_name(urn)}, which a killed update was at")
+    if unsure:
+        targets = [word for urn in unsure for word in ("--target", urn)]
+        _pulumi(lab, "refresh", "--yes", "--skip-preview", "--non-interactive", *targets)
+
+
+def _kept(lab: Lab) -> dict[str, Any]:
+    return json.loads(lab.stack_file.read_text()).get("checkpoint", {}).get("latest") or {}
+
+
+def _operations(deployment: dict[str, Any]) -> list[dict[str, Any]]:
+    return deployment.get("pending_operations") or []
+
+
+def _urns(operations: list[dict[str, Any]]) -> list[str]:
+    return [each["resource"]["urn"] for each in operations]
+
+
+def _creating(deployment: dict[str, Any]) -> list[dict[str, Any]]:
+    return [each for each in _operations(deployment) if each["type"] == "creating"]
+
+
+def resolve(deployment: dict[str, Any], ask: Ask) -> tuple[dict[str, str], list[str]]:
+    """Change a deployment in place: the identifiers taken in, by URN, and the URNs forgotten."""
+    resources: list[dict[str, Any]] = deployment["resources"]
+    known = {each["urn"] for each in resources}
+    identifiers = {each.get("id") for each in resources}
+    adopted: dict[str, str] = {}
+    dropped: list[str] = []
+    for operation in _creating(deployment):
+        resource = operation["resource"]
+        urn = resource["urn"]
+        found = [] if urn in known else find(resource, ask)
+        fresh = [each for each in found if each not in identifiers]
+        if fresh:
+            resource["id"] = adopted[urn] = fresh[0]
+            resource.setdefault("outputs", {})
+            resources.append(resource)
+            known.add(urn)
+            identifiers.add(fresh[0])
+        else:
+            dropped.append(urn)
+    deployment["pending_operations"] = [
+        each for each in _operations(deployment) if each["type"] != "creating"
+    ]
+    return adopted, dropped
+
+
+def find(resource: dict[str, Any], ask: Ask) -> list[str]:
+    """Identifiers of what the API has under a resource's tags or in its place."""
+    kind, inputs = resource["type"], resource.get("inputs") or {}
+    if kind in _TAGGED:
+        command, path = _TAGGED[kind]
+        wanted = dict(inputs.get("tags") or {})
+        if not wanted:
+            return []
+        filters = [f"Name=tag:{key},Values={value}" for key, value in sorted(wanted.items())]
+        answer = ask("ec2", command, "--filters", *filters)
+        return _walk(answer, path.split("."))
+    if kind in _PLACED:
+        return _PLACED[kind](inputs, ask)
+    return []
+
+
+def _walk(value: Any, path: list[str]) -> list[str]:
+    """The values at a path through nested objects and lists; what is gone is left out."""
+    if isinstance(value, list):
+        return [found for each in value for found in _walk(each, path)]
+    if not path:
+        return [value]
+    if not isinstance(value, dict) or path[0] not in value:
+        return []
+    state = value.get("State")
+    if isinstance(state, dict) and state.get("Name") in GONE:
+        return []
+    return _walk(value[path[0]], path[1:])
+
+
+_TAGGED = {
+    "aws:ec2/eip:Eip": ("describe-addresses", "Addresses.AllocationId"),
+    "aws:ec2/instance:Instance": ("describe-instances", "Reservations.Instances.InstanceId"),
+    "aws:ec2/internetGateway:InternetGateway": (
+        "describe-internet-gateways",
+        "InternetGateways.InternetGatewayId",
+    ),
+    "aws:ec2/keyPair:KeyPair": ("describe-key-pairs", "KeyPairs.KeyName"),
+    "aws:ec2/networkInterface:NetworkInterface": (
+        "describe-network-interfaces",
+        "NetworkInterfaces.NetworkInterfaceId",
+    ),
+    "aws:ec2/placementGroup:PlacementGroup": (
+        "describe-placement-groups",
+        "PlacementGroups.GroupName",
+    ),
+    "aws:ec2/routeTable:RouteTable": ("describe-route-tables", "RouteTables.RouteTableId"),
+    "aws:ec2/securityGroup:SecurityGroup": ("describe-security-groups", "SecurityGroups.GroupId"),
+    "aws:ec2/subnet:Subnet": ("describe-subnets", "Subnets.SubnetId"),
+    "aws:ec2/vpc:Vpc": ("describe-vpcs", "Vpcs.VpcId"),
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
+        "describe-security-group-rules",
+        "SecurityGroupRules.SecurityGroupRuleId",
+    ),
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
+        "describe-security-group-rules",
+        "SecurityGroupRules.SecurityGroupRuleId",
+    ),
+}
+"""The command that lists a kind of resource by its tags, and where the identifiers are."""
+
+
+def _route(inputs: dict[str, Any], ask: Ask) -> list[str]:
+    table, network = inputs["routeTableId"], inputs.get("destinationCidrBlock")
+    answer = ask("ec2", "describe-route-tables", "--route-table-ids", table)
+    there = _walk(answer, ["RouteTables", "Routes", "DestinationCidrBlock"])
+    return [f"{table}_{network}"] if network in there else []
+
+
+def _table_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
+    table, subnet = inputs["routeTableId"], inputs.get("subnetId")
+    answer = ask("ec2", "describe-route-tables", "--route-table-ids", table)
+    there = _walk(answer, ["RouteTables", "Associations", "SubnetId"])
+    return [f"{subnet}/{table}"] if subnet in there else []
+
+
+def _attachment(inputs: dict[str, Any], ask: Ask) -> list[str]:
+    interface = inputs["networkInterfaceId"]
+    answer = ask("ec2", "describe-network-interfaces", "--network-interface-ids", interface)
+    return _walk(answer, ["NetworkInterfaces", "Attachment", "AttachmentId"])
+
+
+def _address_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
+    answer = ask("ec2", "describe-addresses", "--allocation-ids", inputs["allocationId"])
+    return _walk(answer, ["Addresses", "AssociationId"])
+
+
+def _listed(service: str, command: str, path: str, name: str) -> Callable[..., list[str]]:
+    def look(inputs: dict[str, Any], ask: Ask) -> list[str]:
+        names = _walk(ask(service, command), path.split("."))
+        return [inputs[name]] if inputs.get(name) in names else []
+
+    return look
+
+
+_PLACED: dict[str, Callable[..., list[str]]] = {
+    "aws:ec2/eipAssociation:EipAssociation": _address_association,
+    "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment": _attachment,
+    "aws:ec2/route:Route": _route,
+    "aws:ec2/routeTableAssociation:RouteTableAssociation": _table_association,
+    "aws:iam/instanceProfile:InstanceProfile": _listed(
+        "iam", "list-instance-profiles", "InstanceProfiles.InstanceProfileName", "name"
+    ),
+    "aws:iam/role:Role": _listed("iam", "list-roles", "Roles.RoleName", "name"),
+    "aws:s3/bucket:Bucket": _listed("s3api", "list-buckets", "Buckets.Name", "bucket"),
+}
+"""What carries no tags, or has a name of its own: where it would have to be."""
+
+
+def _name(urn: str) -> str:
+    return urn.rsplit("::", 1)[1]
+
+
+def _aws(lab: Lab, *words: str) -> Any:
+    settings = yaml.safe_load(lab.settings.read_text())["config"]
+    surroundings = {
+        **environment(lab),
+        "AWS_DEFAULT_REGION": str(settings["aws:region"]),
+        "AWS_ACCESS_KEY_ID": str(settings["aws:accessKey"]),
+        "AWS_SECRET_ACCESS_KEY": str(settings["aws:secretKey"]),
+    }
+    text = _run(lab, ["aws", *words, "--output", "json"], surroundings)
+    return json.loads(text) if text.strip() else {}
+
+
+def _pulumi(lab: Lab, *words: str, stdin: str = "") -> str:
+    return _run(lab, ["pulumi", *words], environment(lab), stdin)
+
+
+def _run(lab: Lab, argv: list[str], surroundings: dict[str, str], stdin: str = "") -> str:
+    done = subprocess.run(
+        argv_in_world(lab, argv),
+        env=surroundings,
+        cwd=lab.checkout,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+    )
+    if done.returncode != 0:
+        raise LabError(
+            f"`{' '.join(argv[:3])}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}\n"
+            f"expected the stack {STACK} to be freed of what an interrupted update left; run "
+            "`scripts/lab pulumi refresh` and answer its questions, then `scripts/lab up`"
+        )
+    return done.stdout
