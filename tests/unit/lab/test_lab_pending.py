@@ -1,0 +1,135 @@
+"""What a killed update was creating is found by its tags or its place, and taken in once."""
+
+from typing import Any
+
+import pytest
+from cloud.cli.pending import find, resolve
+
+pytestmark = pytest.mark.unit
+
+STACK = "urn:pulumi:lab::mysql-ring::"
+TAGS = {"Name": "mysql-ring-lab-a", "Project": "mysql-ring"}
+
+
+def resource(kind: str, name: str, **inputs: Any) -> dict[str, Any]:
+    return {"urn": f"{STACK}{kind}::{name}", "type": kind, "custom": True, "inputs": inputs}
+
+
+def table(**parts: Any) -> dict[str, Any]:
+    return {"RouteTables": [parts]}
+
+
+def interface(**parts: Any) -> dict[str, Any]:
+    return {"NetworkInterfaces": [parts]}
+
+
+def creating(one: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "creating", "resource": one}
+
+
+class Api:
+    """Answers of the API by command, and what it was asked."""
+
+    def __init__(self, **answers: Any) -> None:
+        self.answers = {name.replace("_", "-"): value for name, value in answers.items()}
+        self.asked: list[tuple[str, ...]] = []
+
+    def __call__(self, *words: str) -> Any:
+        self.asked.append(words)
+        return self.answers[words[1]]
+
+
+def test_a_vpc_with_the_tags_is_taken_in() -> None:
+    vpc = resource("aws:ec2/vpc:Vpc", "a", cidrBlock="10.0.0.0/24", tags=TAGS)
+    deployment = {"resources": [], "pending_operations": [creating(vpc)]}
+    api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}]})
+    assert resolve(deployment, api) == ({vpc["urn"]: "vpc-1"}, [])
+    assert deployment["pending_operations"] == []
+    assert [(one["urn"], one["id"]) for one in deployment["resources"]] == [(vpc["urn"], "vpc-1")]
+    assert "Name=tag:Name,Values=mysql-ring-lab-a" in api.asked[0]
+
+
+def test_what_does_not_exist_is_forgotten() -> None:
+    vpc = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS)
+    deployment = {"resources": [], "pending_operations": [creating(vpc)]}
+    assert resolve(deployment, Api(describe_vpcs={"Vpcs": []})) == ({}, [vpc["urn"]])
+    assert deployment == {"resources": [], "pending_operations": []}
+
+
+def test_a_resource_of_the_state_is_not_taken_in_again() -> None:
+    old = resource("aws:ec2/vpc:Vpc", "old", tags=TAGS) | {"id": "vpc-1"}
+    new = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS)
+    deployment = {"resources": [old], "pending_operations": [creating(new), creating(old)]}
+    api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
+    assert resolve(deployment, api) == ({new["urn"]: "vpc-2"}, [old["urn"]])
+    assert [one["id"] for one in deployment["resources"]] == ["vpc-1", "vpc-2"]
+
+
+def test_a_step_is_forgotten_without_asking() -> None:
+    step = resource("command:remote:Command", "node-1-seed", create="x")
+    deployment = {"resources": [], "pending_operations": [creating(step)]}
+    assert resolve(deployment, Api()) == ({}, [step["urn"]])
+
+
+def test_other_operations_stay_for_the_refresh() -> None:
+    one = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS) | {"id": "vpc-1"}
+    deleting = {"type": "deleting", "resource": one}
+    deployment = {"resources": [one], "pending_operations": [deleting]}
+    assert resolve(deployment, Api()) == ({}, [])
+    assert deployment["pending_operations"] == [deleting]
+
+
+def test_a_terminated_instance_is_not_found() -> None:
+    def instance(identifier: str, state: str) -> dict[str, Any]:
+        return {"InstanceId": identifier, "State": {"Name": state}}
+
+    listed = [instance("i-1", "terminated"), instance("i-2", "pending")]
+    api = Api(describe_instances={"Reservations": [{"Instances": listed}]})
+    assert find(resource("aws:ec2/instance:Instance", "a", tags=TAGS), api) == ["i-2"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "answers", "found"),
+    [
+        (
+            "aws:ec2/route:Route",
+            {"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0"},
+            {"describe_route_tables": table(Routes=[{"DestinationCidrBlock": "0.0.0.0/0"}])},
+            ["rtb-1_0.0.0.0/0"],
+        ),
+        (
+            "aws:ec2/routeTableAssociation:RouteTableAssociation",
+            {"routeTableId": "rtb-1", "subnetId": "subnet-1"},
+            {"describe_route_tables": table(Associations=[{"SubnetId": "subnet-1"}])},
+            ["subnet-1/rtb-1"],
+        ),
+        (
+            "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",
+            {"networkInterfaceId": "eni-1"},
+            {"describe_network_interfaces": interface(Attachment={"AttachmentId": "at-1"})},
+            ["at-1"],
+        ),
+        (
+            "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",
+            {"networkInterfaceId": "eni-1"},
+            {"describe_network_interfaces": interface(Status="available")},
+            [],
+        ),
+        (
+            "aws:ec2/eipAssociation:EipAssociation",
+            {"allocationId": "eipalloc-1"},
+            {"describe_addresses": {"Addresses": [{"AssociationId": "eipassoc-1"}]}},
+            ["eipassoc-1"],
+        ),
+        (
+            "aws:s3/bucket:Bucket",
+            {"bucket": "store-1"},
+            {"list_buckets": {"Buckets": [{"Name": "other"}, {"Name": "store-1"}]}},
+            ["store-1"],
+        ),
+    ],
+)
+def test_what_has_no_tags_is_found_in_its_place(
+    kind: str, inputs: dict[str, Any], answers: dict[str, Any], found: list[str]
+) -> None:
+    assert find(resource(kind, "a", **inputs), Api(**answers)) == found
