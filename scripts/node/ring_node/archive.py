@@ -20,8 +20,8 @@ from .waiting import Deadline
 
 FETCH_SECONDS = 900.0
 UNPACK_SECONDS = 300.0
-SILENCE_SECONDS = 30.0  # longest wait for the next bytes
-ATTEMPTS = 4
+SILENCE_SECONDS = 20.0  # longest wait for the next bytes
+ATTEMPTS = 3
 PAUSE_SECONDS = 3.0
 CHUNK = 1 << 20
 SPACE_BYTES = 3 << 30  # 5.6.51 unpacks to 1.9 GB, besides its 330 MB archive

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import documents, files, paths, ring_files, ring_restart, service
-from .documents import Keys
+from .documents import Keys, Node
 from .errors import NodeError, refused, wrong_input
 from .report import Report
 
@@ -20,7 +20,7 @@ def run(document: Any) -> Report:
     report = Report("tls")
     keys = documents.keys(document)
     node = ring_files.node()
-    check(keys, [node.client_address, node.replication_address] if node else [])
+    check(keys, node)
     wanted = {
         paths.CA: (_lines(keys.ca), 0o644),
         paths.CERTIFICATE: (_lines(keys.certificate), 0o644),
@@ -54,10 +54,11 @@ def run(document: Any) -> Report:
     return report
 
 
-def check(keys: Keys, addresses: list[str]) -> None:
+def check(keys: Keys, node: Node | None) -> None:
     """Refuses what would make 5.6 start with have_ssl=DISABLED, or the peer hang up."""
     if not keys.key.lstrip().startswith(PKCS1):
         raise wrong_input("the key is not an RSA key in PKCS#1 form", f"a file with {PKCS1}")
+    subject = ""
     with tempfile.TemporaryDirectory() as folder:
         chain, key = Path(folder, "chain"), Path(folder, "key")
         chain.write_bytes(_lines(keys.certificate))
@@ -70,19 +71,26 @@ def check(keys: Keys, addresses: list[str]) -> None:
             client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             client.set_ciphers(CIPHERS)
             client.load_verify_locations(cadata=keys.ca)
-            for address in addresses:
-                _shake_hands(server, client, address)
+            if node is not None:
+                _shake_hands(server, client, node.client_address)
+                subject = _shake_hands(server, client, node.replication_address)
         except (ssl.SSLError, ValueError) as error:
             raise _unusable(error) from None
+    if node is not None and subject != node.replication_address:
+        raise wrong_input(
+            f"the certificate's common name is {subject!r}",
+            f"{node.replication_address}: a slave of MySQL 5.6 compares nothing else",
+        )
 
 
-def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, address: str) -> None:
-    """A TLS handshake in memory: the client trusts the CA and asks for that address."""
+def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, address: str) -> str:
+    """A TLS handshake in memory: the client trusts the CA and asks for that address.
+
+    Answers the common name in the certificate.
+    """
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    ends = [
-        client.wrap_bio(to_client, to_server, server_hostname=address),
-        server.wrap_bio(to_server, to_client, server_side=True),
-    ]
+    visitor = client.wrap_bio(to_client, to_server, server_hostname=address)
+    ends = [visitor, server.wrap_bio(to_server, to_client, server_side=True)]
     while ends:
         for end in list(ends):
             try:
@@ -90,6 +98,9 @@ def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, address: str) -
             except ssl.SSLWantReadError:
                 continue
             ends.remove(end)
+    shown = visitor.getpeercert() or {}
+    names = (pair for part in shown.get("subject", ()) for pair in part)
+    return next((value for key, value in names if key == "commonName"), "")
 
 
 def _speaks_tls() -> None:
