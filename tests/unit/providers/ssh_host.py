@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -30,16 +29,14 @@ class _Server(paramiko.ServerInterface):
 
     def check_channel_direct_tcpip_request(
         self,
-        chanid: int,
+        chanid: int,  # noqa: ARG002
         origin: tuple[str, int],  # noqa: ARG002
         destination: tuple[str, int],
     ) -> int:
         self.host.forwarded.append(destination)
         if self.host.forwards_refused >= len(self.host.forwarded):
             return OPEN_FAILED_CONNECT_FAILED
-        threading.Thread(
-            target=_forward, args=(self.host, chanid, destination), daemon=True
-        ).start()
+        threading.Thread(target=_forward, args=(self.host, destination), daemon=True).start()
         return OPEN_SUCCEEDED
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
@@ -80,15 +77,10 @@ class _Server(paramiko.ServerInterface):
         channel.close()
 
 
-def _forward(host: "SshHost", chanid: int, destination: tuple[str, int]) -> None:
+def _forward(host: "SshHost", destination: tuple[str, int]) -> None:
     """Carries bytes between the client's channel and the destination, both ways."""
     sock = socket.create_connection(destination)
-    channel = next(
-        found
-        for _ in iter(lambda: time.sleep(0.01), 1)
-        for transport in host.transports
-        if (found := transport._channels.get(chanid)) is not None
-    )
+    channel = host.transports[-1].accept(10)
 
     def carry(source: Any, target: Any) -> None:
         while data := source.recv(65536):
