@@ -36,12 +36,13 @@ def namespaces_of(lab_id: str) -> list[str]:
 
 def pids_in_namespaces_of(lab_id: str) -> list[int]:
     """Processes on the hosts and of the lab's services."""
-    found = []
-    for line in namespaces_of(lab_id):
-        asked = ["ip", "netns", "pids", line.split()[0]]
-        listed = subprocess.run(asked, capture_output=True, text=True, check=True)
-        found += [int(pid) for pid in listed.stdout.split()]
-    return found
+    return [pid for line in namespaces_of(lab_id) for pid in pids_in(line.split()[0])]
+
+
+def pids_in(namespace: str) -> list[int]:
+    asked = ["ip", "netns", "pids", namespace]
+    listed = subprocess.run(asked, capture_output=True, text=True, check=True)
+    return [int(pid) for pid in listed.stdout.split()]
 
 
 def mounts_of(lab: Lab) -> list[str]:
@@ -107,7 +108,10 @@ def test_up_after_the_machine_was_switched_off_brings_the_data_back(lab_to_break
     before = lab.outputs()["nodes"]
 
     ready = json.loads((lab.folder / "cloud" / "ready").read_text())
+    hosts = [f"mr{lab.id()}-{node['instance_id'][-8:]}" for node in before.values()]
+    assert all(pids_in(host) for host in hosts)
     os.kill(ready["pid"], signal.SIGKILL)
+    eventually(lambda: [*map(pids_in, hosts)], lambda pids: not any(pids), "hosts end with it", 10)
     for pid in [*processes_of(lab), *pids_in_namespaces_of(lab.id())]:
         try:
             os.kill(pid, signal.SIGKILL)

@@ -95,21 +95,19 @@ class Machine:
         if self.process is None:
             return
         groups.thaw(self.group)
+        nspawn, init = self.processes()
         if what == "shutdown":
-            self.process.send_signal(signal.SIGTERM)
-        elif (init := self.init()) is not None:
+            if nspawn is None or init is None:
+                self.kill()  # nothing is there yet that would listen
+            else:
+                os.kill(nspawn, signal.SIGTERM)
+        elif init is not None:
             os.kill(init, signal.SIGINT)
 
-    def init(self) -> int | None:
-        """Process of the host's systemd, as the machine numbers it."""
-        if self.process is None:
-            return None
-        try:
-            text = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
-        except OSError:
-            return None
-        children = text.split()
-        return int(children[0]) if children else None
+    def processes(self) -> tuple[int | None, int | None]:
+        """Those of systemd-nspawn and of the host's systemd, as the machine numbers them."""
+        nspawn = _child(self.process.pid) if self.process is not None else None
+        return nspawn, _child(nspawn) if nspawn is not None else None
 
     def kill(self) -> None:
         groups.end(self.group)
@@ -125,3 +123,11 @@ class Machine:
     def remove(self) -> None:
         """Remove the host's disk."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _child(pid: int) -> int | None:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return None
+    return int(children[0]) if children else None
