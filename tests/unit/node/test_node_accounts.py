@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from ring_node import documents, grants
+from ring_node.errors import NodeError
 from ring_node.grants import Account, Rights
 
 pytestmark = pytest.mark.unit
@@ -101,3 +102,36 @@ def test_the_rings_accounts_work_from_the_peer_only_and_over_tls() -> None:
 def test_an_underscore_in_a_database_name_is_no_pattern() -> None:
     wanted = grants.wanted(documents.accounts(document()), {x: x for x in "abcd"})
     assert list(wanted[Account("app", "192.168.100.%")].places) == ["`my\\_app`.*"]
+
+
+def in_two(**changes: Any) -> dict[str, Any]:
+    """A document with one user in two databases, as two entries."""
+    first = document()["users"][0]
+    second = {**first, "database": "reports", "privileges": "SELECT", **changes}
+    return document(databases=["my_app", "reports"], users=[first, second])
+
+
+def test_a_user_of_two_databases_is_one_account_with_both_rights() -> None:
+    wanted = grants.wanted(documents.accounts(in_two()), {x: x for x in "abcd"})
+    assert wanted[Account("app", "192.168.100.%")].places == {
+        "`my\\_app`.*": frozenset({"ALL PRIVILEGES"}),
+        "`reports`.*": frozenset({"SELECT"}),
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"password": "e"}, "two passwords or TLS requirements"),
+        ({"require_ssl": True}, "two passwords or TLS requirements"),
+        ({"database": "my_app"}, "users are"),
+    ],
+    ids=["two passwords", "tls once", "one database twice"],
+)
+def test_two_entries_of_a_user_that_contradict_each_other_are_refused(
+    changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(NodeError) as caught:
+        documents.accounts(in_two(**changes))
+    assert said in caught.value.found
+    assert "'e'" not in caught.value.render()

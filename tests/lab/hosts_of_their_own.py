@@ -1,0 +1,108 @@
+"""A host that is no node of the ring: made by the API, for what a node must not be tried on."""
+
+import contextlib
+import json
+import shlex
+import subprocess
+import tarfile
+from collections.abc import Iterator
+from io import BytesIO
+from typing import Any
+
+from cloud.world import command
+from labs import ROOT, Lab, eventually
+
+SSH_SECONDS = 90
+
+
+class Host:
+    """A host with the node tool unpacked in its login's home, and nothing else done to it."""
+
+    def __init__(self, lab: Lab, public_address: str) -> None:
+        self.lab, self.address = lab, public_address
+
+    def run(
+        self, words: str, stdin: bytes | str = b"", timeout: float = SSH_SECONDS
+    ) -> subprocess.CompletedProcess[str]:
+        argv = [
+            "ssh", "-q", "-i", str(self.lab.folder / "ssh" / "key"),
+            "-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null",
+            "-o", "ConnectTimeout=3", f"admin@{self.address}", words,
+        ]  # fmt: skip
+        done = subprocess.run(
+            command(self.lab.folder, argv),
+            input=stdin.encode() if isinstance(stdin, str) else stdin,
+            capture_output=True,
+            timeout=timeout,
+            check=False,
+        )
+        return subprocess.CompletedProcess(
+            words, done.returncode, done.stdout.decode(), done.stderr.decode()
+        )
+
+    def root(self, words: str) -> str:
+        """Run as root by a shell; an assertion when it fails."""
+        done = self.run(f"sudo sh -c {shlex.quote(words)}")
+        assert done.returncode == 0, f"{words}: {done.returncode}: {done.stderr}"
+        return done.stdout
+
+    def verb(self, verb: str, document: Any) -> subprocess.CompletedProcess[str]:
+        words = f"sudo python3 tool/ring-node {verb}"
+        return self.run(words, json.dumps(document), timeout=300)
+
+
+@contextlib.contextmanager
+def host(lab: Lab) -> Iterator[Host]:
+    node = lab.aws("ec2", "describe-instances", "--instance-ids", _node_id(lab))
+    model = node["Reservations"][0]["Instances"][0]
+    first = min(model["NetworkInterfaces"], key=lambda found: found["Attachment"]["DeviceIndex"])
+    interface = {
+        "DeviceIndex": 0,
+        "SubnetId": first["SubnetId"],
+        "Groups": [group["GroupId"] for group in first["Groups"]],
+        "AssociatePublicIpAddress": True,
+    }
+    key = lab.aws("ec2", "describe-key-pairs")["KeyPairs"][0]["KeyName"]
+    made = lab.aws(
+        "ec2", "run-instances", "--image-id", model["ImageId"], "--instance-type", "t3.small",
+        "--key-name", key, "--network-interfaces", json.dumps([interface]),
+    )  # fmt: skip
+    instance = made["Instances"][0]["InstanceId"]
+    try:
+        yield _with_tool(lab, instance)
+    finally:
+        lab.aws("ec2", "terminate-instances", "--instance-ids", instance)
+        eventually(
+            lambda: _described(lab, instance)["State"]["Name"],
+            lambda state: state == "terminated",
+            f"{instance} terminated",
+            seconds=60,
+        )
+
+
+def _with_tool(lab: Lab, instance: str) -> Host:
+    found = Host(lab, _described(lab, instance)["PublicIpAddress"])
+    eventually(
+        lambda: found.run("cloud-init status --wait").returncode,
+        lambda status: status == 0,
+        f"{found.address} booted",
+        seconds=SSH_SECONDS,
+    )
+    packed = BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add(
+            ROOT / "scripts" / "node",
+            "tool",
+            filter=lambda entry: None if "__pycache__" in entry.name else entry,
+        )
+    assert found.run("tar -x", packed.getvalue()).returncode == 0
+    return found
+
+
+def _node_id(lab: Lab) -> str:
+    return lab.outputs()["nodes"]["node-1"]["instance_id"]
+
+
+def _described(lab: Lab, instance: str) -> dict[str, Any]:
+    answer = lab.aws("ec2", "describe-instances", "--instance-ids", instance)
+    return answer["Reservations"][0]["Instances"][0]

@@ -1,0 +1,265 @@
+"""What a host can have wrong: the step says what and what to do, and what runs is left alone."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+from archives import AARCH64, Shelf, packed, program, shelf
+from hosts_of_their_own import Host, host
+from labs import ROOT, Lab, eventually
+
+pytestmark = pytest.mark.lab
+
+INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
+RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
+CONFIG = "/etc/mysql/conf.d/mysqld.cnf"
+VERSION_57 = "mysqld  Ver 5.7.44 for linux-glibc2.12 on x86_64 (MySQL Community Server (GPL))\n"
+VERSION_56 = VERSION_57.replace("5.7.44", "5.6.51")
+# What a failing step must leave as it was: the server's process, and the files.
+UNTOUCHED = (
+    "systemctl show --property=MainPID,ActiveEnterTimestampMonotonic mysql;"
+    " readlink -f /opt/mysql/current; ls -A /opt/mysql; ls -A /var/lib | grep mysql;"
+    f" sudo sha256sum {CONFIG} /etc/mysql/ssl/*; sudo ls -A {CONFIG.rpartition('/')[0]}"
+    " /etc/mysql/ssl /etc/mysql-ring; ls /run/mysql-ring*"
+)
+WATCHED = """\
+look() {{ {look}; }
+before=$(look 2>&1); {verb}; code=$?; after=$(look 2>&1)
+[ "$before" = "$after" ] || printf 'was\\n%s\\nis\\n%s\\n' "$before" "$after" >&2
+exit $code
+""".replace("{{", "{")
+NODE = "node-2"
+ARCHIVES = {
+    "not an archive": (b"<html>moved</html>", HOST, "to be a tar archive"),
+    "without a server": (packed({"mysql/README": b"x"}), REFUSED, "no bin/mysqld in mysql"),
+    "a script": (packed({"mysql/bin/mysqld": b"#!/bin/sh\n"}), REFUSED, "not an ELF program"),
+    "MySQL 5.7": (
+        packed({"mysql/bin/mysqld": program(VERSION_57)}),
+        REFUSED,
+        "mysqld --version says: mysqld  Ver 5.7.44",
+    ),
+    "another architecture": (
+        packed({"mysql/bin/mysqld": program(VERSION_56, AARCH64)}),
+        REFUSED,
+        "bin/mysqld is made for aarch64",
+    ),
+    "two things at the top": (
+        packed({"a/bin/mysqld": program(VERSION_56), "b": b""}),
+        REFUSED,
+        "2 entries at the top of the archive",
+    ),
+}
+Error = dict[str, str]
+
+
+def archive_settings() -> dict[str, str]:
+    config = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
+    return {
+        "url": config["mysql-ring:mysqlArchiveUrl"],
+        "checksum": config["mysql-ring:mysqlArchiveChecksum"],
+    }
+
+
+def fails(lab: Lab, verb: str, document: str, expect: int, *, restarts: bool = False) -> Error:
+    """The three parts of the error that the verb ends with on the node.
+
+    The node's server must be the same process with the same files, unless it may restart.
+    """
+    words = f"{RING_NODE} {verb}"
+    if not restarts:
+        words = WATCHED.replace("{look}", UNTOUCHED).replace("{verb}", words)
+    done = lab.run("ssh", NODE, words, stdin=document, expect=expect)
+    assert "was\nMainPID" not in done.stderr, done.stderr
+    return parts(done.stderr)
+
+
+def parts(text: str) -> Error:
+    found = re.search(
+        r"ring-node: found: (?P<found>.*?)\n +expected: (?P<expected>.*?)\n"
+        r" +next step: (?P<next_step>.*)",
+        text,
+        re.DOTALL,
+    )
+    assert found, text
+    return {name: value.strip() for name, value in found.groupdict().items()}
+
+
+@pytest.fixture(scope="module")
+def mirror(lab: Lab, first_up: str) -> Iterator[Shelf]:
+    assert first_up
+    with shelf(lab, archive_settings()["url"]) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def stranger(lab: Lab, first_up: str) -> Iterator[Host]:
+    """A host that is no node."""
+    assert first_up
+    with host(lab) as made:
+        yield made
+
+
+@pytest.mark.parametrize(("content", "code", "said"), ARCHIVES.values(), ids=ARCHIVES)
+def test_an_archive_that_is_no_mysql_56_for_this_host_is_refused(
+    ring: Lab, mirror: Shelf, content: bytes, code: int, said: str
+) -> None:
+    document = mirror.put("mysql.tar.gz", content)
+    error = fails(ring, "install", json.dumps(document), code)
+    assert said in f"{error['found']} {error['expected']}"
+    assert "mysqlArchiveUrl" in error["next_step"]
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "said"),
+    [
+        ({"checksum": f"sha256:{'0' * 64}"}, REFUSED, "has the sha256 checksum"),
+        ({"url": "missing"}, UNREACHABLE, "answers 404"),
+        ({"url": "https://nowhere.invalid/mysql.tar.gz"}, UNREACHABLE, "cannot be fetched"),
+    ],
+    ids=["wrong checksum", "not there", "no such host"],
+)
+def test_an_archive_that_is_not_the_one_in_the_settings_is_refused(
+    ring: Lab, mirror: Shelf, change: dict[str, str], code: int, said: str
+) -> None:
+    document = mirror.put("other.tar.gz", b"other")
+    if change.get("url") == "missing":
+        change = {**change, "url": f"{mirror.url}/nothing.tar.gz"}
+    error = fails(ring, "install", json.dumps({**document, **change}), code)
+    assert said in error["found"]
+    assert "mysqlArchiveUrl and mysqlArchiveChecksum" in error["next_step"]
+
+
+def test_a_certificate_of_another_authority_is_refused(ring: Lab) -> None:
+    files = ("CA.pem", "mysql.pem", "mysql.key")
+    read = {name: ring.ssh(NODE, f"sudo cat /etc/mysql/ssl/{name}").strip() for name in files}
+    other = ring.ssh(
+        NODE,
+        "openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -subj /CN=other 2>/dev/null",
+    )
+    document = {"ca": other, "certificate": read["mysql.pem"], "key": read["mysql.key"]}
+    error = fails(ring, "tls", json.dumps(document), INPUT)
+    assert "certificate, key and CA do not go together" in error["found"]
+    assert read["mysql.key"] not in json.dumps(error)
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("no_such_setting = 1", "unknown variable"),
+        ("datadir = /srv/elsewhere", "datadir = /srv/elsewhere"),
+        ("server-id = 7", "server-id would change from 2 to 7"),
+    ],
+    ids=["unknown", "the tool's own", "another server id"],
+)
+def test_a_mycnf_that_the_ring_cannot_run_with_is_refused(ring: Lab, line: str, said: str) -> None:
+    text = ring.ssh(NODE, f"cat {CONFIG}")
+    error = fails(ring, "config", f"{text}\n[mysqld]\n{line}\n", REFUSED)
+    assert said in error["found"]
+    assert "my.cnf settings" in error["next_step"] or "keep it" in error["next_step"]
+
+
+def test_a_mycnf_change_waits_while_the_peer_is_away(ring: Lab) -> None:
+    text = ring.ssh(NODE, f"cat {CONFIG}")
+    ring.ssh("node-1", "sudo systemctl stop mysql")
+    try:
+        error = fails(ring, "config", f"{text}\n[mysqld]\nmax_connections = 150\n", REFUSED)
+    finally:
+        ring.ssh("node-1", "sudo systemctl start mysql")
+    assert "the ring is not healthy" in error["found"]
+    assert "nothing was changed" in error["next_step"]
+
+
+def test_a_server_that_does_not_start_with_a_new_mycnf_gets_the_old_one_back(ring: Lab) -> None:
+    text = ring.ssh(NODE, f"cat {CONFIG}")
+    wait_until_healthy(ring)
+    wrong = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
+    error = fails(ring, "config", wrong, SERVER, restarts=True)
+    assert "the server does not start" in error["found"]
+    assert "ibdata1" in error["found"], "it quotes the server's own words"
+    assert "what was there before is back and the server runs with it" in error["found"]
+    assert ring.ssh(NODE, f"cat {CONFIG}") == text
+    assert ring.value(NODE, "SELECT 1") == "1"
+    again = json.loads(ring.run("ssh", NODE, f"{RING_NODE} config", stdin=text).stdout)
+    assert again["changed"] is False
+    wait_until_healthy(ring)
+
+
+def test_an_update_with_a_wrong_checksum_changes_nothing_and_the_next_one_goes_on(
+    ring: Lab,
+) -> None:
+    lab = ring
+    before = lab.ssh(NODE, UNTOUCHED, expect=None)
+    wrong = lab.settings_with(mysqlArchiveChecksum=f"sha256:{'0' * 64}")
+    done = lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(wrong), expect=None)
+    output = done.stdout + done.stderr
+    assert done.returncode != 0
+    assert "has the sha256 checksum" in output
+    assert "next step: correct mysqlArchiveUrl and mysqlArchiveChecksum" in output
+    lab.pulumi("up", "--yes", "--skip-preview")
+    lab.pulumi("preview", "--expect-no-changes")
+    assert lab.ssh(NODE, UNTOUCHED, expect=None) == before
+
+
+def test_a_host_that_something_else_uses_is_left_alone_until_it_is_free(
+    stranger: Host,
+) -> None:
+    document = archive_settings()
+    files = "ls -A /opt /etc/mysql* /var/lib/mysql* 2>&1; getent passwd mysql; dpkg-query -W"
+    before = stranger.root(f"{files}; true")
+    for occupy, free, said in (
+        (
+            "systemd-run --unit=squatter python3 -m http.server 3306",
+            "systemctl stop squatter",
+            "another program listens on port 3306: python3, process",
+        ),
+        (
+            "cp /bin/sleep /usr/local/bin/mysqld && systemd-run --unit=other mysqld 600",
+            "systemctl stop other; rm /usr/local/bin/mysqld",
+            "a server that is not this ring's runs here: /usr/local/bin/mysqld",
+        ),
+        (
+            "mkdir /var/lib/mysql && touch /var/lib/mysql/ibdata1",
+            "rm -r /var/lib/mysql",
+            "/var/lib/mysql holds ibdata1 and was not initialised by this ring",
+        ),
+        (
+            "mkdir /opt/mysql && mount -t tmpfs -o size=64m tmpfs /opt/mysql",
+            "umount /opt/mysql && rmdir /opt/mysql",
+            "64 MiB free in /opt/mysql",
+        ),
+    ):
+        stranger.root(occupy)
+        error = eventually_refused(stranger, document, said)
+        assert error["next_step"]
+        stranger.root(free)
+        assert stranger.root(f"{files}; true") == before, "nothing was installed or made"
+    done = stranger.verb("install", document)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["version"] == "5.6.24"
+
+
+def eventually_refused(stranger: Host, document: Any, said: str) -> Error:
+    """What occupies the host may take a moment to be there, an installation does not."""
+    found: dict[str, Error] = {}
+
+    def refused() -> bool:
+        done = stranger.verb("install", document)
+        assert done.returncode == REFUSED, f"{done.returncode}: {done.stdout}{done.stderr}"
+        found["error"] = parts(done.stderr)
+        return said in found["error"]["found"]
+
+    assert refused(), found
+    return found["error"]
+
+
+def wait_until_healthy(ring: Lab) -> None:
+    for node in ("node-1", "node-2"):
+        eventually(
+            lambda node=node: ring.status(node).get("heartbeat_age_ms"),
+            lambda age: age is not None and age < 3000,
+            f"the peer's heartbeat on {node}",
+            seconds=60,
+        )
