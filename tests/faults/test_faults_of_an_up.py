@@ -36,6 +36,15 @@ PHASES = {
 }
 
 
+def pending(lab: Lab) -> list[str]:
+    """What the state says to be under way."""
+    state = json.loads(lab.pulumi("stack", "export").stdout)["deployment"]
+    return [
+        f"{each['type']} {each['resource']['urn'].rsplit('::', 1)[1]}"
+        for each in state.get("pending_operations") or []
+    ]
+
+
 @pytest.fixture
 def bare(lab: Lab) -> Lab:
     """A lab without a ring."""
@@ -54,7 +63,8 @@ def test_an_up_killed_in_each_phase_ends_in_a_verified_ring(bare: Lab, figure: F
         time.sleep(pause)
         end(up)
         assert "The ring" not in up.text, phase
-
+        left = pending(bare)
+        assert bool(left) == (end is not Update.interrupt), f"{phase}: {left}"
     begun = time.monotonic()
     bare.up()
     figure("last up took", time.monotonic() - begun)
