@@ -10,6 +10,7 @@ asks for, answered by the API.
 
 import json
 import subprocess
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -20,6 +21,8 @@ from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import STACK, Lab
 
 SECONDS = 120
+END_SECONDS = 120
+INSTANCE = "aws:ec2/instance:Instance"
 GONE = ("terminated", "shutting-down")
 
 Ask = Callable[..., Any]
@@ -38,14 +41,34 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
         say(f"forget that a killed update was creating {_name(urn)}")
     if adopted or dropped:
         _pulumi(lab, "stack", "import", stdin=json.dumps(document))
-    there = {each["urn"] for each in deployment["resources"]}
-    unsure = sorted({*adopted, *(there & set(_urns(_operations(deployment))))})
+    there = {each["urn"]: each for each in deployment["resources"]}
+    unsure = sorted({*adopted, *(set(there) & set(_urns(_operations(deployment))))})
+    _wait_for_ends([there[urn] for urn in unsure], lambda *words: _aws(lab, *words))
     for urn in unsure:
         if urn not in adopted:
             say(f"look what became of {_name(urn)}, which a killed update was at")
     if unsure:
         targets = [word for urn in unsure for word in ("--target", urn)]
         _pulumi(lab, "refresh", "--yes", "--skip-preview", "--non-interactive", *targets)
+
+
+def _wait_for_ends(resources: list[dict[str, Any]], ask: Ask) -> None:
+    """An instance that is shutting down looks as if it were still there; wait until it is not."""
+    instances = [each["id"] for each in resources if each["type"] == INSTANCE and each.get("id")]
+    deadline = time.monotonic() + END_SECONDS
+    while instances:
+        filters = [
+            f"Name=instance-id,Values={','.join(instances)}",
+            "Name=instance-state-name,Values=shutting-down",
+        ]
+        if not ask("ec2", "describe-instances", "--filters", *filters).get("Reservations"):
+            return
+        if time.monotonic() > deadline:
+            raise LabError(
+                f"found {', '.join(instances)} still shutting down after {END_SECONDS} s; expected "
+                "them to be terminated; run `scripts/lab up` again later"
+            )
+        time.sleep(1)
 
 
 def _kept(lab: Lab) -> dict[str, Any]:
@@ -122,7 +145,7 @@ def _walk(value: Any, path: list[str]) -> list[str]:
 
 _TAGGED = {
     "aws:ec2/eip:Eip": ("describe-addresses", "Addresses.AllocationId"),
-    "aws:ec2/instance:Instance": ("describe-instances", "Reservations.Instances.InstanceId"),
+    INSTANCE: ("describe-instances", "Reservations.Instances.InstanceId"),
     "aws:ec2/internetGateway:InternetGateway": (
         "describe-internet-gateways",
         "InternetGateways.InternetGatewayId",
