@@ -7,6 +7,7 @@ first call of the API.
 """
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -193,6 +194,7 @@ class Bare:
         key = self.plan["host_keys"][name].strip()
         (self.folder / f"known-{name}").write_text(f"{public['PublicIp']} {key}\n")
         with self.mark(f"{name}-boot"):
+            until(lambda: listens(public["PublicIp"]))
             until(lambda: self.ssh(name, "true", "", check=False) == 0)
 
     def state(self, instance: str) -> str:
@@ -259,6 +261,15 @@ def fork(future: "Future[None]", work: Callable[[], None]) -> None:
             future.set_exception(error)
 
     threading.Thread(target=run, daemon=True).start()
+
+
+def listens(address: str) -> bool:
+    """Whether something takes connections there. A lost packet must not cost a second."""
+    try:
+        socket.create_connection((address, 22), timeout=0.3).close()
+    except OSError:
+        return False
+    return True
 
 
 def until(true: Callable[[], bool]) -> None:

@@ -18,6 +18,7 @@ from cloud.cli.errors import USAGE, LabError
 # In the order in which they run: wiring wants a ring without data, sysbench fills it.
 DEFAULT = ("fresh", "noop", "wiring", "sysbench")
 NAMES = (*DEFAULT, "machine")
+WIDTH = 120
 
 
 def bench(out: Console, err: Console, names: Sequence[str], to: Path | None, repeat: int) -> None:
@@ -49,6 +50,8 @@ def bench(out: Console, err: Console, names: Sequence[str], to: Path | None, rep
         finally:
             status.update("take the bench's lab down")
             place.clear()
+    if not out.is_terminal:
+        out.width = WIDTH
     report.print_machine(out, surroundings)
     for table in (report.figures_table(taken), *details):
         out.print(table)
