@@ -1,0 +1,53 @@
+"""What sysbench prints, the article's my.cnf, and the shares of a first `up`."""
+
+import pytest
+from cloud.bench.load import article_text, rate
+from cloud.bench.machine import machine
+from cloud.cli.errors import LabError
+
+pytestmark = pytest.mark.unit
+
+OUTPUT = """\
+SQL statistics:
+    queries performed:
+        read:                            39200
+    transactions:                        2800   (279.64 per sec.)
+    queries:                             56000  (5592.84 per sec.)
+"""
+
+
+def test_the_rate_is_that_of_transactions() -> None:
+    assert rate(OUTPUT) == 279.64
+
+
+def test_output_without_a_rate_is_an_error_that_quotes_it() -> None:
+    with pytest.raises(LabError, match="FATAL: no connection"):
+        rate("FATAL: no connection")
+
+
+def test_the_articles_my_cnf_has_the_nodes_own_values() -> None:
+    text = article_text({"server_id": 2, "replication_address": "10.10.1.11"})
+    lines = text.splitlines()
+    assert {"server-id = 2", "auto_increment_offset = 2", "bind_address=10.10.1.11"} <= set(lines)
+    assert "$" not in text
+
+
+def test_the_articles_my_cnf_keeps_what_is_not_safe_in_a_crash() -> None:
+    text = article_text({"server_id": 1, "replication_address": "10.10.1.10"})
+    assert "relay_log_recovery" not in text
+    assert "repository" not in text
+
+
+def test_the_bare_machine_is_compared_with_its_downloads_and_builds() -> None:
+    found = machine(
+        {
+            "total": 500.0,
+            "phases": {"packages": 20.0, "environment": 80.0, "set-up": 300.0, "pulumi up": 90.0},
+            "parts": {"pulumi CLI": 290.0},
+        }
+    )
+    assert found.figure.flat() == {
+        "bare_machine_ratio": 1.25,
+        "bare_machine_seconds": 500.0,
+        "bare_machine_beside_seconds": 400.0,
+    }

@@ -1,0 +1,98 @@
+"""What the bare script is told, from an export of a ring."""
+
+import json
+from typing import Any
+
+import pytest
+from cloud.bench.plan import IS_SECRET, SECRET, opened, plan
+
+pytestmark = pytest.mark.unit
+
+PREFIX = "urn:pulumi:lab::mysql-ring::"
+NODES = {
+    "node-1": {
+        "client_address": "192.168.100.10",
+        "replication_address": "10.10.1.10",
+        "instance_id": "i-1",
+    }
+}
+
+
+def secret(value: Any) -> dict[str, Any]:
+    return {SECRET: IS_SECRET, "plaintext": json.dumps(value)}
+
+
+def resource(kind: str, name: str, **changes: Any) -> dict[str, Any]:
+    return {
+        "urn": f"{PREFIX}{kind}::{name}",
+        "type": kind,
+        "custom": True,
+        "inputs": {},
+        "outputs": {},
+        "dependencies": [],
+        **changes,
+    }
+
+
+KEY = resource("command:local:Command", "node-1-ssh-host-key", inputs={"create": "make-key"})
+INTERFACE = resource(
+    "aws:ec2/networkInterface:NetworkInterface",
+    "node-1-replication-interface",
+    outputs={"macAddress": "02:00:00:00:00:01"},
+)
+INSTANCE = resource(
+    "aws:ec2/instance:Instance",
+    "node-1-instance",
+    inputs={"userData": secret("#cloud-config\n")},
+    dependencies=[KEY["urn"], INTERFACE["urn"]],
+)
+UPLOAD = resource(
+    "command:remote:CopyToRemote",
+    "node-1-tools-upload",
+    inputs={"source": {"path": "scripts/node/"}, "remotePath": "/home/admin/x"},
+    dependencies=[INSTANCE["urn"]],
+)
+TLS = resource(
+    "command:remote:Command",
+    "node-1-mysql-tls",
+    inputs={"create": "sudo ring-node tls", "stdin": secret('{"ca": "x"}')},
+    dependencies=[INSTANCE["urn"], UPLOAD["urn"]],
+)
+EXPORT = {"deployment": {"resources": [KEY, INTERFACE, INSTANCE, UPLOAD, TLS]}}
+
+
+def steps() -> dict[str, dict[str, Any]]:
+    return {step["name"]: step for step in plan(EXPORT, NODES)["steps"]}
+
+
+def test_the_steps_keep_their_order_among_themselves() -> None:
+    assert {name: step["after"] for name, step in steps().items()} == {
+        "node-1-ssh-host-key": [],
+        "node-1-tools-upload": [],
+        "node-1-mysql-tls": ["node-1-tools-upload"],
+    }
+
+
+def test_a_step_has_the_command_and_the_document_of_the_ring() -> None:
+    tls = steps()["node-1-mysql-tls"]
+    assert (tls["node"], tls["command"], tls["stdin"]) == (
+        "node-1",
+        "sudo ring-node tls",
+        '{"ca": "x"}',
+    )
+
+
+def test_a_copy_names_its_source_and_its_target() -> None:
+    upload = steps()["node-1-tools-upload"]
+    assert (upload["source"], upload["target"]) == ("scripts/node/", "/home/admin/x")
+
+
+def test_a_host_waits_for_the_keys_that_its_user_data_holds() -> None:
+    host = plan(EXPORT, NODES)["hosts"]["node-1"]
+    assert host["after"] == ["node-1-ssh-host-key"]
+    assert host["user_data"] == "#cloud-config\n"
+    assert host["mac"] == "02:00:00:00:00:01"
+
+
+def test_secrets_are_opened_at_every_depth() -> None:
+    assert opened({"a": [secret({"b": 1})], "c": "d"}) == {"a": [{"b": 1}], "c": "d"}
