@@ -10,6 +10,7 @@ import re
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from pathlib import Path
 
 from . import files, paths, programs
@@ -30,8 +31,11 @@ SETTINGS = "correct mysqlArchiveUrl and mysqlArchiveChecksum in the settings"
 MANIFEST = ".mysql-ring-archive"
 
 
-def install(archive: Archive, report: Report) -> str:
-    """Makes /opt/mysql/current this archive's MySQL; answers its version."""
+def install(archive: Archive, report: Report, libraries: Callable[[], object]) -> str:
+    """Makes /opt/mysql/current this archive's MySQL; answers its version.
+
+    `libraries` returns when the packages are there that the server needs to run.
+    """
     identity = f"{archive.algorithm}:{archive.digest}"
     files.folder(paths.MYSQL_ROOT, mode=0o755)
     _remove_leftovers()
@@ -40,10 +44,11 @@ def install(archive: Archive, report: Report) -> str:
         fetched = paths.MYSQL_ROOT / f".fetch.{archive.digest}"
         try:
             _fetch(archive, fetched)
-            place = _unpack(fetched, identity, archive.url)
+            place = _unpack(fetched, identity, archive.url, libraries)
         finally:
             fetched.unlink(missing_ok=True)
         report.did(f"MySQL {check(place)} from {archive.url} in {place}")
+    libraries()
     version = check(place)
     if files.link(paths.MYSQL, place):
         report.did(f"{paths.MYSQL} points at {place.name}")
@@ -173,7 +178,7 @@ def _download(archive: Archive, target: Path, deadline: Deadline) -> str:
     return digest.hexdigest()
 
 
-def _unpack(fetched: Path, identity: str, url: str) -> Path:
+def _unpack(fetched: Path, identity: str, url: str, libraries: Callable[[], object]) -> Path:
     temporary = paths.MYSQL_ROOT / f".unpack.{fetched.name.rpartition('.')[2]}"
     files.remove_tree(temporary)
     temporary.mkdir()
@@ -188,6 +193,7 @@ def _unpack(fetched: Path, identity: str, url: str) -> Path:
         folders = list(temporary.iterdir())
         if len(folders) != 1 or not folders[0].is_dir():
             raise _unsuitable(f"{len(folders)} entries at the top of the archive")
+        libraries()
         check(folders[0])
         (folders[0] / MANIFEST).write_text(identity + "\n")
         place = paths.MYSQL_ROOT / folders[0].name

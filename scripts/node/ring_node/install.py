@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +22,14 @@ def run(document: Any) -> Report:
     wanted = documents.archive(document)
     _refuse_other_servers()
     archive.refuse_small_disk(wanted)
-    packages.install(report)
+    before = os.path.realpath(paths.MYSQL)
+    # Side by side: each waits for another mirror most of its time.
+    with ThreadPoolExecutor(1) as pool:
+        packaged = pool.submit(packages.install, report)
+        version = archive.install(wanted, report, packaged.result)
     _user(paths.MYSQL_USER, "/nonexistent", report)
     _user(paths.HEARTBEAT_USER, "/nonexistent", report)
     _folders(report)
-    before = os.path.realpath(paths.MYSQL)
-    version = archive.install(wanted, report)
     if os.path.realpath(paths.MYSQL) != before and service.installed() and service.running():
         report.note(f"the server runs on with {Path(before).name} until it is restarted")
     _units(report)
