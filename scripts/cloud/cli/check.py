@@ -5,10 +5,11 @@ import re
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +19,11 @@ from cloud.lab import Lab
 SHEBANG = re.compile(rb"^#!.*\b(?:ba|da)?sh\b")
 LEFT_OUT = re.compile(r"^(\.git|\.lab(-.*)?|__pycache__|\.venv|node_modules)$")
 UNIT_SECONDS = 900
-LAB_SECONDS = 5400
+LAB_SECONDS = 3600
+QUICK = ("lint", "unit", "refusals")
+"""Tiers that need no lab. They run while the lab's set-up does."""
+IN_A_LAB = {"lab": ".lab-test", "faults": ".lab-faults"}
+"""Tiers that need a lab, each with the folder of its own: they run at the same time."""
 
 
 @dataclass(frozen=True)
@@ -44,25 +49,32 @@ class Result:
 
 def run(lab: Lab, arguments: Sequence[str]) -> int:
     """Run all tiers, those named, or pytest with its own arguments; the exit code."""
-    tiers = {"lint": lint, "unit": unit, "lab": lab_tier}
-    chosen = list(dict.fromkeys(arguments)) or list(tiers)
-    if not set(chosen) <= set(tiers):
-        done = subprocess.run(_pytest(*arguments), cwd=lab.checkout, env=_environment(lab))
+    chosen = list(dict.fromkeys(arguments)) or [*QUICK, *IN_A_LAB]
+    if not set(chosen) <= {*QUICK, *IN_A_LAB}:
+        surroundings = _environment(lab, IN_A_LAB["lab"])
+        done = subprocess.run(_pytest(*arguments), cwd=lab.checkout, env=surroundings)
         return done.returncode
-    setup = _start_setup(lab) if "lab" in chosen else None
-    results: list[Result] = []
-    with ThreadPoolExecutor(2) as pool:
-        quick = [pool.submit(tiers[tier], lab) for tier in chosen if tier != "lab"]
-        for future in quick:
+    quick = [tier for tier in chosen if tier in QUICK]
+    in_a_lab = [tier for tier in chosen if tier in IN_A_LAB]
+    setup = _start_setup(lab) if in_a_lab else None
+    results = _side_by_side(lab, quick)
+    if setup is not None and setup.wait() != 0:
+        results.append(Result("set-up", 0, 1, "it failed: see above"))
+        _show(results[-1])
+    else:
+        results += _side_by_side(lab, in_a_lab)
+    return summarize(results)
+
+
+def _side_by_side(lab: Lab, tiers: Sequence[str]) -> list[Result]:
+    """Run tiers at the same time, and show each as soon as it ends."""
+    with ThreadPoolExecutor(max(1, len(tiers))) as pool:
+        futures = [pool.submit(lint if tier == "lint" else _tier, lab, tier) for tier in tiers]
+        results = []
+        for future in as_completed(futures):
             results.append(future.result())
             _show(results[-1])
-    if setup is not None and setup.wait() != 0:
-        results.append(Result("lab", 0, 1, "the set-up failed: see above"))
-        _show(results[-1])
-    elif "lab" in chosen:
-        results.append(lab_tier(lab))
-        _show(results[-1])
-    return summarize(results)
+    return results
 
 
 def summarize(results: Sequence[Result]) -> int:
@@ -81,7 +93,7 @@ def _show(result: Result) -> None:
     print(f"== {result}", flush=True)
 
 
-def lint(lab: Lab) -> Result:
+def lint(lab: Lab, tier: str = "lint") -> Result:
     """The linters, each one check."""
     tools = Path(sys.executable).parent
     python = [str(tools / "basedpyright"), "--pythonpath", sys.executable]
@@ -104,7 +116,7 @@ def lint(lab: Lab) -> Result:
         else:
             lines.append(f"{name}: clean")
     output = "\n".join(lines)
-    return Result("lint", len(checks) - failed, failed, output, time.monotonic() - begun)
+    return Result(tier, len(checks) - failed, failed, output, time.monotonic() - begun)
 
 
 def shell_files(root: Path) -> Iterator[Path]:
@@ -121,31 +133,55 @@ def shell_files(root: Path) -> Iterator[Path]:
                 yield path
 
 
-def unit(lab: Lab) -> Result:
-    return _tier("unit", lab, capture=True, seconds=UNIT_SECONDS)
-
-
-def lab_tier(lab: Lab) -> Result:
-    return _tier("lab", lab, capture=False, seconds=LAB_SECONDS)
-
-
-def _tier(tier: str, lab: Lab, *, capture: bool, seconds: float) -> Result:
+def _tier(lab: Lab, tier: str) -> Result:
+    """One tier of the tests, in a lab of its own where it needs one."""
     begun = time.monotonic()
-    with tempfile.TemporaryDirectory(prefix="mysql-ring-test-") as folder:
-        report = Path(folder, "report.xml")
-        done = subprocess.run(
-            _pytest("-m", tier, f"--junitxml={report}", "--durations=10"),
-            cwd=lab.checkout,
-            env=_environment(lab),
-            stdout=subprocess.PIPE if capture else None,
-            stderr=subprocess.STDOUT if capture else None,
-            text=True,
-            timeout=seconds,
-        )
+    folder = IN_A_LAB.get(tier, "")
+    with tempfile.TemporaryDirectory(prefix="mysql-ring-test-") as reports:
+        report = Path(reports, "report.xml")
+        argv = _pytest("-m", tier, f"--junitxml={report}", "--durations=10")
+        surroundings = _environment(lab, folder)
+        run_tests = _streamed if folder else _captured
+        code, output = run_tests(tier, argv, lab.checkout, surroundings)
         passed, failed = counts(report) if report.exists() else (0, 1)
-    if done.returncode != 0 and failed == 0:
+    if code != 0 and failed == 0:
         failed = 1
-    return Result(tier, passed, failed, done.stdout or "", time.monotonic() - begun)
+    return Result(tier, passed, failed, output, time.monotonic() - begun)
+
+
+def _captured(_: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
+    done = subprocess.run(
+        argv,
+        cwd=cwd,
+        env=env,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=UNIT_SECONDS,
+    )
+    return done.returncode, done.stdout
+
+
+def _streamed(tier: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
+    """Each line as it comes, with the tier before it: two of them run at the same time."""
+    process = subprocess.Popen(
+        [*argv, "-v"],
+        cwd=cwd,
+        env={**env, "PYTHONUNBUFFERED": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout is not None
+    watchdog = threading.Timer(LAB_SECONDS, process.terminate)
+    watchdog.start()
+    for line in process.stdout:
+        print(f"{tier}: {line.rstrip()}", flush=True)
+    code = process.wait()
+    watchdog.cancel()
+    return code, ""
 
 
 def counts(report: Path) -> tuple[int, int]:
@@ -161,15 +197,20 @@ def _pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
-def _environment(lab: Lab) -> dict[str, str]:
-    """The tests' lab is one of their own, beside the one a person works with."""
+def _environment(lab: Lab, folder: str) -> dict[str, str]:
+    """The tests' labs are their own, beside the one a person works with."""
     surroundings = dict(os.environ)
-    surroundings.setdefault("MYSQL_RING_LAB", str(lab.checkout / ".lab-test"))
+    if folder:
+        named = surroundings.get("MYSQL_RING_LAB")
+        suffix = "" if folder == IN_A_LAB["lab"] else folder.removeprefix(".lab")
+        surroundings["MYSQL_RING_LAB"] = named + suffix if named else str(lab.checkout / folder)
     surroundings.pop("PYTHONSAFEPATH", None)
     return surroundings
 
 
 def _start_setup(lab: Lab) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [sys.executable, "-m", "cloud", "setup"], cwd=lab.checkout, env=_environment(lab)
+        [sys.executable, "-m", "cloud", "setup"],
+        cwd=lab.checkout,
+        env=_environment(lab, IN_A_LAB["lab"]),
     )
