@@ -12,16 +12,20 @@ import json
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
 
 from cloud.cli.errors import LabError
 from cloud.cli.surroundings import argv_in_world, environment
+from cloud.cli.take_down import processes_inside
 from cloud.lab import STACK, Lab
 
 SECONDS = 120
 END_SECONDS = 120
+PLUGIN_SECONDS = 10
+PLUGINS = (b"cloud.providers", b"pulumi-resource-")
 INSTANCE = "aws:ec2/instance:Instance"
 GONE = ("terminated", "shutting-down")
 
@@ -32,6 +36,7 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
     """See what became of each operation that a killed update had begun, and say so in the state."""
     if not lab.stack_file.exists() or not _operations(_kept(lab)):
         return
+    _wait_for_plugins(lab)
     document = json.loads(_pulumi(lab, "stack", "export"))
     deployment = document["deployment"]
     adopted, dropped = resolve(deployment, lambda *words: _aws(lab, *words))
@@ -50,6 +55,21 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
     if unsure:
         targets = [word for urn in unsure for word in ("--target", urn)]
         _pulumi(lab, "refresh", "--yes", "--skip-preview", "--non-interactive", *targets)
+
+
+def _wait_for_plugins(lab: Lab) -> None:
+    """Plugins outlive a CLI that was killed by some seconds, and may finish a call in them."""
+    deadline = time.monotonic() + PLUGIN_SECONDS
+    while time.monotonic() < deadline and any(map(_is_plugin, processes_inside(lab))):
+        time.sleep(0.1)
+
+
+def _is_plugin(pid: int) -> bool:
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return False
+    return any(name in words for name in PLUGINS)
 
 
 def _wait_for_ends(resources: list[dict[str, Any]], ask: Ask) -> None:
