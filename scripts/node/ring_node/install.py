@@ -92,6 +92,9 @@ def _units(report: Report) -> None:
         if files.write(paths.UNITS / name, text.encode(), mode=0o644):
             report.did(f"unit {name}")
             changed = True
+        if service.enable(name):
+            report.did(f"{name} starts with the host")
+            changed = True
     if changed:
         service.systemctl("daemon-reload")
 

@@ -20,7 +20,6 @@ from . import (
 from .documents import Pair
 from .errors import Exit, NodeError, refused, too_late
 from .join import Follow, Refusal, State, coordinates, decide_follow
-from .programs import attempt
 from .report import Report
 from .ring_schema import Source
 from .shows import Position, SlaveStatus
@@ -59,8 +58,8 @@ def run(document: Any) -> Report:
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
+    ring_files.write_joined(pair.peer)  # without it the heartbeat's service does not start
     _beat(report)
-    ring_files.write_joined(pair.peer)
     return report
 
 
@@ -201,9 +200,9 @@ def _caught_up(own: Session, goal: Position) -> bool:
 
 def _beat(report: Report) -> None:
     unit = paths.HEARTBEAT_SERVICE
-    status, _, _ = attempt(
-        ["systemctl", "is-enabled", "--quiet", unit], seconds=30, next_step="look at systemd"
-    )
-    if status != 0 or service.state(unit)[0] != "active":
-        service.systemctl("enable", "--now", unit)
+    if service.enable(unit):
+        service.systemctl("daemon-reload")
+        report.did("heartbeat service starts with the host")
+    if service.state(unit)[0] != "active":
+        service.systemctl("start", unit)
         report.did("heartbeat service started")

@@ -12,7 +12,6 @@ from typing import Any
 from . import bootstrap, documents, files, paths, service, sql
 from .documents import Login
 from .errors import Exit, NodeError, refused
-from .programs import attempt
 from .report import Report
 
 INITIALISE_SECONDS = 300.0
@@ -32,7 +31,8 @@ def run(document: Any) -> Report:
         _initialise(password)
         _remember(password)
         report.did(f"{paths.DATA} initialised and secured")
-    if _enable():
+    if service.enable(paths.MYSQL_SERVICE):
+        service.systemctl("daemon-reload")
         report.did("starts with the host")
     if not service.running():
         service.start()
@@ -48,18 +48,6 @@ def _prerequisites() -> None:
     for path, verb in ((paths.MYSQLD, "install"), (paths.KEY, "tls"), (paths.CONFIG, "config")):
         if not path.exists():
             raise refused(f"no {path}", "it in place", f"run `ring-node {verb}` first")
-
-
-def _enable() -> bool:
-    status, _, _ = attempt(
-        ["systemctl", "is-enabled", "--quiet", paths.MYSQL_SERVICE],
-        seconds=30,
-        next_step="look at systemd on the host",
-    )
-    if status == 0:
-        return False
-    service.systemctl("enable", paths.MYSQL_SERVICE)
-    return True
 
 
 def _initialise(password: str) -> None:

@@ -13,6 +13,7 @@ MYSQL = f"""\
 [Unit]
 Description=MySQL 5.6 of the ring
 After=network.target local-fs.target
+ConditionPathExists={paths.DATA}/{paths.DATA_MARKER}
 StartLimitIntervalSec=300
 StartLimitBurst=10
 
@@ -47,6 +48,7 @@ HEARTBEAT = f"""\
 [Unit]
 Description=Heartbeat row of this node of the MySQL ring
 After={paths.MYSQL_SERVICE}
+ConditionPathExists={paths.JOINED}
 StartLimitIntervalSec=0
 
 [Service]
