@@ -18,7 +18,8 @@ ARTICLE = Path(__file__).with_name("article.cnf")
 SECONDS = 20
 WARM_UP_SECONDS = 5
 THREADS = 4
-OPTIONS = "/run/mysql-ring-sysbench.cfg"
+LOGIN = "/run/mysql-ring-sysbench.cfg"
+TABLES = ("--tables=4", "--table-size=25000", f"--threads={THREADS}")
 ACCOUNT = "sysbench"
 TRANSACTIONS = re.compile(r"transactions:\s+\d+\s+\((?P<rate>[\d.]+) per sec\.\)")
 APT = (
@@ -97,21 +98,16 @@ def _prepare(hosts: Hosts, writer: str) -> None:
         "CREATE DATABASE IF NOT EXISTS sbtest; GRANT ALL ON sbtest.* TO "
         f"'{ACCOUNT}'@'localhost' IDENTIFIED BY '{password}';",
     )
-    settings = {
+    login = {
         "db-driver": "mysql",
         "mysql-socket": "/run/mysqld/mysqld.sock",
         "mysql-user": ACCOUNT,
         "mysql-password": password,
         "mysql-db": "sbtest",
-        "mysql-ssl": "off",
-        "tables": 4,
-        "table-size": 25000,
-        "threads": THREADS,
     }
-    for name, seconds in ((OPTIONS, SECONDS), (f"{OPTIONS}.short", WARM_UP_SECONDS)):
-        lines = [f"{key}={value}\n" for key, value in {**settings, "time": seconds}.items()]
-        hosts.ask(writer, "options", name, stdin="".join(lines))
-    hosts.ask(writer, "sysbench", OPTIONS, "prepare")
+    text = "".join(f"{key}={value}\n" for key, value in login.items())
+    hosts.ask(writer, "private", LOGIN, stdin=text)
+    _sysbench(hosts, writer, "prepare", WARM_UP_SECONDS)
     _settle(hosts)
 
 
@@ -128,10 +124,10 @@ def _settle(hosts: Hosts) -> None:
 
 def _load(hosts: Hosts, writer: str, reader: str) -> tuple[float, list[float]]:
     """Transactions per second, and the lags in ms that were seen meanwhile."""
-    hosts.ask(writer, "sysbench", f"{OPTIONS}.short", "run")
+    _sysbench(hosts, writer, "run", WARM_UP_SECONDS)
     pulse = hosts.start(writer, "pulse", str(SECONDS))
     lag = hosts.start(reader, "lag", str(SECONDS))
-    output = hosts.ask(writer, "sysbench", OPTIONS, "run")
+    output = _sysbench(hosts, writer, "run", SECONDS)
     delays = json.loads(lag.communicate(timeout=120)[0])
     pulse.communicate(timeout=120)
     if not delays:
@@ -140,3 +136,7 @@ def _load(hosts: Hosts, writer: str, reader: str) -> tuple[float, list[float]]:
             f"look at `scripts/lab mysql {reader} -e 'SHOW SLAVE STATUS\\G'`"
         )
     return rate(output), delays
+
+
+def _sysbench(hosts: Hosts, node: str, command: str, seconds: int) -> str:
+    return hosts.ask(node, "sysbench", LOGIN, *TABLES, f"--time={seconds}", command)

@@ -150,10 +150,10 @@ def lag(seconds: str) -> None:
     answer(found)
 
 
-def sysbench(options: str, command: str) -> None:
-    """Debian's sysbench over the server's socket; its options, the password too, are in a file."""
+def sysbench(login: str, *arguments: str) -> None:
+    """Debian's sysbench over the server's socket; how it logs in is in a file."""
     done = subprocess.run(
-        ["sysbench", f"--config-file={options}", "oltp_read_write", command],
+        ["sysbench", f"--config-file={login}", "oltp_read_write", *arguments],
         capture_output=True,
         text=True,
         timeout=300,
@@ -163,7 +163,7 @@ def sysbench(options: str, command: str) -> None:
     answer(done.stdout)
 
 
-def options(path: str) -> None:
+def private(path: str) -> None:
     """Standard input becomes a file that only root can read."""
     file = Path(path)
     file.touch(mode=0o600)
@@ -174,7 +174,7 @@ def options(path: str) -> None:
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
     for verb in (
-        reset, watch, session, configure, caught_up, position, pulse, lag, sysbench, options,
+        reset, watch, session, configure, caught_up, position, pulse, lag, sysbench, private,
     )
 }  # fmt: skip
 
