@@ -58,7 +58,7 @@ def test_an_up_killed_in_each_phase_ends_in_a_verified_ring(bare: Lab, figure: F
     for phase, (line, pause, end) in PHASES.items():
         up = Update(bare, "up")
         up.reaches(line)
-        if phase == "network":
+        if phase == "install":
             second = bare.run("up", expect=BUSY)
             assert f"process {up.process.pid}" in second.stderr
         time.sleep(pause)
