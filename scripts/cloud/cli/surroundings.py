@@ -9,6 +9,10 @@ from cloud.lab import STACK, Lab
 from cloud.world import command as in_world
 
 KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "LANG", "LANGUAGE", "TZ", "NO_COLOR")
+NO_SIDE_FILES = "?metadata=skip"
+"""Beside each file the backend writes one with attributes, in place: a CLI that is killed then
+leaves it empty, and every command ends with "failed to load checkpoint: EOF" from there on. Nothing
+reads the attributes (gocloud.dev/blob/fileblob, URLOpener)."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -27,7 +31,7 @@ def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, s
         "USER": "root",
         "LOGNAME": "root",
         "PULUMI_HOME": str(lab.pulumi_home),
-        "PULUMI_BACKEND_URL": f"file://{lab.state}",
+        "PULUMI_BACKEND_URL": f"file://{lab.state}{NO_SIDE_FILES}",
         "PULUMI_CONFIG_PASSPHRASE_FILE": str(lab.passphrase),
         "PULUMI_STACK": STACK,
         "PULUMI_OPTION_CONFIG_FILE": str(lab.settings),
