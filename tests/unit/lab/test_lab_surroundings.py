@@ -50,6 +50,11 @@ def test_no_credential_of_the_caller_gets_into_the_lab(lab: Lab) -> None:
     }
 
 
+def test_the_backend_writes_no_side_files_that_a_killed_cli_would_leave_empty(lab: Lab) -> None:
+    found = environment(lab, {})["PULUMI_BACKEND_URL"]
+    assert found == f"file://{lab.state}?metadata=skip"
+
+
 def test_the_cli_and_the_language_host_come_before_the_systems_programs(lab: Lab) -> None:
     path = environment(lab, {})["PATH"].split(os.pathsep)
     assert path.index("/cache/pulumi") < path.index("/usr/bin")
