@@ -50,13 +50,22 @@ def bench(out: Console, err: Console, names: Sequence[str], to: Path | None, rep
         finally:
             status.update("take the bench's lab down")
             place.clear()
+            status.stop()
+            # Also what was taken before an error or an interruption.
+            _show(out, taken, details, surroundings)
+            if to is not None:
+                to.write_text(json.dumps(flat(taken, surroundings), indent=2) + "\n")
+
+
+def _show(
+    out: Console, taken: list[Figure], details: list[Table], surroundings: dict[str, float | str]
+) -> None:
     if not out.is_terminal:
         out.width = WIDTH
-    report.print_machine(out, surroundings)
-    for table in (report.figures_table(taken), *details):
-        out.print(table)
-    if to is not None:
-        to.write_text(json.dumps(flat(taken, surroundings), indent=2) + "\n")
+    if taken:
+        report.print_machine(out, surroundings)
+        for table in (report.figures_table(taken), *details):
+            out.print(table)
 
 
 def _take(
