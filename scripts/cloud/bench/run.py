@@ -48,13 +48,14 @@ def bench(out: Console, err: Console, names: Sequence[str], to: Path | None, rep
                 taken += figures
                 details += tables
         finally:
-            status.update("take the bench's lab down")
-            place.clear()
             status.stop()
-            # Also what was taken before an error or an interruption.
-            _show(out, taken, details, surroundings)
-            if to is not None:
-                to.write_text(json.dumps(flat(taken, surroundings), indent=2) + "\n")
+            try:
+                # Also what was taken before an error or an interruption.
+                _show(out, taken, details, surroundings)
+                if to is not None:
+                    to.write_text(json.dumps(flat(taken, surroundings), indent=2) + "\n")
+            finally:
+                place.clear()
 
 
 def _show(
