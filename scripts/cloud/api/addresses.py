@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-from functools import cache
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
@@ -11,7 +10,7 @@ from moto.ec2.models.elastic_ip_addresses import ElasticAddress, ElasticAddressB
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface, NetworkInterfaceBackend
 from moto.ec2.models.subnets import Subnet
 
-from cloud.api.patching import replace
+from cloud.api.patching import once, replace
 from cloud.network.names import PUBLIC_NETWORK
 
 RESERVED_AT_START = 4
@@ -125,7 +124,7 @@ def _automatic_address(self: Any) -> None:
         self.public_ip = free_public_address()
 
 
-@cache
+@once
 def install() -> None:
     """Put these functions in the place of moto's."""
     replace(Subnet, get_available_subnet_ip=_choose_address)

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import logging
 import threading
-import uuid
 from collections.abc import Callable, Iterable
-from html import escape
 from typing import Any
 from urllib.parse import parse_qs
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from cloud import refusals
-from cloud.api import addresses, instances, placement, seed, tags
+from cloud.api import addresses, errors, identity, instances, placement, seed, tags
 from cloud.api.snapshot import Snapshot, take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
 
 log = logging.getLogger("cloud.api")
 
 READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
-FORM = "application/x-www-form-urlencoded"
 
 _installing = threading.Lock()
 
@@ -32,7 +29,15 @@ def install() -> None:
         instances.install()
         addresses.install()
         placement.install()
+        identity.install()
         refusals.install()
+
+
+def _create(service: Any) -> Any:
+    """moto's application for a service; moto names none when it does not know the host."""
+    if service is None:
+        raise NotImplementedError("moto does not know this service")
+    return create_backend_app(service)
 
 
 class Api:
@@ -46,7 +51,7 @@ class Api:
         self.lock = threading.RLock()
         self.store = store
         self.changed = changed
-        self.moto = DomainDispatcherApplication(create_backend_app)
+        self.moto = DomainDispatcherApplication(_create)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
@@ -59,7 +64,7 @@ class Api:
             try:
                 body = answer.collect(self.moto(environ, answer.start))
             except Exception as error:
-                body = answer.fail(service, action, error)
+                body = answer.fail(environ, service, action, error)
             if changes(environ, service, action):
                 if service == "ec2":
                     for backend in regions("ec2"):
@@ -120,22 +125,16 @@ class _Answer:
             if close is not None:
                 close()
 
-    def fail(self, service: str, action: str, error: Exception) -> bytes:
+    def fail(self, environ: dict[str, Any], service: str, action: str, error: Exception) -> bytes:
         if isinstance(error, NotImplementedError):
             self.status, code = "400 Bad Request", "InvalidAction"
-            message = f"The action {action} is not valid for this web service."
+            message = f"The action {action} is not valid for this web service ({service})."
         else:
             self.status, code = "500 Internal Server Error", "InternalError"
             message = "An internal error has occurred."
         log.error("%s %s: %s: %s", service, action, type(error).__name__, error, exc_info=error)
-        identifier = uuid.uuid4()
-        self.headers = [("Content-Type", "text/xml")]
-        return (
-            '<?xml version="1.0" encoding="UTF-8"?>\n'
-            f"<Response><Errors><Error><Code>{code}</Code>"
-            f"<Message>{escape(message)}</Message></Error></Errors>"
-            f"<RequestID>{identifier}</RequestID></Response>"
-        ).encode()
+        self.headers, body = errors.write(environ, service, code, message)
+        return body
 
 
 def identify(environ: dict[str, Any]) -> tuple[str, str]:
@@ -144,7 +143,7 @@ def identify(environ: dict[str, Any]) -> tuple[str, str]:
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return service, target.rpartition(".")[2]
-    if environ.get("CONTENT_TYPE", "").startswith(FORM):
+    if environ.get("CONTENT_TYPE", "").startswith(errors.FORM):
         stream = environ["wsgi.input"]
         action = parse_qs(stream.read().decode("utf-8", "replace")).get("Action", [""])[0]
         stream.seek(0)

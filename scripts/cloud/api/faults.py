@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Iterable
-from html import escape
 from pathlib import Path
 from typing import Any
 
+from cloud.api import errors
 from cloud.api.application import identify
 
 log = logging.getLogger("cloud.api")
@@ -58,8 +57,8 @@ class Faulty:
         service, action = identify(environ)
         status, code, message = _ANSWERS[answer].get(service, _ANSWERS[answer][""])
         log.info("%s %s: %s, as ordered", service, action, code)
-        kind, body = _body(service, code, message)
-        start_response(status, [("Content-Type", kind), ("x-amzn-ErrorType", code)])
+        headers, body = errors.write(environ, service, code, message)
+        start_response(status, headers)
         return [body]
 
     def _answer(self) -> str | None:
@@ -72,22 +71,3 @@ class Faulty:
         except (KeyError, TypeError, ValueError) as error:
             log.error("%s: %s; it is not heeded", self.file, error)
             return None
-
-
-def _body(service: str, code: str, message: str) -> tuple[str, bytes]:
-    request = uuid.uuid4()
-    code, text = escape(code), escape(message)
-    error = f"<Error><Code>{code}</Code><Message>{text}</Message>"
-    if service == "ssm":
-        return "application/x-amz-json-1.1", json.dumps(
-            {"__type": code, "message": message}
-        ).encode()
-    if service == "ec2":
-        body = (
-            f"<Response><Errors>{error}</Error></Errors><RequestID>{request}</RequestID></Response>"
-        )
-    elif service == "s3":
-        body = f"{error}<RequestId>{request}</RequestId></Error>"
-    else:
-        body = f"<ErrorResponse>{error}</Error><RequestId>{request}</RequestId></ErrorResponse>"
-    return "text/xml", f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'.encode()

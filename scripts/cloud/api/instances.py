@@ -6,7 +6,6 @@ reconciler sets the final one when the host is there or gone (`settle`).
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from moto.core.responses import ActionResult
@@ -15,7 +14,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
 
-from cloud.api.patching import replace
+from cloud.api.patching import once, replace
 from cloud.refusals import lookup
 
 CODES = {
@@ -216,7 +215,7 @@ def _private_dns_name(self: Any) -> str:
     return f"{name}.{self.region_name}.compute.internal"
 
 
-@cache
+@once
 def install() -> None:
     """Put these methods in the place of moto's."""
     replace(

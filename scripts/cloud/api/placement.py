@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from moto.core.responses import ActionResult, EmptyResult
@@ -19,7 +18,7 @@ from moto.ec2.utils import (
     random_id,
 )
 
-from cloud.api.patching import add, replace
+from cloud.api.patching import add, once, replace
 
 PREFIX = "pg"
 STRATEGIES = ("cluster", "spread", "partition")
@@ -142,7 +141,7 @@ def _describe(self: Any) -> ActionResult:
     return ActionResult({"PlacementGroups": [group.answer() for group in found]})
 
 
-@cache
+@once
 def install() -> None:
     """Add the three calls, and placement by group to RunInstances."""
     EC2_RESOURCE_TO_PREFIX["placement-group"] = PREFIX

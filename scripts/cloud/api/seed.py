@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from cloud.api.patching import replace
+from cloud.api.patching import once, replace, set_environment
 
 IMAGES = Path(__file__).with_name("images.json")
 DEBIAN_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
@@ -18,15 +16,15 @@ def images() -> list[dict[str, Any]]:
     return json.loads(IMAGES.read_text())
 
 
-@cache
+@once
 def install() -> None:
     """Let every region know these images, and the parameters that lead to them."""
-    # moto reads the path when it is imported and again for each region.
-    os.environ["MOTO_AMIS_PATH"] = str(IMAGES)
     from moto.ec2.models import amis
     from moto.ssm.models import Parameter, ParameterDict
 
-    amis.AMIS[:] = images()
+    # moto looks for the variable for each region, and adds nothing else when it is there.
+    set_environment("MOTO_AMIS_PATH", str(IMAGES))
+    replace(amis, AMIS=images())
     moto_check = ParameterDict._check_loading_status
 
     def check_loading_status(self: Any, key: str) -> None:

@@ -6,10 +6,10 @@ is a function in the module of its noun; docs/aws-refusals.md lists them.
 
 from __future__ import annotations
 
-from functools import cache
+from cloud.api.patching import once
 
 
-@cache
+@once
 def install() -> None:
     """Refuse what AWS refuses, from now on; a second call changes nothing."""
     from cloud.refusals import (

@@ -142,5 +142,20 @@ def test_a_call_that_nobody_implements_is_an_invalid_action(ec2: Any) -> None:
     assert refusal(ec2.describe_local_gateways) == "InvalidAction"
 
 
+def test_a_service_that_nobody_implements_says_so_in_its_own_form(cloud: Any) -> None:
+    bedrock, health = cloud.client("bedrock"), cloud.client("health", "us-east-1")
+    for call in (bedrock.list_foundation_models, health.describe_events):
+        with pytest.raises(ClientError) as error:
+            call()
+        told = error.value.response["Error"]
+        assert told["Code"] == "InvalidAction"
+        assert "not valid for this web service" in told["Message"]
+
+
+def test_the_operator_is_the_accounts_root_user(cloud: Any) -> None:
+    who = cloud.client("sts").get_caller_identity()
+    assert who["Arn"] == f"arn:aws:iam::{who['Account']}:root"
+
+
 def test_motos_own_pages_are_not_served(cloud: Any) -> None:
     assert cloud.web.post("/moto-api/reset").status_code == 404

@@ -36,7 +36,8 @@ def ask(api: Faulty, service: str, action: str = "DescribeVpcs") -> tuple[int, b
 
 def parsed(service: str, status: int, body: bytes) -> dict[str, Any]:
     model = ServiceModel(Loader().load_service_model(service, "service-2"))
-    parser = botocore.parsers.create_parser(model.metadata["protocol"])
+    metadata: Any = model.metadata
+    parser = botocore.parsers.create_parser(metadata["protocol"])
     operation = model.operation_model(model.operation_names[0])
     answer = {"status_code": status, "headers": {}, "body": body}
     return parser.parse(answer, operation.output_shape)["Error"]
