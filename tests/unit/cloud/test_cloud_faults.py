@@ -38,7 +38,8 @@ def parsed(service: str, status: int, body: bytes) -> dict[str, Any]:
     model = ServiceModel(Loader().load_service_model(service, "service-2"))
     metadata: Any = model.metadata
     parser = botocore.parsers.create_parser(metadata["protocol"])
-    operation = model.operation_model(model.operation_names[0])
+    names: Any = model.operation_names
+    operation = model.operation_model(names[0])
     answer = {"status_code": status, "headers": {}, "body": body}
     return parser.parse(answer, operation.output_shape)["Error"]
 
