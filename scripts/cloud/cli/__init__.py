@@ -13,6 +13,7 @@ from rich.console import Console
 from cloud.cli.errors import FAILED, INTERRUPTED, MACHINE, MEANING, LabError
 from cloud.lab import Lab
 from cloud.setup.entry import SetupError, Stopped
+from cloud.setup.plugins import AUTO, CHOICES
 
 EXIT_CODES = "\b\nExit codes: " + "\n".join(f"{code} {text}" for code, text in MEANING.items())
 
@@ -77,12 +78,21 @@ def main() -> None:
 
 
 @main.command()
+@click.option(
+    "--providers",
+    type=click.Choice(CHOICES),
+    default=AUTO,
+    envvar="MYSQL_RING_PROVIDERS",
+    show_envvar=True,
+    show_default=True,
+    help="The official plugins, or those of them that are installed beside stand-ins.",
+)
 @reported
-def up() -> None:
+def up(providers: str) -> None:
     """Bring the lab up: set-up, stand-in cloud, pulumi up, and a table of the ring."""
     from cloud.cli.bring_up import up as bring_up
 
-    bring_up(Lab.from_environment(), *_consoles())
+    bring_up(Lab.from_environment(), *_consoles(), providers=providers)
 
 
 @main.command()

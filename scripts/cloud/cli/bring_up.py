@@ -11,9 +11,10 @@ from cloud.setup import plugins
 from cloud.setup.run import prepare
 
 
-def up(lab: Lab, out: Console, err: Console) -> None:
+def up(lab: Lab, out: Console, err: Console, providers: str = plugins.AUTO) -> None:
     """Bring the lab up and print the ring's table."""
     timings = Timings.from_entry()
+    plugins.require(providers)
     with held(lab, "scripts/lab up"), interrupt.as_exception():
         stack.check_settings(lab)
         with timings.phase("set-up"):

@@ -8,20 +8,47 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloud.lab import CHECKOUT, Lab
+from cloud.setup.entry import SetupError
 
 PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
 """The versions that requirements.txt pins."""
 
 
+AUTO, OFFICIAL = "auto", "official"
+CHOICES = (AUTO, OFFICIAL)
+"""`auto` takes each official plugin that is installed and the stand-in of any other."""
+
+
+def require(choice: str, caller: Mapping[str, str] = os.environ) -> None:
+    """Raise SetupError when official plugins are asked for and not all of them are installed."""
+    missing = [name for name in PLUGINS if not _is_whole(_official(name, caller), name)]
+    if choice == OFFICIAL and missing:
+        names = ", ".join(f"{name} {PLUGINS[name]}" for name in missing)
+        commands = " && ".join(
+            f"pulumi plugin install resource {name} {PLUGINS[name]}" for name in missing
+        )
+        raise SetupError(
+            f"found no official plugin {names} in {_home(caller) / 'plugins'}; expected each, "
+            f"because the official plugins were asked for; run `{commands}`"
+        )
+
+
+def _home(caller: Mapping[str, str]) -> Path:
+    return Path(caller.get("PULUMI_HOME") or Path(caller.get("HOME", "/root"), ".pulumi"))
+
+
+def _official(name: str, caller: Mapping[str, str]) -> Path:
+    return _home(caller) / "plugins" / f"resource-{name}-v{PLUGINS[name]}"
+
+
 def install(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Put each plugin in place; for each its kind, `official` or `stand-in`."""
-    home = Path(caller.get("PULUMI_HOME") or Path(caller.get("HOME", "/root"), ".pulumi"))
     target = lab.pulumi_home / "plugins"
     target.mkdir(parents=True, exist_ok=True)
     kinds = {}
-    for name, version in PLUGINS.items():
-        folder = target / f"resource-{name}-v{version}"
-        official = home / "plugins" / folder.name
+    for name in PLUGINS:
+        official = _official(name, caller)
+        folder = target / official.name
         if _is_whole(official, name):
             kinds[name] = "official"
             _link(folder, official)

@@ -1,0 +1,36 @@
+"""Which plugins an `up` takes, and when it refuses."""
+
+from pathlib import Path
+
+import pytest
+from cloud.setup import plugins
+from cloud.setup.entry import SetupError
+
+pytestmark = pytest.mark.unit
+
+
+def installed(home: Path, *names: str) -> dict[str, str]:
+    for name in names:
+        folder = home / "plugins" / f"resource-{name}-v{plugins.PLUGINS[name]}"
+        folder.mkdir(parents=True)
+        program = folder / f"pulumi-resource-{name}"
+        program.touch(mode=0o755)
+    return {"PULUMI_HOME": str(home)}
+
+
+def test_official_plugins_that_are_missing_are_named_with_the_command(tmp_path: Path) -> None:
+    caller = installed(tmp_path, "aws")
+    with pytest.raises(SetupError) as refused:
+        plugins.require(plugins.OFFICIAL, caller)
+    text = str(refused.value)
+    assert "command 1.2.1" in text
+    assert "pulumi plugin install resource command 1.2.1" in text
+    assert "resource aws" not in text
+
+
+def test_official_plugins_that_are_installed_are_enough(tmp_path: Path) -> None:
+    plugins.require(plugins.OFFICIAL, installed(tmp_path, "aws", "command"))
+
+
+def test_without_a_wish_nothing_has_to_be_installed(tmp_path: Path) -> None:
+    plugins.require(plugins.AUTO, installed(tmp_path))
