@@ -5,7 +5,7 @@ import json
 import os
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import botocore.parsers
 import pytest
@@ -36,7 +36,7 @@ def ask(api: Faulty, service: str, action: str = "DescribeVpcs") -> tuple[int, b
 
 def parsed(service: str, status: int, body: bytes) -> dict[str, Any]:
     model = ServiceModel(Loader().load_service_model(service, "service-2"))
-    metadata: Any = model.metadata
+    metadata = cast(dict[str, Any], model.metadata)
     parser = botocore.parsers.create_parser(metadata["protocol"])
     names: Any = model.operation_names
     operation = model.operation_model(names[0])

@@ -1,0 +1,147 @@
+"""Security groups are enforced, on connections, and a change of a rule is felt within a second."""
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+from labs import NODES, PEER, Lab
+
+pytestmark = pytest.mark.lab
+
+MYSQL, SSH = 3306, 22
+CLIENT, REPLICATION = 0, 1
+"""Device index of a node's interfaces."""
+OPEN, DROPPED = "open", "TimeoutError"
+FELT_SECONDS = 1.0
+OPERATORS = "198.51.100.0/24"
+
+# Says "open" when the server greets. A packet that a group drops gets no answer at all.
+KNOCK = """
+import socket, sys
+host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
+try:
+    with socket.create_connection((host, port), seconds) as server:
+        print("open" if server.recv(1) else "closed")
+except OSError as error:
+    print(type(error).__name__)
+"""
+WAIT_SECONDS = 0.4
+
+
+class Groups:
+    """The groups of a node's two interfaces, and knocks at its ports."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.nodes = lab.outputs()["nodes"]
+        self.world = ["nsenter", f"--net=/run/netns/mr{lab.id()}-world"]
+        ids = {node: self.nodes[node]["instance_id"] for node in NODES}
+        described = lab.aws("ec2", "describe-instances", "--instance-ids", *ids.values())
+        found = {
+            (instance["InstanceId"], interface["Attachment"]["DeviceIndex"]): interface["Groups"]
+            for reservation in described["Reservations"]
+            for instance in reservation["Instances"]
+            for interface in instance["NetworkInterfaces"]
+        }
+        self.of = {
+            (node, index): found[ids[node], index][0]["GroupId"]
+            for node in NODES
+            for index in (CLIENT, REPLICATION)
+        }
+
+    def knock(self, node: str) -> str:
+        """From the operator's network at MySQL on a node's public address."""
+        address = self.nodes[node]["public_address"]
+        argv = ["python3", "-c", KNOCK, address, str(MYSQL), str(WAIT_SECONDS)]
+        done = subprocess.run(
+            [*self.world, *argv], capture_output=True, text=True, timeout=30, check=True
+        )
+        return done.stdout.strip()
+
+    def knock_at_peer(self, node: str, port: int) -> str:
+        """From a node at its peer's address of the replication network."""
+        address = self.nodes[PEER[node]]["replication_address"]
+        words = ["python3", "-", address, str(port), str(WAIT_SECONDS)]
+        return self.lab.ssh(node, *words, stdin=KNOCK).strip()
+
+    @contextmanager
+    def rule(self, direction: str, *permission: str) -> Iterator[None]:
+        """A rule of TCP, ingress or egress, that is there for the length of a block."""
+        self.lab.aws("ec2", f"authorize-security-group-{direction}", *permission)
+        try:
+            yield
+        finally:
+            self.lab.aws("ec2", f"revoke-security-group-{direction}", *permission)
+
+
+def ingress(group: str, port: int, *source: str) -> tuple[str, ...]:
+    return ("ingress", "--group-id", group, "--protocol", "tcp", "--port", str(port), *source)
+
+
+def egress(group: str, port: int, to_group: str) -> tuple[str, ...]:
+    permission = (
+        f"IpProtocol=tcp,FromPort={port},ToPort={port},UserIdGroupPairs=[{{GroupId={to_group}}}]"
+    )
+    return ("egress", "--group-id", group, "--ip-permissions", permission)
+
+
+def felt(read: Callable[[], str], expected: str) -> None:
+    """Within a second of the command that changed a rule (and of the last knock before)."""
+    deadline = time.monotonic() + FELT_SECONDS
+    while (seen := read()) != expected:
+        assert time.monotonic() < deadline, f"{seen} after {FELT_SECONDS} s, expected {expected}"
+
+
+@pytest.fixture(scope="module")
+def groups(lab: Lab, first_up: str) -> Groups:
+    assert first_up
+    return Groups(lab)
+
+
+def test_a_rule_opens_mysql_to_the_world_and_its_end_closes_it(groups: Groups) -> None:
+    """The answers pass with no rule of their own: the group lets only HTTP and HTTPS out."""
+    group = groups.of["node-1", CLIENT]
+    assert groups.knock("node-1") == DROPPED
+    with groups.rule(*ingress(group, MYSQL, "--cidr", OPERATORS)):
+        felt(lambda: groups.knock("node-1"), OPEN)
+        assert groups.knock("node-2") == OPEN, "both nodes' client interfaces are in the group"
+    felt(lambda: groups.knock("node-1"), DROPPED)
+
+
+def test_a_rule_for_another_network_opens_nothing(groups: Groups) -> None:
+    group = groups.of["node-1", CLIENT]
+    with groups.rule(*ingress(group, MYSQL, "--cidr", "198.51.101.0/24")):
+        time.sleep(FELT_SECONDS)
+        assert groups.knock("node-1") == DROPPED
+
+
+def test_a_rule_for_a_group_opens_to_its_members_when_theirs_lets_them_out(
+    groups: Groups,
+) -> None:
+    one, two = groups.of["node-1", REPLICATION], groups.of["node-2", REPLICATION]
+    with groups.rule(*ingress(one, SSH, "--source-group", two)):
+        time.sleep(FELT_SECONDS)
+        assert groups.knock_at_peer("node-2", SSH) == DROPPED
+        with groups.rule(*egress(two, SSH, one)):
+            felt(lambda: groups.knock_at_peer("node-2", SSH), OPEN)
+            assert groups.knock_at_peer("node-1", SSH) == DROPPED
+        felt(lambda: groups.knock_at_peer("node-2", SSH), DROPPED)
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_on_the_replication_network_only_mysql_is_open_and_to_the_peer_alone(
+    groups: Groups, node: str
+) -> None:
+    assert groups.knock_at_peer(node, MYSQL) == OPEN
+    assert groups.knock_at_peer(node, SSH) == DROPPED
+    rules = groups.lab.aws(
+        "ec2", "describe-security-groups", "--group-ids", groups.of[node, REPLICATION]
+    )["SecurityGroups"][0]["IpPermissions"]
+    peer = groups.nodes[PEER[node]]["replication_address"]
+    sources = [each["CidrIp"] for rule in rules for each in rule["IpRanges"]]
+    assert ([(rule["FromPort"], rule["ToPort"]) for rule in rules], sources) == (
+        [(MYSQL, MYSQL)],
+        [f"{peer}/32"],
+    )
