@@ -1,8 +1,8 @@
 """Bad days of the API, on order: errors of the server and throttling, as AWS words them.
 
 While LAB/cloud/faults.json is there every request is answered by what it says, and nothing else
-happens: {"answer": "error" or "throttle", "seconds": 10}. The seconds count from the file's own
-time, so a test that dies leaves no broken API behind.
+happens: {"answer": "error" or "throttle", "seconds": 10}. The seconds count from the first request
+that is answered so. An order is good for ten minutes: a test that dies leaves no broken API behind.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from cloud.api.application import identify
 log = logging.getLogger("cloud.api")
 
 FILE = "faults.json"
+GOOD_FOR_SECONDS = 600
 
 # Status, code and message by answer and kind of service. EC2 throttles with 503
 # RequestLimitExceeded, S3 with 503 SlowDown, IAM and SSM with 400 Throttling(Exception).
@@ -49,6 +50,7 @@ class Faulty:
     def __init__(self, api: Callable[..., Iterable[bytes]], folder: Path) -> None:
         self.api = api
         self.file = folder / FILE
+        self._begun: tuple[int, float] = (0, 0.0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         answer = self._answer()
@@ -64,8 +66,13 @@ class Faulty:
     def _answer(self) -> str | None:
         try:
             order = json.loads(self.file.read_text())
-            ends = self.file.stat().st_mtime + float(order["seconds"])
-            return order["answer"] if time.time() < ends and order["answer"] in _ANSWERS else None
+            written = self.file.stat().st_mtime_ns
+            if time.time() > written / 1e9 + GOOD_FOR_SECONDS or order["answer"] not in _ANSWERS:
+                return None
+            if self._begun[0] != written:
+                self._begun = written, time.monotonic()
+            ends = self._begun[1] + float(order["seconds"])
+            return order["answer"] if time.monotonic() < ends else None
         except FileNotFoundError:
             return None
         except (KeyError, TypeError, ValueError) as error:

@@ -11,7 +11,7 @@ import botocore.parsers
 import pytest
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
-from cloud.api.faults import FILE, Faulty
+from cloud.api.faults import FILE, GOOD_FOR_SECONDS, Faulty
 
 pytestmark = pytest.mark.unit
 
@@ -70,14 +70,26 @@ def test_without_an_order_the_api_answers(tmp_path: Path) -> None:
     assert ask(Faulty(healthy, tmp_path), "ec2") == (200, b"healthy")
 
 
-def test_an_order_ends_by_itself(tmp_path: Path) -> None:
+def test_an_order_ends_by_itself_after_its_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / FILE).write_text(json.dumps({"answer": "error", "seconds": 5}))
+    api = Faulty(healthy, tmp_path)
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert ask(api, "ec2")[0] == 500
+    now += 4
+    assert ask(api, "ec2")[0] == 500
+    now += 2
+    assert ask(api, "ec2")[0] == 200
+
+
+def test_an_old_order_is_not_heeded(tmp_path: Path) -> None:
     order = tmp_path / FILE
     order.write_text(json.dumps({"answer": "error", "seconds": 5}))
-    api = Faulty(healthy, tmp_path)
-    assert ask(api, "ec2")[0] == 500
-    past = time.time() - 6
+    past = time.time() - GOOD_FOR_SECONDS - 1
     os.utime(order, (past, past))
-    assert ask(api, "ec2")[0] == 200
+    assert ask(Faulty(healthy, tmp_path), "ec2")[0] == 200
 
 
 @pytest.mark.parametrize("text", ["", "[]", '{"answer": "error"}', '{"answer": "x", "seconds": 9}'])
