@@ -23,7 +23,8 @@ LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
 IN_A_LAB = {"lab": ".lab-test", "faults": ".lab-faults"}
-"""Tiers that need a lab, each with the folder of its own: they run at the same time."""
+"""Tiers that need a lab, each with the folder of its own. They run one after the other: side by side
+they would measure each other."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,8 @@ def run(lab: Lab, arguments: Sequence[str]) -> int:
         results.append(Result("set-up", 0, 1, "it failed: see above"))
         _show(results[-1])
     else:
-        results += _side_by_side(lab, in_a_lab)
+        for tier in in_a_lab:
+            results += _side_by_side(lab, [tier])
     return summarize(results)
 
 
@@ -164,7 +166,7 @@ def _captured(_: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[
 
 
 def _streamed(tier: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-    """Each line as it comes, with the tier before it: two of them run at the same time."""
+    """Each line as it comes, with the tier before it."""
     process = subprocess.Popen(
         [*argv, "-v"],
         cwd=cwd,
