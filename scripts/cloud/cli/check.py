@@ -23,8 +23,8 @@ LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
 IN_A_LAB = {"lab": ".lab-test", "faults": ".lab-faults"}
-"""Tiers that need a lab, each with the folder of its own. They run one after the other: side by side
-they would measure each other."""
+"""Tiers that need a lab, each with the folder of its own. One after the other: side by side they
+would measure each other."""
 
 
 @dataclass(frozen=True)
