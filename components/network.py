@@ -165,22 +165,23 @@ class Network(pulumi.ComponentResource):
     def _allow_in(
         self, group: ec2.SecurityGroup, part: str, port: int, cidr: str, description: str
     ) -> None:
-        vpc.SecurityGroupIngressRule(
-            f"{self._name}-{part}",
-            security_group_id=group.id,
-            ip_protocol="tcp",
-            from_port=port,
-            to_port=port,
-            cidr_ipv4=cidr,
-            description=description,
-            tags=self._tags(part),
-            opts=self._child,
-        )
+        self._allow(vpc.SecurityGroupIngressRule, group, part, port, cidr, description)
 
     def _allow_out(
         self, group: ec2.SecurityGroup, part: str, port: int, cidr: str, description: str
     ) -> None:
-        vpc.SecurityGroupEgressRule(
+        self._allow(vpc.SecurityGroupEgressRule, group, part, port, cidr, description)
+
+    def _allow(
+        self,
+        rule: type[vpc.SecurityGroupIngressRule] | type[vpc.SecurityGroupEgressRule],
+        group: ec2.SecurityGroup,
+        part: str,
+        port: int,
+        cidr: str,
+        description: str,
+    ) -> None:
+        rule(
             f"{self._name}-{part}",
             security_group_id=group.id,
             ip_protocol="tcp",
