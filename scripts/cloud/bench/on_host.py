@@ -58,9 +58,8 @@ def until(probe: Callable[[], Any], pause: float = LOOK_SECONDS) -> Any:
 
 def reset() -> None:
     """Back to a prepared server that has not been seeded: the state after the verb accounts."""
-    subprocess.run(
-        ["systemctl", "disable", "--quiet", "--now", paths.HEARTBEAT_SERVICE], check=True
-    )
+    subprocess.run(["systemctl", "stop", paths.HEARTBEAT_SERVICE], check=True)
+    paths.JOINED.unlink(missing_ok=True)
     connection = connect()
     for statement in ("STOP SLAVE", "RESET SLAVE ALL", "SET SESSION sql_log_bin = 0"):
         rows(connection, statement)

@@ -185,6 +185,7 @@ def _join(own: Session, other: Session, me: State, peer: State, report: Report) 
     if service.fenced():  # in this order: an interrupted run finds the fence and goes on
         own.do("SET GLOBAL read_only = 0")
         service.drop_fence()
+        own.do(ring_schema.BEAT, [me.server_id])  # the peer need not wait for the service
         report.did("takes writes")
 
 
@@ -201,7 +202,6 @@ def _caught_up(own: Session, goal: Position) -> bool:
 def _beat(report: Report) -> None:
     unit = paths.HEARTBEAT_SERVICE
     if service.enable(unit):
-        service.systemctl("daemon-reload")
         report.did("heartbeat service starts with the host")
     if service.state(unit)[0] != "active":
         service.systemctl("start", unit)

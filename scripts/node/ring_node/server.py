@@ -32,7 +32,6 @@ def run(document: Any) -> Report:
         _remember(password)
         report.did(f"{paths.DATA} initialised and secured")
     if service.enable(paths.MYSQL_SERVICE):
-        service.systemctl("daemon-reload")
         report.did("starts with the host")
     if not service.running():
         service.start()

@@ -44,7 +44,9 @@ def state(unit: str) -> tuple[str, int]:
 
 
 def enable(unit: str) -> bool:
-    """What `systemctl enable` does, but for its reload of every unit, which takes long."""
+    """What `systemctl enable` does, but for its reload of every unit, which takes long.
+
+    The link acts at the next boot, which reads it anew."""
     wants = paths.UNITS / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     return files.link(wants / unit, paths.UNITS / unit)
