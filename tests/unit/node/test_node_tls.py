@@ -16,27 +16,38 @@ NODE = Node("node-1", 1, "192.168.100.10", "10.10.1.10")
 BOTH = "IP:192.168.100.10,IP:10.10.1.10"
 
 
-def openssl(folder: Path, *arguments: str) -> None:
-    subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+class Authority:
+    """Two CAs and two RSA keys, made once: keys take long. Certificates do not."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for name in ("ca", "other-ca"):
+            self.openssl(
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1",
+                "-nodes", "-keyout", f"{name}.key", "-out", name, "-days", "2", "-subj", "/CN=ring",
+            )  # fmt: skip
+        for name in ("key", "other-key"):
+            self.openssl("genrsa", "-traditional", "-out", name, "2048")
+
+    def openssl(self, *arguments: str) -> None:
+        subprocess.run(["openssl", *arguments], cwd=self.folder, check=True, capture_output=True)
+
+    def read(self, name: str) -> str:
+        return (self.folder / name).read_text()
+
+    def keys(self, *, name: str = "10.10.1.10", addresses: str = BOTH) -> Keys:
+        (self.folder / "names").write_text(f"subjectAltName={addresses}\n")
+        self.openssl("req", "-new", "-key", "key", "-subj", f"/CN={name}", "-out", "asked")
+        self.openssl(
+            "x509", "-req", "-in", "asked", "-CA", "ca", "-CAkey", "ca.key", "-CAcreateserial",
+            "-days", "2", "-extfile", "names", "-out", "certificate",
+        )  # fmt: skip
+        return Keys(self.read("ca"), self.read("certificate"), self.read("key"))
 
 
-def authority(folder: Path) -> None:
-    openssl(
-        folder, "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", "ca.key",
-        "-out", "ca.pem", "-days", "2", "-subj", "/CN=ring",
-    )  # fmt: skip
-
-
-def keys(folder: Path, *, name: str = "10.10.1.10", addresses: str = BOTH) -> Keys:
-    (folder / "names").write_text(f"subjectAltName={addresses}\n")
-    openssl(folder, "genrsa", "-traditional", "-out", "key.pem", "2048")
-    openssl(folder, "req", "-new", "-key", "key.pem", "-subj", f"/CN={name}", "-out", "asked")
-    openssl(
-        folder, "x509", "-req", "-in", "asked", "-CA", "ca.pem", "-CAkey", "ca.key",
-        "-CAcreateserial", "-days", "2", "-extfile", "names", "-out", "cert.pem",
-    )  # fmt: skip
-    ca, certificate, key = (folder / file for file in ("ca.pem", "cert.pem", "key.pem"))
-    return Keys(ca.read_text(), certificate.read_text(), key.read_text())
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("keys"))
 
 
 def refusal(found: Keys) -> NodeError:
@@ -47,40 +58,41 @@ def refusal(found: Keys) -> NodeError:
     return caught.value
 
 
-def test_a_certificate_of_the_ca_with_both_addresses_is_taken(tmp_path: Path) -> None:
-    authority(tmp_path)
-    tls.check(keys(tmp_path), NODE)
+def test_a_certificate_of_the_ca_with_both_addresses_is_taken(authority: Authority) -> None:
+    tls.check(authority.keys(), NODE)
 
 
-def test_a_certificate_of_another_ca_is_refused(tmp_path: Path) -> None:
-    authority(tmp_path)
-    found = keys(tmp_path)
-    authority(tmp_path)
-    other = Keys((tmp_path / "ca.pem").read_text(), found.certificate, found.key)
+def test_a_certificate_of_one_of_two_cas_is_taken(authority: Authority) -> None:
+    found = authority.keys()
+    both = authority.read("other-ca") + found.ca
+    tls.check(Keys(both, found.certificate, found.key), NODE)
+
+
+def test_a_certificate_of_another_ca_is_refused(authority: Authority) -> None:
+    found = authority.keys()
+    other = Keys(authority.read("other-ca"), found.certificate, found.key)
     assert "do not go together" in refusal(other).found
 
 
-def test_a_key_of_another_certificate_is_refused(tmp_path: Path) -> None:
-    authority(tmp_path)
-    first = keys(tmp_path)
-    second = keys(tmp_path)
-    assert "KEY_VALUES_MISMATCH" in refusal(Keys(first.ca, first.certificate, second.key)).found
+def test_a_key_of_another_certificate_is_refused(authority: Authority) -> None:
+    found = authority.keys()
+    other = Keys(found.ca, found.certificate, authority.read("other-key"))
+    assert "KEY_VALUES_MISMATCH" in refusal(other).found
 
 
-def test_a_certificate_without_one_of_the_addresses_is_refused(tmp_path: Path) -> None:
-    authority(tmp_path)
-    error = refusal(keys(tmp_path, addresses="IP:10.10.1.10"))
+def test_a_certificate_without_one_of_the_addresses_is_refused(authority: Authority) -> None:
+    error = refusal(authority.keys(addresses="IP:10.10.1.10"))
     assert "192.168.100.10" in error.found
 
 
-def test_a_certificate_whose_common_name_a_slave_would_refuse_is_refused(tmp_path: Path) -> None:
-    authority(tmp_path)
-    assert "common name is 'node-1'" in refusal(keys(tmp_path, name="node-1")).found
+def test_a_certificate_whose_common_name_a_slave_would_refuse_is_refused(
+    authority: Authority,
+) -> None:
+    assert "common name is 'node-1'" in refusal(authority.keys(name="node-1")).found
 
 
-def test_a_key_in_another_form_is_refused(tmp_path: Path) -> None:
-    authority(tmp_path)
-    found = keys(tmp_path)
-    openssl(tmp_path, "pkcs8", "-topk8", "-nocrypt", "-in", "key.pem", "-out", "other.pem")
-    error = refusal(Keys(found.ca, found.certificate, (tmp_path / "other.pem").read_text()))
+def test_a_key_in_another_form_is_refused(authority: Authority) -> None:
+    found = authority.keys()
+    authority.openssl("pkcs8", "-topk8", "-nocrypt", "-in", "key", "-out", "pkcs8")
+    error = refusal(Keys(found.ca, found.certificate, authority.read("pkcs8")))
     assert "PKCS#1" in error.found
