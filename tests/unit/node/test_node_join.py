@@ -2,62 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from ring_node.join import Follow, Refusal, Seed, State, coordinates, decide_follow, decide_seed
-from ring_node.ring_schema import Origin, Source
-from ring_node.shows import Position, SlaveStatus
+from ring_node.join import Follow, Refusal, Seed, coordinates, decide_follow, decide_seed
+from ring_node.ring_schema import Source
+from states import ME, MINE, OLD, PEER, THEIRS, born, copied, copying, node, slave, wired
 
 pytestmark = pytest.mark.unit
 
-ME, PEER, OLD = "uuid-of-me", "uuid-of-peer", "uuid-of-former"
-MINE = Position("bin.000001", 120)
-THEIRS = Position("bin.000002", 345)
-LOGS = frozenset({"bin.000001", "bin.000002"})
 DATA = ("base table app.t",)
-
-
-def slave(host: str = "10.10.1.11") -> SlaveStatus:
-    return SlaveStatus(
-        host=host,
-        user="repuser",
-        io_running="Yes",
-        sql_running="Yes",
-        read=THEIRS,
-        executed=THEIRS,
-        ssl_allowed=True,
-        seconds_behind=0,
-        io_error="",
-        sql_error="",
-        io_errno=0,
-        sql_errno=0,
-        master_uuid=PEER,
-        master_server_id=2,
-    )
-
-
-def node(whose: str, **changes: Any) -> State:
-    server_id, name = (1, "node-1") if whose == ME else (2, "node-2")
-    return replace(State(name, whose, server_id, (), None, None, None, LOGS), **changes)
-
-
-def born(uuid: str, peer: str, position: Position = MINE) -> Origin:
-    return Origin(uuid, peer, "ready", "empty", position, None)
-
-
-def copying(uuid: str, peer: str) -> Origin:
-    return Origin(uuid, peer, "copying", "copied", None, None)
-
-
-def copied(uuid: str, peer: str, state: str = "copied") -> Origin:
-    return Origin(uuid, peer, state, "copied", MINE, THEIRS)
-
-
-def wired(uuid: str, peer: str, state: str = "wired") -> dict[str, Any]:
-    return {"source": Source(uuid, peer, state, THEIRS), "slave": slave()}
-
 
 SEEDS = {
     "both empty": ({}, {}, Seed.BEGIN),

@@ -1,0 +1,58 @@
+"""States of two nodes, for the tests of what is decided from them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from ring_node.join import State
+from ring_node.ring_schema import Origin, Source
+from ring_node.shows import Position, SlaveStatus
+
+ME, PEER, OLD = "uuid-of-me", "uuid-of-peer", "uuid-of-former"
+MINE = Position("bin.000001", 120)
+THEIRS = Position("bin.000002", 345)
+LOGS = frozenset({"bin.000001", "bin.000002"})
+
+
+def slave(**changes: Any) -> SlaveStatus:
+    """A slave that runs and has applied everything."""
+    healthy = SlaveStatus(
+        host="10.10.1.11",
+        user="repuser",
+        io_running="Yes",
+        sql_running="Yes",
+        read=THEIRS,
+        executed=THEIRS,
+        ssl_allowed=True,
+        seconds_behind=0,
+        io_error="",
+        sql_error="",
+        io_errno=0,
+        sql_errno=0,
+        master_uuid=PEER,
+        master_server_id=2,
+    )
+    return replace(healthy, **changes)
+
+
+def node(whose: str, **changes: Any) -> State:
+    """A node of the ring that nothing has been done to."""
+    server_id, name = (1, "node-1") if whose == ME else (2, "node-2")
+    return replace(State(name, whose, server_id, (), None, None, None, LOGS), **changes)
+
+
+def born(uuid: str, peer: str, position: Position = MINE) -> Origin:
+    return Origin(uuid, peer, "ready", "empty", position, None)
+
+
+def copying(uuid: str, peer: str) -> Origin:
+    return Origin(uuid, peer, "copying", "copied", None, None)
+
+
+def copied(uuid: str, peer: str, state: str = "copied") -> Origin:
+    return Origin(uuid, peer, state, "copied", MINE, THEIRS)
+
+
+def wired(uuid: str, peer: str, state: str = "wired") -> dict[str, Any]:
+    return {"source": Source(uuid, peer, state, THEIRS), "slave": slave()}
