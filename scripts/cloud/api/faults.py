@@ -1,14 +1,17 @@
 """Bad days of the API, on order: errors of the server and throttling, as AWS words them.
 
 While LAB/cloud/faults.json is there every request is answered by what it says, and nothing else
-happens: {"answer": "error" or "throttle", "seconds": 10}. The seconds count from the first request
-that is answered so. An order is good for ten minutes: a test that dies leaves no broken API behind.
+happens: {"answer": "error" or "throttle", "seconds": 10}. With "actions", a regular expression,
+the others are answered as ever; an action of S3 is its method. The seconds count from the first
+request that is answered so. An order is good for ten minutes: a test that dies leaves no broken API
+behind.
 """
 
 from __future__ import annotations
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -53,7 +56,7 @@ class Faulty:
         self._begun: tuple[int, float] = (0, 0.0)
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        answer = self._answer()
+        answer = self._answer(environ)
         if answer is None:
             return self.api(environ, start_response)
         service, action = identify(environ)
@@ -63,9 +66,11 @@ class Faulty:
         start_response(status, headers)
         return [body]
 
-    def _answer(self) -> str | None:
+    def _answer(self, environ: dict[str, Any]) -> str | None:
         try:
             order = json.loads(self.file.read_text())
+            if not re.fullmatch(order.get("actions", ".*"), identify(environ)[1]):
+                return None
             written = self.file.stat().st_mtime_ns
             if time.time() > written / 1e9 + GOOD_FOR_SECONDS or order["answer"] not in _ANSWERS:
                 return None
@@ -75,6 +80,6 @@ class Faulty:
             return order["answer"] if time.monotonic() < ends else None
         except FileNotFoundError:
             return None
-        except (KeyError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
             log.error("%s: %s; it is not heeded", self.file, error)
             return None

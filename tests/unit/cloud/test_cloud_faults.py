@@ -70,6 +70,15 @@ def test_without_an_order_the_api_answers(tmp_path: Path) -> None:
     assert ask(Faulty(healthy, tmp_path), "ec2") == (200, b"healthy")
 
 
+def test_an_order_for_some_actions_leaves_the_others_alone(tmp_path: Path) -> None:
+    order = {"answer": "error", "seconds": 60, "actions": "Describe(Vpcs|Subnets)"}
+    (tmp_path / FILE).write_text(json.dumps(order))
+    api = Faulty(healthy, tmp_path)
+    assert ask(api, "ec2", "DescribeVpcs")[0] == 500
+    assert ask(api, "ec2", "CreateVpc") == (200, b"healthy")
+    assert ask(api, "ec2", "DescribeVpcsAndMore")[0] == 200
+
+
 def test_an_order_ends_by_itself_after_its_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -92,7 +101,16 @@ def test_an_old_order_is_not_heeded(tmp_path: Path) -> None:
     assert ask(Faulty(healthy, tmp_path), "ec2")[0] == 200
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"answer": "error"}', '{"answer": "x", "seconds": 9}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        '{"answer": "error"}',
+        '{"answer": "x", "seconds": 9}',
+        '{"answer": "error", "seconds": 9, "actions": "("}',
+    ],
+)
 def test_an_order_that_cannot_be_read_is_not_heeded(tmp_path: Path, text: str) -> None:
     (tmp_path / FILE).write_text(text)
     assert ask(Faulty(healthy, tmp_path), "ec2")[0] == 200
