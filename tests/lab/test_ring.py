@@ -56,6 +56,15 @@ def test_the_server_runs_with_the_articles_settings(ring: Lab, node: str) -> Non
     assert {name: found.get(name) for name in expected} == expected
 
 
+def test_a_value_of_almost_the_largest_packet_reaches_the_other_node(ring: Lab, table: str) -> None:
+    ring.sql("node-1", f"ALTER TABLE {table} ADD value LONGBLOB")
+    ring.sql("node-1", f"INSERT INTO {table} (value) VALUES (REPEAT('x', 51 * 1024 * 1024))")
+    read = f"SELECT LENGTH(value), MD5(value) FROM {table}"
+    written = ring.sql("node-1", read)
+    assert written[0][0] == str(51 * 1024**2)
+    eventually(lambda: ring.sql("node-2", read), lambda rows: rows == written, "the value")
+
+
 @pytest.mark.parametrize("node", NODES)
 def test_a_row_written_on_one_node_is_read_on_the_other(ring: Lab, table: str, node: str) -> None:
     ring.sql(node, f"INSERT INTO {table} (node, note) VALUES ('{node}', 'hello')")
