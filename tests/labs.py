@@ -4,10 +4,11 @@ import json
 import os
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
+import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -135,3 +136,24 @@ def eventually(
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds} s; last seen: {value!r}")
         time.sleep(0.3)
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[Lab]:
+    """The session's lab. Nothing is in it yet when the first test asks for it."""
+    lab = Lab(Path(os.environ.get("MYSQL_RING_LAB", ROOT / ".lab-test")))
+    yield lab
+    lab.run("down", "--yes", timeout=300)
+
+
+@pytest.fixture(scope="session")
+def first_up(lab: Lab) -> str:
+    """What the first `scripts/lab up` of the session printed."""
+    return lab.up()
+
+
+@pytest.fixture
+def ring(lab: Lab, first_up: str) -> Lab:
+    """A verified ring that the test may write to but not take apart."""
+    assert first_up
+    return lab

@@ -5,38 +5,21 @@ afterwards that nothing acknowledged is missing. One lab serves the whole sessio
 as a verified ring.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hosts import Node
-from labs import NODES, ROOT, Lab
+from labs import NODES, Lab
+from labs import first_up as first_up
+from labs import lab as lab
+from labs import ring as ring
 from load import Load
 from waits import HEALED_SECONDS, within
 
 FRESH_MS = 3000
 
 _figures: list[tuple[str, str, float]] = []
-
-
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    lab = Lab(Path(os.environ.get("MYSQL_RING_LAB", ROOT / ".lab-test")))
-    yield lab
-    lab.run("down", "--yes", timeout=300)
-
-
-@pytest.fixture(scope="session")
-def first_up(lab: Lab) -> str:
-    return lab.up()
-
-
-@pytest.fixture
-def ring(lab: Lab, first_up: str) -> Lab:
-    """A verified ring."""
-    assert first_up
-    return lab
 
 
 @pytest.fixture

@@ -5,13 +5,14 @@ stood up for the whole session and left as a verified ring by every test; a test
 or changes it says so by the fixture it asks for.
 """
 
-import os
 import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from labs import ROOT, Lab, eventually
+from labs import Lab, eventually
+from labs import first_up as first_up
+from labs import lab as lab
+from labs import ring as ring
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -20,27 +21,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     Each of them still works alone.
     """
     items.sort(key=lambda item: "lab_to_break" in getattr(item, "fixturenames", ()))
-
-
-@pytest.fixture(scope="session")
-def lab() -> Iterator[Lab]:
-    folder = Path(os.environ.get("MYSQL_RING_LAB", ROOT / ".lab-test"))
-    lab = Lab(folder)
-    yield lab
-    lab.run("down", "--yes", timeout=300)
-
-
-@pytest.fixture(scope="session")
-def first_up(lab: Lab) -> str:
-    """What the first `scripts/lab up` of the session printed."""
-    return lab.up()
-
-
-@pytest.fixture
-def ring(lab: Lab, first_up: str) -> Lab:
-    """A verified ring that the test may write to but not take apart."""
-    assert first_up
-    return lab
 
 
 @pytest.fixture
