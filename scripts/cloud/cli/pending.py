@@ -15,8 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from cloud.cli.ask import Ask, Asking
 from cloud.cli.errors import LabError
 from cloud.cli.surroundings import argv_in_world, environment
 from cloud.cli.take_down import processes_inside
@@ -29,8 +28,6 @@ PLUGINS = (b"cloud.providers", b"pulumi-resource-")
 INSTANCE = "aws:ec2/instance:Instance"
 GONE = ("terminated", "shutting-down")
 
-Ask = Callable[..., Any]
-
 
 def settle(lab: Lab, say: Callable[[str], None]) -> None:
     """See what became of each operation that a killed update had begun, and say so in the state."""
@@ -39,16 +36,17 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
     _wait_for_plugins(lab)
     document = json.loads(_pulumi(lab, "stack", "export"))
     deployment = document["deployment"]
-    adopted, dropped = resolve(deployment, lambda *words: _aws(lab, *words))
-    for urn, identifier in adopted.items():
-        say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
-    for urn in dropped:
-        say(f"forget that a killed update was creating {_name(urn)}")
-    if adopted or dropped:
-        _pulumi(lab, "stack", "import", stdin=json.dumps(document))
-    there = {each["urn"]: each for each in deployment["resources"]}
-    unsure = sorted({*adopted, *(set(there) & set(_urns(_operations(deployment))))})
-    _wait_for_ends([there[urn] for urn in unsure], lambda *words: _aws(lab, *words))
+    with Asking(lab) as ask:
+        adopted, dropped = resolve(deployment, ask)
+        for urn, identifier in adopted.items():
+            say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
+        for urn in dropped:
+            say(f"forget that a killed update was creating {_name(urn)}")
+        if adopted or dropped:
+            _pulumi(lab, "stack", "import", stdin=json.dumps(document))
+        there = {each["urn"]: each for each in deployment["resources"]}
+        unsure = sorted({*adopted, *(set(there) & set(_urns(_operations(deployment))))})
+        _wait_for_ends([there[urn] for urn in unsure], ask)
     for urn in unsure:
         if urn not in adopted:
             say(f"look what became of {_name(urn)}, which a killed update was at")
@@ -220,6 +218,12 @@ def _address_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
     return _walk(answer, ["Addresses", "AssociationId"])
 
 
+def _role_policy(inputs: dict[str, Any], ask: Ask) -> list[str]:
+    role, policy = inputs["role"], inputs.get("name")
+    there = ask("iam", "list-role-policies", "--role-name", role)["PolicyNames"]
+    return [f"{role}:{policy}"] if policy in there else []
+
+
 def _listed(service: str, command: str, path: str, name: str) -> Callable[..., list[str]]:
     def look(inputs: dict[str, Any], ask: Ask) -> list[str]:
         names = _walk(ask(service, command), path.split("."))
@@ -237,6 +241,7 @@ _PLACED: dict[str, Callable[..., list[str]]] = {
         "iam", "list-instance-profiles", "InstanceProfiles.InstanceProfileName", "name"
     ),
     "aws:iam/role:Role": _listed("iam", "list-roles", "Roles.RoleName", "name"),
+    "aws:iam/rolePolicy:RolePolicy": _role_policy,
     "aws:s3/bucket:Bucket": _listed("s3api", "list-buckets", "Buckets.Name", "bucket"),
 }
 """What carries no tags, or has a name of its own: where it would have to be."""
@@ -246,26 +251,11 @@ def _name(urn: str) -> str:
     return urn.rsplit("::", 1)[1]
 
 
-def _aws(lab: Lab, *words: str) -> Any:
-    settings = yaml.safe_load(lab.settings.read_text())["config"]
-    surroundings = {
-        **environment(lab),
-        "AWS_DEFAULT_REGION": str(settings["aws:region"]),
-        "AWS_ACCESS_KEY_ID": str(settings["aws:accessKey"]),
-        "AWS_SECRET_ACCESS_KEY": str(settings["aws:secretKey"]),
-    }
-    text = _run(lab, ["aws", *words, "--output", "json"], surroundings)
-    return json.loads(text) if text.strip() else {}
-
-
 def _pulumi(lab: Lab, *words: str, stdin: str = "") -> str:
-    return _run(lab, ["pulumi", *words], environment(lab), stdin)
-
-
-def _run(lab: Lab, argv: list[str], surroundings: dict[str, str], stdin: str = "") -> str:
+    argv = ["pulumi", *words]
     done = subprocess.run(
         argv_in_world(lab, argv),
-        env=surroundings,
+        env=environment(lab),
         cwd=lab.checkout,
         input=stdin,
         capture_output=True,

@@ -11,7 +11,7 @@ STACK = "urn:pulumi:lab::mysql-ring::"
 TAGS = {"Name": "mysql-ring-lab-a", "Project": "mysql-ring"}
 
 
-def resource(kind: str, name: str, **inputs: Any) -> dict[str, Any]:
+def resource(kind: str, name: str, /, **inputs: Any) -> dict[str, Any]:
     return {"urn": f"{STACK}{kind}::{name}", "type": kind, "custom": True, "inputs": inputs}
 
 
@@ -120,6 +120,12 @@ def test_a_terminated_instance_is_not_found() -> None:
             {"allocationId": "eipalloc-1"},
             {"describe_addresses": {"Addresses": [{"AssociationId": "eipassoc-1"}]}},
             ["eipassoc-1"],
+        ),
+        (
+            "aws:iam/rolePolicy:RolePolicy",
+            {"role": "role-1", "name": "policy-1"},
+            {"list_role_policies": {"PolicyNames": ["policy-1"]}},
+            ["role-1:policy-1"],
         ),
         (
             "aws:s3/bucket:Bucket",
