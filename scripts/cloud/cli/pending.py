@@ -26,6 +26,7 @@ END_SECONDS = 120
 PLUGIN_SECONDS = 10
 PLUGINS = (b"cloud.providers", b"pulumi-resource-")
 INSTANCE = "aws:ec2/instance:Instance"
+GROUP = "aws:ec2/securityGroup:SecurityGroup"
 GONE = ("terminated", "shutting-down")
 
 
@@ -40,6 +41,8 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
         adopted, dropped = resolve(deployment, ask)
         for urn, identifier in adopted.items():
             say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
+            if _type(urn) == GROUP:
+                close(identifier, ask)
         for urn in dropped:
             say(f"forget that a killed update was creating {_name(urn)}")
         if adopted or dropped:
@@ -131,6 +134,19 @@ def resolve(deployment: dict[str, Any], ask: Ask) -> tuple[dict[str, str], list[
     return adopted, dropped
 
 
+def close(group: str, ask: Ask) -> None:
+    """End the creation of a security group: AWS makes it with a rule that lets everything out.
+
+    The plugin takes that rule away after it made the group, and would not do it later. No rule of
+    the program is there yet: each comes after its group is in the state.
+    """
+    (found,) = ask("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"]
+    rules = found.get("IpPermissionsEgress")
+    if rules:
+        words = ("--group-id", group, "--ip-permissions", json.dumps(rules))
+        ask("ec2", "revoke-security-group-egress", *words)
+
+
 def find(resource: dict[str, Any], ask: Ask) -> list[str]:
     """Identifiers of what the API has under a resource's tags or in its place."""
     kind, inputs = resource["type"], resource.get("inputs") or {}
@@ -178,7 +194,7 @@ _TAGGED = {
         "PlacementGroups.GroupName",
     ),
     "aws:ec2/routeTable:RouteTable": ("describe-route-tables", "RouteTables.RouteTableId"),
-    "aws:ec2/securityGroup:SecurityGroup": ("describe-security-groups", "SecurityGroups.GroupId"),
+    GROUP: ("describe-security-groups", "SecurityGroups.GroupId"),
     "aws:ec2/subnet:Subnet": ("describe-subnets", "Subnets.SubnetId"),
     "aws:ec2/vpc:Vpc": ("describe-vpcs", "Vpcs.VpcId"),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
@@ -245,6 +261,10 @@ _PLACED: dict[str, Callable[..., list[str]]] = {
     "aws:s3/bucket:Bucket": _listed("s3api", "list-buckets", "Buckets.Name", "bucket"),
 }
 """What carries no tags, or has a name of its own: where it would have to be."""
+
+
+def _type(urn: str) -> str:
+    return urn.rsplit("::", 2)[1].rsplit("$", 1)[-1]
 
 
 def _name(urn: str) -> str:

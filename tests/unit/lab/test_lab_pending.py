@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from cloud.cli.pending import find, resolve
+from cloud.cli.pending import close, find, resolve
 
 pytestmark = pytest.mark.unit
 
@@ -86,6 +86,21 @@ def test_a_terminated_instance_is_not_found() -> None:
     listed = [instance("i-1", "terminated"), instance("i-2", "pending")]
     api = Api(describe_instances={"Reservations": [{"Instances": listed}]})
     assert find(resource("aws:ec2/instance:Instance", "a", tags=TAGS), api) == ["i-2"]
+
+
+@pytest.mark.parametrize(
+    ("rules", "revoked"),
+    [([{"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}], True), ([], False)],
+)
+def test_a_group_that_is_taken_in_lets_nothing_out(
+    rules: list[dict[str, Any]], revoked: bool
+) -> None:
+    groups = [{"GroupId": "sg-1", "IpPermissionsEgress": rules}]
+    api = Api(describe_security_groups={"SecurityGroups": groups}, revoke_security_group_egress={})
+    close("sg-1", api)
+    asked = [words for words in api.asked if words[1] == "revoke-security-group-egress"]
+    assert len(asked) == revoked
+    assert all("sg-1" in words and '"0.0.0.0/0"' in words[-1] for words in asked)
 
 
 @pytest.mark.parametrize(
