@@ -39,7 +39,7 @@ def _compare(
 
 def _one(argument: Argument, old: Any, new: Any, path: str, replace: bool) -> Changes:
     if isinstance(new, Unknown):
-        return {path: (ADD if _empty(old) else UPDATE, replace)}
+        return {path: (ADD if _empty(old) else UPDATE, replace or _replaces_inside(argument))}
     if argument.kind == MAP:
         return _maps(old or {}, new or {}, path, replace)
     if argument.kind == OBJECT and not _empty(old) and not _empty(new):
@@ -53,6 +53,14 @@ def _one(argument: Argument, old: Any, new: Any, path: str, replace: bool) -> Ch
     if _empty(new):
         return {path: (DELETE, replace)}
     return {path: (UPDATE, replace)}
+
+
+def _replaces_inside(argument: Argument) -> bool:
+    """Of an unknown block the bridge makes one whose required fields are unknown (schema.go,
+    makeTerraformUnknownElement)."""
+    return any(
+        field.required and (field.replace or _replaces_inside(field)) for field in argument.fields
+    )
 
 
 def _maps(old: dict[str, Any], new: dict[str, Any], path: str, replace: bool) -> Changes:

@@ -116,6 +116,8 @@ ROWS = [
         "primaryNetworkInterface.networkInterfaceId",
         REPLACED,
     ),
+    (INSTANCE, {"primaryNetworkInterface": UNKNOWN}, "primaryNetworkInterface", REPLACED),
+    (INSTANCE, {"rootBlockDevice": UNKNOWN}, "rootBlockDevice", UPDATED),
     (
         INSTANCE,
         {"rootBlockDevice": {**ROOT, "volumeSize": 20}},
