@@ -49,7 +49,7 @@ class Provider:
         """Runs once the engine knows the port: what takes long and is needed later."""
 
     def changing(self) -> None:
-        """Runs before each change that is no preview."""
+        """Runs before each change, and when a resource is new: what only changes need."""
 
     def check_config(self, inputs: dict[str, Any]) -> list[Failure]:
         raise NotImplementedError
@@ -143,6 +143,8 @@ class Server(provider_grpc.ResourceProviderServicer):
             resource = self._provider.resource(request.urn)
             call = self._call(request)
             inputs, failures = resource.check(decode_map(request.news), call)
+            if not request.olds.fields:
+                self._provider.changing()
             if not failures:
                 olds = decode_map(request.olds)
                 _autoname(resource.table, inputs, olds, call.name, request.randomSeed)

@@ -24,6 +24,7 @@ class AwsProvider(Provider):
         super().__init__()
         self.resources = dict(RESOURCES)
         self._session: Session | None = None
+        self._loading = False
 
     @property
     def session(self) -> Session:
@@ -58,7 +59,12 @@ class AwsProvider(Provider):
         if config is None:
             return
         self.use(config)
-        self._warm_clients()
+        self._warm_clients("sts", "ssm")  # in the order a program needs them
+
+    def changing(self) -> None:
+        if self._session and not self._loading:
+            self._loading = True
+            self._warm_clients("ec2")
 
     def use(self, config: Config) -> None:
         self._session = session = Session(config, self.cancelled)
@@ -71,11 +77,11 @@ class AwsProvider(Provider):
                     raise translate(error, "credentials", "validating") from None
                 raise
 
-    def _warm_clients(self) -> None:
+    def _warm_clients(self, *services: str) -> None:
         session = self.session
 
         def load() -> None:
-            for service in ("sts", "ssm", "ec2"):  # in the order a program needs them
+            for service in services:
                 with contextlib.suppress(Exception):
                     session.client(service)
 

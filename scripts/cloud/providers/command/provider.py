@@ -24,7 +24,7 @@ class CommandProvider(Provider):
         }
 
     def changing(self) -> None:
-        """Imports the SSH client beside the first change; a preview never needs it."""
+        """Imports the SSH client; an update without a change never needs it."""
 
         def load() -> None:
             import paramiko  # noqa: F401
