@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import os
@@ -13,9 +12,9 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
-from . import files, paths, programs
+from . import files, paths, programs, room
 from .documents import Archive
-from .errors import Exit, NodeError
+from .errors import Exit, NodeError, refused
 from .report import Report
 from .waiting import Deadline
 
@@ -26,6 +25,7 @@ ATTEMPTS = 3
 PAUSE_SECONDS = 3.0
 CHUNK = 1 << 20
 SPACE_BYTES = 3 << 30  # 5.6.51 unpacks to 1.9 GB, besides its 330 MB archive
+ROOM = f"at least {SPACE_BYTES >> 20} MiB for the archive and what is in it"
 VERSION = re.compile(r"Ver (5\.6\.\d+)\S* .*?for (\S+) on (\S+)")
 SETTINGS = "correct mysqlArchiveUrl and mysqlArchiveChecksum in the settings"
 MANIFEST = ".mysql-ring-archive"
@@ -43,8 +43,9 @@ def install(archive: Archive, report: Report, libraries: Callable[[], object]) -
     if place is None:
         fetched = paths.MYSQL_ROOT / f".fetch.{archive.digest}"
         try:
-            _fetch(archive, fetched)
-            place = _unpack(fetched, identity, archive.url, libraries)
+            with room.needed(paths.MYSQL_ROOT, ROOM):
+                _fetch(archive, fetched)
+                place = _unpack(fetched, identity, archive.url, libraries)
         finally:
             fetched.unlink(missing_ok=True)
         report.did(f"MySQL {check(place)} from {archive.url} in {place}")
@@ -105,16 +106,9 @@ def refuse_small_disk(archive: Archive) -> None:
     if _unpacked(f"{archive.algorithm}:{archive.digest}") is not None:
         return
     _remove_leftovers()
-    existing = next(path for path in (paths.MYSQL_ROOT, *paths.MYSQL_ROOT.parents) if path.exists())
-    state = os.statvfs(existing)
-    free = state.f_bavail * state.f_frsize
+    free = room.free(paths.MYSQL_ROOT)
     if free < SPACE_BYTES:
-        raise NodeError(
-            Exit.REFUSED,
-            f"{free >> 20} MiB free in {paths.MYSQL_ROOT}",
-            f"at least {SPACE_BYTES >> 20} MiB for the archive and what is in it",
-            "make the root volume larger in the settings",
-        )
+        raise refused(f"{free >> 20} MiB free in {paths.MYSQL_ROOT}", ROOM, room.NEXT_STEP)
 
 
 def _fetch(archive: Archive, target: Path) -> None:
@@ -128,8 +122,8 @@ def _fetch(archive: Archive, target: Path) -> None:
             if error.code < 500:
                 break
         except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            if getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT):
-                raise _no_room(archive.url) from None
+            if getattr(error, "errno", None) in room.DISK_FULL:
+                raise
             problem = f"{archive.url} cannot be fetched: {getattr(error, 'reason', error)}"
         else:
             if digest == archive.digest:
@@ -145,15 +139,6 @@ def _fetch(archive: Archive, target: Path) -> None:
         time.sleep(PAUSE_SECONDS)
     raise NodeError(
         Exit.UNREACHABLE, problem, "the archive of MySQL 5.6", f"{SETTINGS}, or run this again"
-    )
-
-
-def _no_room(what: str) -> NodeError:
-    return NodeError(
-        Exit.HOST,
-        f"no room left in {paths.MYSQL_ROOT} for {what}",
-        f"{SPACE_BYTES >> 20} MiB for the archive and what is in it",
-        "make room or make the root volume larger in the settings, then run this again",
     )
 
 

@@ -67,6 +67,14 @@ def main(arguments: Sequence[str]) -> int:
         return Exit.INTERNAL
     except BrokenPipeError:
         return Exit.INTERNAL
+    except OSError as error:
+        from .room import disk_error
+
+        failed = disk_error(error)
+        if failed is None:
+            raise
+        print(failed.render(), file=sys.stderr)
+        return failed.code
 
 
 def _run(name: str) -> int:

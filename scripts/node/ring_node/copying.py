@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 
-from . import files, paths, ring_schema, sql
+from . import files, paths, ring_schema, room, sql
 from .documents import Login, Peer
 from .errors import NodeError, refused
 from .programs import run as run_program
@@ -15,7 +16,8 @@ from .sql import Session
 
 COPY_SECONDS = 12 * 3600.0
 LONG_QUERY_SECONDS = 300  # mydumper gives up rather than lock behind a longer statement
-NEXT_STEP = "see that both servers run and that this host has room, then run this again"
+NEXT_STEP = "see that both servers run, then run this again: it copies anew"
+ROOM = "room for the copy and for what is loaded from it"
 OPENSSL = paths.COPY.with_name("openssl.cnf")
 CLIENT = paths.COPY.with_name("peer.cnf")
 # MariaDB's client library speaks what sql.tls_context allows, told by OpenSSL's own file.
@@ -68,16 +70,18 @@ def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report)
     files.remove_tree(paths.COPY)
     before = _objects(other)
     try:
-        position = _dump(peer, login)
+        with room.needed(paths.STATE, ROOM):
+            position = _dump(peer, login)
         _clear(own, other)
-        _load()
+        with room.needed(paths.DATA, ROOM):
+            _load(own)
         lacking = sorted((before & _objects(other)) - _objects(own))
         if lacking:
             raise refused(
                 f"the copy lacks {', '.join(lacking[:5])}", "all that the peer holds", NEXT_STEP
             )
         _events(own, other, report)
-        _accounts(own, other, report)
+        accounts(own, other, report)
     finally:
         files.remove_tree(paths.COPY)
         files.remove(CLIENT)
@@ -123,14 +127,14 @@ def _clear(own: Session, other: Session) -> None:
 def _room(other: Session) -> None:
     size = int(other.value(SIZE, [ring_schema.SYSTEM_SCHEMAS]))
     needed = int(size * ROOM_FACTOR) + ROOM_BYTES
-    state = os.statvfs(paths.STATE)
-    free = state.f_bavail * state.f_frsize
-    if free < needed:
-        raise refused(
-            f"{free >> 20} MiB free, and the peer holds {size >> 20} MiB",
-            f"at least {needed >> 20} MiB for the copy and what it is loaded from",
-            "make this node's volume larger, then run this again",
-        )
+    for place in (paths.STATE, paths.DATA):
+        free = room.free(place)
+        if free < needed:
+            raise refused(
+                f"{free >> 20} MiB free in {place}, and the peer holds {size >> 20} MiB",
+                f"at least {needed >> 20} MiB for the copy and what is loaded from it",
+                room.NEXT_STEP,
+            )
 
 
 def _dump(peer: Peer, login: Login) -> Position:
@@ -152,15 +156,20 @@ def _dump(peer: Peer, login: Login) -> Position:
     return coordinates((paths.COPY / "metadata").read_text())
 
 
-def _load() -> None:
-    run_program(
-        [*DIES_WITH_VERB, "myloader", f"--defaults-file={paths.ROOT_CLIENT}",
-         "--socket", str(paths.SOCKET), "--directory", str(paths.COPY),
-         "--threads", _threads(), "--queries-per-transaction", "100"],
-        seconds=COPY_SECONDS,
-        expected="myloader loading the copy",
-        next_step=NEXT_STEP,
-    )  # fmt: skip
+def _load(own: Session) -> None:
+    try:
+        run_program(
+            [*DIES_WITH_VERB, "myloader", f"--defaults-file={paths.ROOT_CLIENT}",
+             "--socket", str(paths.SOCKET), "--directory", str(paths.COPY),
+             "--threads", _threads(), "--queries-per-transaction", "100"],
+            seconds=COPY_SECONDS,
+            expected="myloader loading the copy",
+            next_step=NEXT_STEP,
+        )  # fmt: skip
+    except NodeError:
+        with suppress(NodeError):  # half a copy is no use, and may be what fills the disk
+            clear(own)
+        raise
 
 
 def _threads() -> str:
@@ -191,8 +200,8 @@ def event_action(status: str) -> str | None:
     return None
 
 
-def _accounts(own: Session, other: Session, report: Report) -> None:
-    """Accounts that the peer has and this node has not, the ring's own aside."""
+def accounts(own: Session, other: Session, report: Report) -> None:
+    """Makes the accounts that the peer has and this node has not, the ring's own aside."""
     ring = {row["user"] for row in own.rows(ACCOUNTS)}
     present = {(row["user"], row["host"]) for row in own.rows(ACCOUNTS)}
     with own.unlogged():

@@ -6,6 +6,7 @@ import os
 import pwd
 import secrets
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -18,29 +19,49 @@ def read_bytes(path: Path) -> bytes | None:
 
 def write(path: Path, content: bytes, *, mode: int, owner: str = "root") -> bool:
     """Makes `path` hold exactly this, atomically and durably. False when it did already."""
+    return bool(write_all({path: (content, mode)}, owner=owner))
+
+
+def write_all(wanted: Mapping[Path, tuple[bytes, int]], *, owner: str) -> list[Path]:
+    """Files with content and mode, as `write` does it; those that were changed.
+
+    None of them is in its place before there was room for all of them.
+    """
     user = pwd.getpwnam(owner)
+    staged: dict[Path, Path] = {}
+    try:
+        for path, (content, mode) in wanted.items():
+            if not _is(path, content, mode, user.pw_uid):
+                staged[path] = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
+                _stage(staged[path], content, mode, user)
+        for path, temporary in staged.items():
+            os.replace(temporary, path)
+    except BaseException:
+        for temporary in staged.values():
+            temporary.unlink(missing_ok=True)
+        raise
+    for folder in {path.parent for path in staged}:
+        sync_folder(folder)
+    return list(staged)
+
+
+def _is(path: Path, content: bytes, mode: int, owner: int) -> bool:
     try:
         status = path.stat()
-        same = (status.st_mode & 0o7777, status.st_uid) == (mode, user.pw_uid)
-        if same and path.read_bytes() == content:
-            return False
+        same = (status.st_mode & 0o7777, status.st_uid) == (mode, owner)
+        return same and path.read_bytes() == content
     except FileNotFoundError:
-        pass
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fchown(stream.fileno(), user.pw_uid, user.pw_gid)
-            os.fchmod(stream.fileno(), mode)
-            os.fsync(stream.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-    return True
+        return False
+
+
+def _stage(path: Path, content: bytes, mode: int, user: pwd.struct_passwd) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fchown(stream.fileno(), user.pw_uid, user.pw_gid)
+        os.fchmod(stream.fileno(), mode)
+        os.fsync(stream.fileno())
 
 
 def remove(path: Path) -> bool:

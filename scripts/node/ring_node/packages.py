@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+from . import room
 from .errors import Exit, NodeError
 from .programs import attempt
 from .report import Report
@@ -19,6 +21,7 @@ PACKAGES = (
     "mydumper",
     "mariadb-client-core",
 )
+WANTED = "the Debian packages " + ", ".join(PACKAGES)
 ATTEMPTS = 4
 PAUSE_SECONDS = 3.0
 APT_SECONDS = 600.0
@@ -46,8 +49,9 @@ def install(report: Report) -> None:
     absent = missing(PACKAGES)
     if not absent:
         return
-    _apt("update", "--error-on=any")
-    _apt("install", "--yes", "--no-install-recommends", *absent)
+    with room.needed(Path("/"), WANTED):
+        _apt("update", "--error-on=any")
+        _apt("install", "--yes", "--no-install-recommends", *absent)
     left = missing(absent)
     if left:
         raise NodeError(
@@ -92,13 +96,14 @@ def _apt(*arguments: str) -> None:
         locked = any(words in problems for words in LOCKED)
         if not locked:
             failures += 1
-        if failures == ATTEMPTS or (locked and free.over):
+        full = room.RAN_OUT.search(problems)
+        if full or failures == ATTEMPTS or (locked and free.over):
             break
         time.sleep(PAUSE_SECONDS)
-    waited = f"was locked out for {LOCK_SECONDS:.0f} s" if locked else f"failed {ATTEMPTS} times"
+    waited = f"was locked out for {LOCK_SECONDS:.0f} s" if locked else f"failed {failures} times"
     raise NodeError(
         Exit.HOST,
         f"apt-get {arguments[0]} {waited}: {(problems or output).strip()[-800:]}",
-        "the Debian packages " + ", ".join(PACKAGES),
+        WANTED,
         NEXT_STEP,
     )

@@ -97,6 +97,10 @@ def _joined(own: Session, pair: Pair) -> bool:
 def _begin(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
     """Writes down from where the peer must read, as of a moment when nothing is there."""
     created = copying.create_databases(own, ring_schema.databases(other))
+    begun = peer.own_origin
+    # What a peer that has begun logs from there on comes by itself.
+    if begun is None or begun.peer_uuid != me.uuid or begun.position == show_master_status(other):
+        copying.accounts(own, other, report)
     own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
     own.do("FLUSH TABLES WITH READ LOCK")
     try:
@@ -168,12 +172,13 @@ def _leave_former(own: Session, peer: State, report: Report) -> None:
     it carries a server id that the new peer may have, who would skip it.
     """
     own.do("STOP SLAVE IO_THREAD")
+    own.do("START SLAVE SQL_THREAD")  # a run that was killed here had stopped it
 
-    def drained() -> bool | None:
+    def settled() -> bool | None:
         slave = show_slave_status(own)
-        return True if slave is None or slave.drained or slave.sql_running == "No" else None
+        return True if slave is None or slave.drained or slave.sql_errno else None
 
-    poll(drained, Deadline(DRAIN_SECONDS))
+    poll(settled, Deadline(DRAIN_SECONDS))
     slave = show_slave_status(own)
     if slave is None:
         return
@@ -181,8 +186,7 @@ def _leave_former(own: Session, peer: State, report: Report) -> None:
         raise refused(
             f"events of the former {peer.name} are not applied: {slave.errors or 'still at work'}",
             "all of them applied before this node is copied",
-            "resolve the error and START SLAVE SQL_THREAD, or RESET SLAVE to give them up; then "
-            "run this again",
+            "resolve the error, or RESET SLAVE to give them up; then run this again",
         )
     own.do("STOP SLAVE")
     own.do("RESET SLAVE ALL")

@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from . import bootstrap, documents, files, paths, service, sql
+from . import bootstrap, documents, files, paths, room, service, sql
 from .documents import Login
 from .errors import Exit, NodeError, refused
 from .report import Report
@@ -28,7 +28,8 @@ def run(document: Any) -> Report:
     service.refuse_foreign_data()
     if not service.initialised():
         service.raise_fence(report)
-        _initialise(password)
+        with room.needed(paths.DATA.parent, "room for the data directory"):
+            _initialise(password)
         _remember(password)
         report.did(f"{paths.DATA} initialised and secured")
     if service.enable(paths.MYSQL_SERVICE):

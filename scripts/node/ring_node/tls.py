@@ -29,15 +29,12 @@ def run(document: Any) -> Report:
     old = {path: files.read_bytes(path) for path in wanted}
 
     def put() -> None:
-        for path, (content, mode) in wanted.items():
-            if files.write(path, content, mode=mode, owner=paths.MYSQL_USER):
-                report.did(f"{path} written")
+        for path in files.write_all(wanted, owner=paths.MYSQL_USER):
+            report.did(f"{path} written")
 
     def back() -> None:
-        for path, (_, mode) in wanted.items():
-            content = old[path]
-            if content is not None:
-                files.write(path, content, mode=mode, owner=paths.MYSQL_USER)
+        known = {path: (text, wanted[path][1]) for path, text in old.items() if text is not None}
+        files.write_all(known, owner=paths.MYSQL_USER)
 
     same = all(old[path] == content for path, (content, _) in wanted.items())
     if (same and not service.restart_due()) or not service.running():
