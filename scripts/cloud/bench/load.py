@@ -48,7 +48,8 @@ def article_text(node: dict[str, Any]) -> str:
 
 
 def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
-    """The load runs on the first node, over its socket. In turns: ours, the article's."""
+    """The load runs on the first node, over its socket. In turns, each of which swaps the order,
+    after one load that does not count: a young server gets faster for a while."""
     place.require_ring()
     hosts = Hosts(Nodes(place.lab))
     writer, reader = hosts.names
@@ -60,8 +61,11 @@ def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
     }
     rates: dict[str, list[float]] = {OURS: [], ARTICLES: []}
     lags: dict[str, list[float]] = {OURS: [], ARTICLES: []}
+    say("sysbench: a load that does not count")
+    _sysbench(hosts, writer, "run", SECONDS)
     for turn in range(repeat):
-        for whose, text in texts.items():
+        for whose in (OURS, ARTICLES) if turn % 2 else (ARTICLES, OURS):
+            text = texts[whose]
             say(f"sysbench: turn {turn + 1} of {repeat}, {whose} my.cnf")
             hosts.both(lambda node, text=text: hosts.ask(node, "configure", stdin=text[node]))
             _settle(hosts)
