@@ -1,7 +1,12 @@
 """A restart of the server that never leaves the ring without one that answers.
 
-Whoever restarts holds a named lock on the other node's server; who finds its own server's
-lock taken waits. If both take one at once the node with the larger server id steps back.
+Whoever restarts holds a named lock on the other node's server, until the ring is whole again; who
+finds its own server's lock taken waits. If both take one at once the node with the larger server
+id steps back.
+
+While the CA changes there is a time when each node has a certificate of another one: both serve,
+neither reads from the other, and neither can log in there. Then the restarts that end this state
+must not wait for a whole ring.
 """
 
 from __future__ import annotations
@@ -45,12 +50,12 @@ def restart(
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
-    with _turn(node, peer, peer_must_be_healthy) as turn:
+    with _turn(node, peer, peer_must_be_healthy) as ages:
         _restart(before, after, undo)
-    served = ", the peer serving meanwhile" if turn is not None else ""
-    report.did(f"server restarted for {reason}{served}")
-    if turn is not None and turn.fresh and peer_must_be_healthy:
-        _wait_until_back(node, peer)
+        served = ", the peer serving meanwhile" if ages is not None else ""
+        report.did(f"server restarted for {reason}{served}")
+        if ages is None or ages.fresh:
+            _wait_until_whole(node, peer, report, known=ages is not None)
 
 
 def _restart(
@@ -84,7 +89,7 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[ring_health
         except NodeError as error:
             if error.code != Exit.UNREACHABLE:
                 raise
-            if must_be_healthy:
+            if must_be_healthy and not sql.distrusted(error):
                 raise _unhealthy(error.found) from None
             # It may be restarting for the same reason: not both at once.
             poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))
@@ -133,8 +138,16 @@ def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
         )
 
 
-def _wait_until_back(node: Node, peer: Peer) -> None:
+def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
+    """Only with a peer that can be asked: `known` if it could before."""
     login = ring_files.credentials().peer
+    try:
+        with sql.other(peer.replication_address, login):
+            pass
+    except NodeError as error:
+        if not known or sql.distrusted(error):
+            report.note(f"the ring is not whole until {peer.name} can be asked: {error.found}")
+            return
 
     def healthy() -> bool | None:
         try:

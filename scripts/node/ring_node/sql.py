@@ -36,6 +36,7 @@ EXPECTED_WARNINGS = frozenset(
 )
 # The server of 5.6.24 knows TLS 1.0 and, of what OpenSSL 3 still offers, AES256-SHA only.
 CIPHERS = "ECDHE+AESGCM:AES256-SHA:@SECLEVEL=1"
+NO_TRUST = "no trust in"
 LEGACY_SERVER_CONNECT = 0x4  # OpenSSL 3: a server without secure renegotiation
 
 
@@ -196,9 +197,10 @@ def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]
 
 
 def untrusted(error: ssl.SSLError, who: str) -> NodeError:
+    said = getattr(error, "verify_message", "")
     return NodeError(
         Exit.UNREACHABLE,
-        f"no TLS with {who}: {getattr(error, 'verify_message', '') or error.reason}",
+        f"{NO_TRUST} {who}: {said}" if said else f"no TLS with {who}: {error.reason}",
         f"a certificate of the ring's CA ({paths.CA}) with that address in it",
         "run `ring-node tls` on both nodes with keys of the same CA",
     )
@@ -223,6 +225,11 @@ def refusal(error: pymysql.err.MySQLError, who: str) -> NodeError:
         "the statement accepted",
         "resolve what it names, then run this again",
     )
+
+
+def distrusted(error: NodeError) -> bool:
+    """Whether a server answered with a certificate of another CA."""
+    return error.found.startswith(NO_TRUST)
 
 
 def denied(error: NodeError) -> bool:
