@@ -30,7 +30,8 @@ class Machine:
 
 
 def measure(say: Callable[[str], None]) -> Machine:
-    """`scripts/lab up` in a new lab on an empty cache; both are removed at the end.
+    """`scripts/lab up` in a new lab on an empty cache, the caches of Go and npm empty too. All are
+    removed at the end.
 
     Debian packages that the machine has already are not installed again: on a bare machine the
     phase `packages` comes on top.
@@ -40,7 +41,14 @@ def measure(say: Callable[[str], None]) -> Machine:
     folder = base.with_name(f"{base.name}-bare")
     cache = Path(tempfile.mkdtemp(prefix="mysql-ring-bench-"))
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
-    env |= {"MYSQL_RING_LAB": str(folder), "MYSQL_RING_CACHE": str(cache)}
+    env |= {
+        "MYSQL_RING_LAB": str(folder),
+        "MYSQL_RING_CACHE": str(cache),
+        "GOCACHE": str(cache / "go-build"),
+        "GOMODCACHE": str(cache / "go-mod"),
+        "GOFLAGS": f"{env.get('GOFLAGS', '')} -modcacherw".strip(),
+        "npm_config_cache": str(cache / "npm"),
+    }
     command = str(CHECKOUT / "scripts/lab")
     try:
         done = subprocess.run(
