@@ -112,20 +112,21 @@ def resolve(deployment: dict[str, Any], ask: Ask) -> tuple[dict[str, str], list[
     """Change a deployment in place: the identifiers taken in, by URN, and the URNs forgotten."""
     resources: list[dict[str, Any]] = deployment["resources"]
     known = {each["urn"] for each in resources}
-    identifiers = {each.get("id") for each in resources}
+    # Of one type: a key pair may well be called as a placement group is.
+    taken = {(each["type"], each.get("id")) for each in resources}
     adopted: dict[str, str] = {}
     dropped: list[str] = []
     for operation in _creating(deployment):
         resource = operation["resource"]
-        urn = resource["urn"]
+        urn, kind = resource["urn"], resource["type"]
         found = [] if urn in known else find(resource, ask)
-        fresh = [each for each in found if each not in identifiers]
+        fresh = [each for each in found if (kind, each) not in taken]
         if fresh:
             resource["id"] = adopted[urn] = fresh[0]
             resource.setdefault("outputs", {})
             resources.append(resource)
             known.add(urn)
-            identifiers.add(fresh[0])
+            taken.add((kind, fresh[0]))
         else:
             dropped.append(urn)
     deployment["pending_operations"] = [

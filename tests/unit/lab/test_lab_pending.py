@@ -65,6 +65,14 @@ def test_a_resource_of_the_state_is_not_taken_in_again() -> None:
     assert [one["id"] for one in deployment["resources"]] == ["vpc-1", "vpc-2"]
 
 
+def test_a_resource_is_taken_in_beside_one_of_another_type_with_the_same_identifier() -> None:
+    group = resource("aws:ec2/placementGroup:PlacementGroup", "spread", tags=TAGS) | {"id": "ring"}
+    pair = resource("aws:ec2/keyPair:KeyPair", "key", tags=TAGS)
+    deployment = {"resources": [group], "pending_operations": [creating(pair)]}
+    api = Api(describe_key_pairs={"KeyPairs": [{"KeyName": "ring"}]})
+    assert resolve(deployment, api) == ({pair["urn"]: "ring"}, [])
+
+
 def test_a_step_is_forgotten_without_asking() -> None:
     step = resource("command:remote:Command", "node-1-seed", create="x")
     deployment = {"resources": [], "pending_operations": [creating(step)]}
