@@ -83,8 +83,19 @@ def _release(instance: Any) -> None:
 def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
     reservation = _moto_run_instances(self, *args, **kwargs)
     for instance in reservation.instances:
+        _into_zone_of_interface(instance)
         _become(instance, "pending")
     return reservation
+
+
+def _into_zone_of_interface(instance: Any) -> None:
+    """Moto looks at a subnet in the request alone, and takes the region's first zone otherwise."""
+    nic = instance.nics.get(0)
+    if nic is not None:
+        name = instance._placement.zone = nic.subnet.availability_zone
+        zone = instance.ec2_backend.get_zone_by_name(name)
+        for device in instance.block_device_mapping.values():
+            instance.ec2_backend.volumes[device.volume_id].zone = zone
 
 
 def _start(self: Any) -> InstanceState:

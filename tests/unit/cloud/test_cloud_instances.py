@@ -23,6 +23,20 @@ def test_an_instance_is_pending_until_its_host_runs(
     assert state_of(instance) == "running"
 
 
+def test_an_instance_and_its_volume_are_in_the_zone_of_its_first_interface(
+    ec2: Any, network: Any
+) -> None:
+    vpc = ec2.create_vpc(CidrBlock="192.168.101.0/24")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(
+        VpcId=vpc, CidrBlock="192.168.101.0/24", AvailabilityZone="eu-central-1b"
+    )["Subnet"]["SubnetId"]
+    interface = ec2.create_network_interface(SubnetId=subnet)["NetworkInterface"]
+    instance = network.run(interface["NetworkInterfaceId"])
+    (found,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"]
+    assert found["Placement"]["AvailabilityZone"] == "eu-central-1b"
+    assert ec2.describe_volumes()["Volumes"][0]["AvailabilityZone"] == "eu-central-1b"
+
+
 def test_a_stop_passes_through_stopping_and_a_start_needs_stopped(
     cloud: Any, ec2: Any, network: Any, state_of: Any
 ) -> None:
