@@ -19,6 +19,7 @@ RESERVED_AT_START = 4
 _moto_allocate = ElasticAddressBackend.allocate_address
 _moto_create = NetworkInterfaceBackend.create_network_interface
 _moto_delete = NetworkInterfaceBackend.delete_network_interface
+_moto_request_ip = Subnet.request_ip
 
 
 def _all_backends() -> list[Any]:
@@ -94,8 +95,14 @@ def _choose_address(self: Any, instance: Any) -> str:
     moto keeps the addresses of interfaces that were deleted, and forgets those of others.
     """
     address = _free_private_address(self.ec2_backend, self)
+    self.request_ip(address, instance)
+    return address
+
+
+def _take_address(self: Any, address: str, instance: Any) -> None:
+    """An address chosen by hand: the refusals have seen that no interface has it."""
     self.del_subnet_ip(address)
-    return self.request_ip(address, instance)
+    _moto_request_ip(self, address, instance)
 
 
 def _delete_interface(self: Any, eni_id: str) -> None:
@@ -127,7 +134,7 @@ def _automatic_address(self: Any) -> None:
 @once
 def install() -> None:
     """Put these functions in the place of moto's."""
-    replace(Subnet, get_available_subnet_ip=_choose_address)
+    replace(Subnet, get_available_subnet_ip=_choose_address, request_ip=_take_address)
     replace(
         ElasticAddress,
         instance_id=property(_instance_id),

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 from urllib.parse import parse_qs
 
+from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from cloud import refusals
@@ -126,7 +127,10 @@ class _Answer:
                 close()
 
     def fail(self, environ: dict[str, Any], service: str, action: str, error: Exception) -> bytes:
-        if isinstance(error, NotImplementedError):
+        if isinstance(error, FilterNotImplementedError):
+            self.status, code = "400 Bad Request", "InvalidParameterValue"
+            message = f"{error} is invalid, or one that the stand-in does not know."
+        elif isinstance(error, NotImplementedError):
             self.status, code = "400 Bad Request", "InvalidAction"
             message = f"The action {action} is not valid for this web service ({service})."
         else:

@@ -81,7 +81,12 @@ def _release(instance: Any) -> None:
 
 
 def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
-    reservation = _moto_run_instances(self, *args, **kwargs)
+    before, interfaces = set(self.reservations), set(self.enis)
+    try:
+        reservation = _moto_run_instances(self, *args, **kwargs)
+    except Exception:
+        _forget(self, set(self.reservations) - before, set(self.enis) - interfaces)
+        raise
     for instance in reservation.instances:
         _into_zone_of_interface(instance)
         _become(instance, "pending")
@@ -96,6 +101,18 @@ def _into_zone_of_interface(instance: Any) -> None:
         zone = instance.ec2_backend.get_zone_by_name(name)
         for device in instance.block_device_mapping.values():
             instance.ec2_backend.volumes[device.volume_id].zone = zone
+
+
+def _forget(backend: Any, reservations: set[str], interfaces: set[str]) -> None:
+    """A launch that failed on its way leaves nothing, and its interfaces are free again."""
+    for reservation in reservations:
+        for instance in backend.reservations.pop(reservation).instances:
+            for eni in list(instance.nics.values()):
+                instance.detach_eni(eni)
+            for device in list(instance.block_device_mapping.values()):
+                backend.volumes.pop(device.volume_id, None)
+    for interface in interfaces:
+        backend.delete_network_interface(interface)
 
 
 def _start(self: Any) -> InstanceState:

@@ -160,16 +160,8 @@ def install() -> None:
         name = self._get_param("Placement.GroupName")
         group_id = self._get_param("Placement.GroupId")
         if group_id:
-            name = next(
-                (
-                    each.group_name
-                    for each in groups(self.ec2_backend).values()
-                    if each.id == group_id
-                ),
-                group_id,
-            )
-        if name and name not in groups(self.ec2_backend):
-            raise _unknown(name)
+            known = groups(self.ec2_backend).values()
+            name = next(each.group_name for each in known if each.id == group_id)
         before = set(self.ec2_backend.reservations)
         result = moto_request(self)
         for reservation_id in set(self.ec2_backend.reservations) - before:

@@ -18,7 +18,9 @@ def install() -> None:
         gateway,  # noqa: F401
         guard,
         instance,  # noqa: F401
+        launch,  # noqa: F401
         network_interface,  # noqa: F401
+        object,  # noqa: F401
         placement_group,  # noqa: F401
         role,  # noqa: F401
         subnet,  # noqa: F401

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 from cloud.refusals import lookup
@@ -23,6 +24,19 @@ def _address(call: Call) -> Any | None:
         if call.get("PublicIp") and address.public_ip == call.get("PublicIp"):
             return address
     return None
+
+
+@refuses("ec2", "AllocateAddress", code="InvalidParameterValue")
+def address_to_allocate_is_not_one(call: Call) -> None:
+    """The address to recover is not an IPv4 address.
+
+    Source: errors-overview (InvalidParameterValue); the text is ours.
+    """
+    wanted = call.get("Address")
+    try:
+        ipaddress.IPv4Address(wanted or "0.0.0.0")  # noqa: S104 (no address to listen on)
+    except ValueError:
+        refuse("InvalidParameterValue", f"Value ({wanted}) for parameter address is invalid.")
 
 
 @refuses("ec2", "AssociateAddress", code="Gateway.NotAttached")

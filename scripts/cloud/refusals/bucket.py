@@ -28,6 +28,14 @@ NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 
+ACTIONS = {
+    "ListBucket": "ListObjectsV2",
+    "PutEncryptionConfiguration": "PutBucketEncryption",
+}
+"""Calls on a bucket that are named otherwise than the permission that they need."""
+UPLOADS = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload"}
+
+_moto_ranged = S3Response._handle_range_header
 _REFUSED: ContextVar[frozenset[str]] = ContextVar("refused", default=frozenset())
 _ANONYMOUS: ContextVar[bool] = ContextVar("anonymous", default=False)
 
@@ -208,8 +216,8 @@ def _check_principal(named: Any, request: Request) -> None:
     if not isinstance(named, dict) or not named:
         raise policy.NotAPolicy(f"Invalid principal in policy ({named})")
     values = named.get("AWS", [])
-    for value in [values] if isinstance(values, str) else values:
-        if not _principal_exists(value, request.partition):
+    for value in values if isinstance(values, list) else [values]:
+        if not _principal_exists(str(value), request.partition):
             raise policy.NotAPolicy(f"Invalid principal in policy ({value})")
 
 
@@ -227,11 +235,15 @@ def _principal_exists(name: str, partition: str) -> bool:
 
 
 def _action(request: Request) -> str:
-    """The API's name for a call on a bucket that rules are about."""
-    if request.key or not request.bucket:
+    """The API's name for a call that rules are about."""
+    if request.key:
+        upload = "uploadId" in request.query
+        return UPLOADS.get(request.method, "") if upload else ""
+    if not request.bucket:
         return ""
     permissions = request.permissions()
-    return permissions[0][0].removeprefix("s3:") if permissions else ""
+    permission = permissions[0][0].removeprefix("s3:") if permissions else ""
+    return ACTIONS.get(permission, permission)
 
 
 def _request(response: Any, request: Any, full_url: str, key: str) -> Request:
@@ -290,10 +302,18 @@ def _permission(_self: Any, _action: str, resource: str) -> PermissionResult:
     return PermissionResult.PERMITTED if _ANONYMOUS.get() else PermissionResult.NEUTRAL
 
 
+def _ranged(self: Any, request: Any, headers: dict[str, Any], content: Any) -> Any:
+    """S3 takes a Range that it cannot read for none (S3 API Reference, GetObject; RFC 9110)."""
+    if not request.headers.get("range", "").startswith("bytes="):
+        return 200, headers, content
+    return _moto_ranged(self, request, headers, content)
+
+
 def install() -> None:
     replace(
         S3Response,
         _bucket_response=_guarded(S3Response._bucket_response, False),
         _key_response=_guarded(S3Response._key_response, True),
+        _handle_range_header=_ranged,
     )
     replace(FakeBucket, get_permission=_permission)

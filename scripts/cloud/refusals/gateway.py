@@ -85,3 +85,45 @@ def route_table_is_in_use(call: Call) -> None:
             "DependencyViolation",
             f"The routeTable '{table.id}' has dependencies and cannot be deleted.",
         )
+
+
+@refuses(
+    "ec2", "AssociateRouteTable", code=("InvalidRouteTableID.NotFound", "InvalidParameterValue")
+)
+def route_table_is_not_the_subnets(call: Call) -> None:
+    """The route table does not exist (InvalidRouteTableID.NotFound), or is of another VPC than
+    the subnet (InvalidParameterValue).
+
+    Source: errors-overview (InvalidRouteTableID.NotFound); AWSEC2 API Reference,
+    AssociateRouteTable ("in the same VPC"); the second code and the text are as users of
+    AssociateRouteTable quote them.
+    """
+    table = call.backend.get_route_table(call.get("RouteTableId"))
+    if not call.get("SubnetId"):
+        return
+    subnet = call.backend.get_subnet(call.get("SubnetId"))
+    if table.vpc_id != subnet.vpc_id:
+        refuse(
+            "InvalidParameterValue",
+            f"Route table {table.id} and subnet {subnet.id} belong to different networks",
+        )
+
+
+@refuses("ec2", "AssociateRouteTable", code="Resource.AlreadyAssociated")
+def subnet_has_a_route_table(call: Call) -> None:
+    """The subnet is associated with another route table.
+
+    Source: errors-overview (Resource.AlreadyAssociated); text as users of AssociateRouteTable
+    quote it.
+    """
+    subnet = call.get("SubnetId")
+    for table in list(call.backend.route_tables.values()):
+        if table.id == call.get("RouteTableId"):
+            continue
+        for association, target in table._associations.items():
+            if subnet and target == subnet:
+                refuse(
+                    "Resource.AlreadyAssociated",
+                    f"the specified association for route table {call.get('RouteTableId')}"
+                    f" conflicts with an existing association ({association})",
+                )

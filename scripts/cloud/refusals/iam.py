@@ -36,6 +36,7 @@ MESSAGES = {
 
 
 STATUS = {
+    "NoSuchUpload": 404,
     "AccessDenied": 403,
     "InvalidAccessKeyId": 403,
     "BucketNotEmpty": 409,

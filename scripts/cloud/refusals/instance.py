@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -18,6 +20,35 @@ INSTANCE_LEVEL = {
     "PrivateIpAddress": "private IP address",
 }
 """Arguments that belong to an interface once interfaces are named, with AWS's words for them."""
+
+LAUNCH = (
+    "BlockDeviceMappings",
+    "DisableApiStop",
+    "DisableApiTermination",
+    "EbsOptimized",
+    "IamInstanceProfile",
+    "ImageId",
+    "InstanceInitiatedShutdownBehavior",
+    "InstanceType",
+    "KeyName",
+    "LaunchTemplate",
+    "MaxCount",
+    "MetadataOptions",
+    "MinCount",
+    "Monitoring",
+    "NetworkInterfaces",
+    "Placement",
+    "PrivateIpAddress",
+    "SecurityGroupIds",
+    "SecurityGroups",
+    "SubnetId",
+    "TagSpecifications",
+    "UserData",
+)
+"""Arguments by which two launches with one client token are told apart."""
+
+STOPPED_ONLY = ("EbsOptimized", "InstanceType", "Kernel", "Ramdisk", "UserData")
+"""Attributes that a running instance keeps: AWSEC2 API Reference, ModifyInstanceAttribute."""
 
 
 def _specifications(call: Call) -> list[dict[str, Any]]:
@@ -45,13 +76,55 @@ def _placements(call: Call) -> list[tuple[Any, list[str], list[str]]]:
     return found
 
 
+def _earlier(call: Call) -> Any | None:
+    return lookup.launched_with(call.backend, call.get("ClientToken"))
+
+
+def _asked(call: Call) -> str:
+    """A digest of what a launch asks for, its token aside."""
+    values = {name: call.get(name) for name in LAUNCH}
+    return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()
+
+
 @answers_again("ec2", "RunInstances")
 def launched_before(call: Call) -> bool:
     """The client token is that of an earlier launch, whose answer is given again.
 
     Source: AWSEC2 API Reference, RunInstances (ClientToken) and "Ensuring idempotency".
     """
-    return lookup.launched_with(call.backend, call.get("ClientToken")) is not None
+    earlier = _earlier(call)
+    return (
+        earlier is not None
+        and earlier.asked == _asked(call)
+        and all(instance.state not in lookup.GONE for instance in earlier.instances)
+    )
+
+
+@refuses(
+    "ec2", "RunInstances", code=("IdempotentParameterMismatch", "IdempotentInstanceTerminated")
+)
+def client_token_is_used(call: Call) -> None:
+    """The client token is that of an earlier launch with other parameters
+    (IdempotentParameterMismatch), or of an instance that is terminated
+    (IdempotentInstanceTerminated).
+
+    Source: EC2 Developer Guide, ec2-api-idempotency; texts as observed in rust-lang/bors#830 and
+    boto/boto3#4406.
+    """
+    earlier = _earlier(call)
+    if earlier is None:
+        return
+    if earlier.asked != _asked(call):
+        refuse(
+            "IdempotentParameterMismatch",
+            "Arguments on this idempotent request are inconsistent with arguments used in previous"
+            " request(s).",
+        )
+    refuse(
+        "IdempotentInstanceTerminated",
+        "The client token you have provided is associated with a terminated instance. Please use"
+        " a different client token.",
+    )
 
 
 @refuses("ec2", "RunInstances", code="InvalidParameterCombination")
@@ -199,6 +272,50 @@ def instance_is_protected(call: Call) -> None:
             )
 
 
+@refuses("ec2", "ModifyInstanceAttribute", code="IncorrectInstanceState")
+def instance_is_not_stopped(call: Call) -> None:
+    """The type, the user data or the EBS optimisation of an instance that is not stopped is to
+    change.
+
+    Source: AWSEC2 API Reference, ModifyInstanceAttribute ("To modify some attributes, the
+    instance must be stopped") and errors-overview (IncorrectInstanceState); text as users of
+    ModifyInstanceAttribute quote it.
+    """
+    named = call.get("Attribute") or ""
+    wanted = [
+        name
+        for name in STOPPED_ONLY
+        if call.get(f"{name}.Value") is not None or named.lower() == name.lower()
+    ]
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if wanted and instance.state != "stopped":
+        refuse(
+            "IncorrectInstanceState",
+            f"The instance '{instance.id}' is not in the 'stopped' state."
+            f" ({', '.join(wanted)} of an instance that is {instance.state})",
+        )
+
+
+@refuses("ec2", "ModifyInstanceAttribute", code="InvalidInstanceAttributeValue")
+def attribute_value_is_not_one(call: Call) -> None:
+    """The instance type is not one, or the instance has no device of this name.
+
+    Source: errors-overview (InvalidInstanceAttributeValue: "most commonly encountered when trying
+    to set the InstanceType ... attribute to an unrecognized value"); the code for a device is
+    inferred, the texts are ours.
+    """
+    kind = call.get("InstanceType.Value")
+    if kind and not lookup.is_instance_type(call.backend, kind):
+        refuse("InvalidInstanceAttributeValue", f"Invalid value '{kind}' for InstanceType.")
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    for mapping in call.get("BlockDeviceMappings", []):
+        if mapping.get("DeviceName") not in instance.block_device_mapping:
+            refuse(
+                "InvalidInstanceAttributeValue",
+                f"No device is currently mapped at {mapping.get('DeviceName')}",
+            )
+
+
 @surrounds("ec2", "RunInstances")
 @contextmanager
 def launch_keeps_what_was_asked(call: Call) -> Iterator[None]:
@@ -207,6 +324,7 @@ def launch_keeps_what_was_asked(call: Call) -> Iterator[None]:
     An interface that RunInstances makes goes with its instance unless DeleteOnTermination says
     otherwise (AWSEC2 API Reference, InstanceNetworkInterfaceSpecification).
     """
+    asked = _asked(call)
     before = set(call.backend.reservations)
     existing = set(call.backend.enis)
     kept = {
@@ -216,7 +334,9 @@ def launch_keeps_what_was_asked(call: Call) -> Iterator[None]:
     }
     yield
     for reservation_id in set(call.backend.reservations) - before:
-        for instance in call.backend.reservations[reservation_id].instances:
+        reservation = call.backend.reservations[reservation_id]
+        reservation.asked = asked
+        for instance in reservation.instances:
             if str(call.get("DisableApiTermination", "")).lower() == "true":
                 instance.disable_api_termination = True
             for index, eni in instance.nics.items():

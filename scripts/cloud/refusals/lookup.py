@@ -86,10 +86,7 @@ def launched_with(backend: Any, token: str | None) -> Any | None:
         (
             reservation
             for reservation in backend.reservations.values()
-            if any(
-                instance.client_token == token and instance.state not in GONE
-                for instance in reservation.instances
-            )
+            if any(instance.client_token == token for instance in reservation.instances)
         ),
         None,
     )
@@ -101,6 +98,10 @@ def network(text: str) -> ipaddress.IPv4Network | None:
         return ipaddress.IPv4Network(str(text), strict=False)
     except ValueError:
         return None
+
+
+def is_instance_type(backend: Any, name: str) -> bool:
+    return any(known.get("InstanceType") == name for known in backend.instance_types)
 
 
 def interface_limit(backend: Any, instance_type: str) -> int | None:

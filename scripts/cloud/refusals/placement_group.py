@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cloud.api.placement import groups
 from cloud.refusals import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 
@@ -20,3 +21,20 @@ def placement_group_is_in_use(call: Call) -> None:
                 "InvalidPlacementGroup.InUse",
                 f"The placement group '{name}' is in use and may not be deleted.",
             )
+
+
+@refuses("ec2", "RunInstances", code="InvalidPlacementGroup.Unknown")
+def placement_group_does_not_exist(call: Call) -> None:
+    """The placement group does not exist.
+
+    Source: errors-overview (InvalidPlacementGroup.Unknown); text as observed in
+    bcbio/bcbio-nextgen-vm#37.
+    """
+    known = groups(call.backend)
+    name, group_id = call.get("Placement.GroupName"), call.get("Placement.GroupId")
+    if (name and name not in known) or (
+        group_id and group_id not in {each.id for each in known.values()}
+    ):
+        refuse(
+            "InvalidPlacementGroup.Unknown", f"The Placement Group '{name or group_id}' is unknown."
+        )

@@ -7,8 +7,10 @@ DeleteInstanceProfile). What it refuses is the profile that still holds a role.
 
 from __future__ import annotations
 
+from moto.iam.models import iam_backends
+
 from cloud.refusals import policy
-from cloud.refusals.guard import Call, refuse_iam, refuses
+from cloud.refusals.guard import Call, refuse, refuse_iam, refuses
 
 
 @refuses("iam", "DeleteRole", code="DeleteConflict")
@@ -74,6 +76,61 @@ def profile_is_full(call: Call) -> None:
             "LimitExceeded",
             f"Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1 ({profile.name})",
         )
+
+
+@refuses("iam", "RemoveRoleFromInstanceProfile", code="NoSuchEntity")
+def role_is_not_in_the_profile(call: Call) -> None:
+    """The instance profile does not hold the role.
+
+    Source: IAM API Reference, RemoveRoleFromInstanceProfile (NoSuchEntity); the text is ours.
+    """
+    role = call.backend.get_role(call.get("RoleName"))
+    profile = call.backend.get_instance_profile(call.get("InstanceProfileName"))
+    if all(each.name != role.name for each in profile.roles):
+        refuse_iam(
+            "NoSuchEntity",
+            f"Role {role.name} in instance profile {profile.name} cannot be found.",
+        )
+
+
+@refuses(
+    "ec2",
+    "RunInstances",
+    "AssociateIamInstanceProfile",
+    "ReplaceIamInstanceProfileAssociation",
+    code="InvalidParameterValue",
+)
+def profile_of_an_instance_is_not_one(call: Call) -> None:
+    """The instance profile does not exist, or holds no role.
+
+    Source: code and text as observed in hashicorp/terraform-provider-aws#24281 and
+    lacework/go-sdk#1045; for a profile without a role as terraform-provider-aws
+    (internal/service/ec2/ec2_instance.go) expects it.
+    """
+    for kind, word in (("Name", "name"), ("Arn", "ARN")):
+        named = call.get(f"IamInstanceProfile.{kind}")
+        if not named:
+            continue
+        iam = iam_backends[call.backend.account_id][call.backend.partition]
+        profile = next(
+            (
+                each
+                for each in iam.get_instance_profiles()
+                if named == (each.name if kind == "Name" else each.arn)
+            ),
+            None,
+        )
+        if profile is None:
+            refuse(
+                "InvalidParameterValue",
+                f"Value ({named}) for parameter iamInstanceProfile.{kind.lower()} is invalid."
+                f" Invalid IAM Instance Profile {word}",
+            )
+        if not profile.roles:
+            refuse(
+                "InvalidParameterValue",
+                f'IAM Instance Profile "{profile.arn}" has no associated IAM Roles',
+            )
 
 
 @refuses("iam", "DeletePolicy", code="DeleteConflict")

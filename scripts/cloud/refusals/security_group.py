@@ -7,6 +7,8 @@ from typing import Any
 from cloud.refusals import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 
+LAST_PORT = 65535
+
 
 def refuse_unknown(backend: Any, group_ids: list[str]) -> None:
     for group_id in group_ids:
@@ -24,6 +26,69 @@ def refuse_foreign(backend: Any, group_ids: list[str], vpc_id: str) -> None:
                 "You have specified two resources that belong to different networks."
                 f" ({group_id} is not a group of {vpc_id})",
             )
+
+
+@refuses("ec2", "CreateSecurityGroup", code="InvalidVpcID.NotFound")
+def vpc_of_a_group_does_not_exist(call: Call) -> None:
+    """The VPC does not exist.
+
+    Source: errors-overview (InvalidVpcID.NotFound).
+    """
+    if call.get("VpcId"):
+        call.backend.get_vpc(call.get("VpcId"))
+
+
+@refuses(
+    "ec2",
+    "AuthorizeSecurityGroupIngress",
+    "AuthorizeSecurityGroupEgress",
+    code="InvalidParameterValue",
+)
+def ports_are_not_a_range(call: Call) -> None:
+    """A rule for TCP or UDP does not name both ports, one that is no port, or the larger first.
+
+    Source: AWSEC2 API Reference, IpPermission; texts as users of AuthorizeSecurityGroupIngress
+    quote them.
+    """
+    for permission in call.get("IpPermissions", []):
+        if str(permission.get("IpProtocol")).lower() not in ("tcp", "udp", "6", "17"):
+            continue
+        first, last = permission.get("FromPort"), permission.get("ToPort")
+        if first is None or last is None:
+            refuse(
+                "InvalidParameterValue",
+                "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.",
+            )
+        for port in (int(first), int(last)):
+            if not 0 <= port <= LAST_PORT:
+                refuse("InvalidParameterValue", f"TCP/UDP port ({port}) out of range")
+        if int(first) > int(last):
+            refuse("InvalidParameterValue", f"Invalid TCP/UDP port range ({first}:{last})")
+
+
+@refuses("ec2", "DescribeSecurityGroupRules", code="InvalidParameterValue")
+def filter_is_not_one(call: Call) -> None:
+    """A filter is none of group-id, security-group-rule-id and tag:KEY.
+
+    Source: AWSEC2 API Reference, DescribeSecurityGroupRules; text as users of the Describe calls
+    quote it.
+    """
+    for each in call.get("Filters", []):
+        name = each.get("Name", "")
+        if name not in ("group-id", "security-group-rule-id") and not name.startswith("tag:"):
+            refuse("InvalidParameterValue", f"The filter '{name}' is invalid")
+
+
+@refuses("ec2", "ModifySecurityGroupRules", code="MissingParameter")
+def new_rule_is_missing(call: Call) -> None:
+    """A rule is named without what it is to become.
+
+    Source: AWSEC2 API Reference, ModifySecurityGroupRules and errors-overview (MissingParameter);
+    the text is ours.
+    """
+    for update in call.get("SecurityGroupRules", []):
+        if not update.get("SecurityGroupRule"):
+            refuse("MissingParameter", "The request must contain the parameter SecurityGroupRule")
 
 
 @refuses("ec2", "DeleteSecurityGroup", code="CannotDelete")

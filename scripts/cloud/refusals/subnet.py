@@ -7,6 +7,18 @@ from cloud.refusals.guard import Call, refuse, refuses
 from cloud.refusals.vpc import LARGEST, SMALLEST
 
 
+@refuses("ec2", "CreateSubnet", code="MissingParameter")
+def subnet_has_no_block(call: Call) -> None:
+    """No block is named: of IPv4, of IPv6, or of a pool.
+
+    Source: errors-overview (MissingParameter); AWSEC2 API Reference, CreateSubnet; the text is
+    ours.
+    """
+    names = ("CidrBlock", "Ipv6CidrBlock", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
+    if not any(call.get(name) for name in names):
+        refuse("MissingParameter", "The request must contain the parameter cidrBlock")
+
+
 @refuses("ec2", "CreateSubnet", code="InvalidSubnet.Range")
 def subnet_has_an_illegal_size(call: Call) -> None:
     """The block is larger than /16 or smaller than /28.

@@ -62,3 +62,20 @@ def device_name_is_occupied(call: Call) -> None:
             "InvalidParameterValue",
             f"Invalid value '{device}' for unixDevice. Attachment point {device} is already in use",
         )
+
+
+@refuses("ec2", "ModifyVolume", code="InvalidParameterValue")
+def volume_would_shrink(call: Call) -> None:
+    """The new size is smaller than the volume's.
+
+    Source: EBS User Guide, ebs-modify-volume limitations ("You can't decrease the size of a
+    volume"); text as users of ModifyVolume quote it.
+    """
+    volume = call.backend.get_volume(call.get("VolumeId"))
+    size = call.get("Size")
+    if size and int(size) < int(volume.size):
+        refuse(
+            "InvalidParameterValue",
+            f"New size cannot be smaller than existing size ({size} GiB for {volume.id}, which has"
+            f" {volume.size} GiB)",
+        )

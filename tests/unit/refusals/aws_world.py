@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 REGION = "eu-central-1"
-IMAGE = "ami-0123456789abcdef0"
+IMAGE = "ami-0deb1a4120000f00d"
 ZONE = "eu-central-1a"
 OTHER_ZONE = "eu-central-1b"
 
@@ -69,15 +69,16 @@ class World:
         self.settle()
 
     def settle(self) -> None:
-        """An instance ends only when its host is gone, and here are no hosts."""
+        """An instance ends or stops only when its host does, and here are no hosts."""
         from cloud.api import instances
         from moto.ec2.models import ec2_backends
 
         backends: list[Any] = [each for _, _, each in ec2_backends.iter_backends()]
         for backend in backends:
             for instance in backend.all_instances():
-                if instance.state == "shutting-down":
-                    instances.settle(instance, "terminated")
+                reached = {"shutting-down": "terminated", "stopping": "stopped"}
+                if instance.state in reached:
+                    instances.settle(instance, reached[instance.state])
 
     def gateway(self, vpc: str | None = None) -> str:
         answer = self.ec2.create_internet_gateway()

@@ -120,6 +120,43 @@ def test_an_address_is_free_again_after_its_instance(world: World, subnet: str) 
     world.instance(SubnetId=subnet, PrivateIpAddress="10.10.1.10")
 
 
+@pytest.mark.parametrize("left", ["kept", "of its own", "secondary"])
+def test_an_address_is_free_again_after_its_interface(
+    ec2: Any, world: World, subnet: str, left: str
+) -> None:
+    address = "10.10.1.10"
+    if left == "kept":
+        named = {"DeviceIndex": 0, "SubnetId": subnet, "PrivateIpAddress": address}
+        instance = world.instance(NetworkInterfaces=[{**named, "DeleteOnTermination": False}])
+        world.terminate(instance)
+        (interface,) = ec2.describe_network_interfaces()["NetworkInterfaces"]
+    else:
+        primary = "10.10.1.11" if left == "secondary" else address
+        made = world.interface(subnet, PrivateIpAddress=primary)
+        (interface,) = ec2.describe_network_interfaces(NetworkInterfaceIds=[made])[
+            "NetworkInterfaces"
+        ]
+    name = {"NetworkInterfaceId": interface["NetworkInterfaceId"]}
+    if left == "secondary":
+        ec2.assign_private_ip_addresses(PrivateIpAddresses=[address], **name)
+    with refused("InvalidIPAddress.InUse", address):
+        world.instance(SubnetId=subnet, PrivateIpAddress=address)
+    if left == "secondary":
+        ec2.unassign_private_ip_addresses(PrivateIpAddresses=[address], **name)
+    else:
+        ec2.delete_network_interface(**name)
+    world.instance(SubnetId=subnet, PrivateIpAddress=address)
+
+
+def test_a_released_address_can_be_had_again(ec2: Any) -> None:
+    first = ec2.allocate_address(Domain="vpc")
+    with refused("InvalidAddress.InUse", first["PublicIp"]):
+        ec2.allocate_address(Domain="vpc", Address=first["PublicIp"])
+    ec2.release_address(AllocationId=first["AllocationId"])
+    again = ec2.allocate_address(Domain="vpc", Address=first["PublicIp"])
+    assert again["PublicIp"] == first["PublicIp"]
+
+
 @pytest.mark.parametrize("at_launch", [True, False])
 def test_a_protected_instance_is_not_terminated(
     ec2: Any, world: World, subnet: str, at_launch: bool
