@@ -1,5 +1,6 @@
 """Tables of arguments: what a resource takes, and what a change of each one means."""
 
+import ipaddress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ NOT_SERVED = (
     "install the official plugin"
 )
 MAP, LIST, SET, OBJECT, JSON, ASSET, ANY = "map", "list", "set", "object", "json", "asset", "any"
+NETWORK4, NETWORK6 = "IPv4 network", "IPv6 network"
 
 
 @dataclass(frozen=True)
@@ -170,6 +172,8 @@ def _convert(argument: Argument, value: Any, path: str, failures: list[Failure])
         if not isinstance(value, Asset):
             raise Mismatch(f"expected an asset or an archive, found a {_kind_name(value)}")
         return value
+    if kind in (NETWORK4, NETWORK6):
+        return _network(kind, value)
     converted = _scalar(kind, value)
     if argument.choices and converted not in argument.choices:
         raise Mismatch(f"expected one of {', '.join(argument.choices)}, found {converted!r}")
@@ -201,6 +205,19 @@ def _scalar(kind: str, value: Any) -> Any:
         if number is not None and (kind == NUMBER or float(number).is_integer()):
             return number
     raise Mismatch(f"expected a {kind}, found a {_kind_name(value)}")
+
+
+def _network(kind: str, value: Any) -> str:
+    """A network by its own address, as terraform-provider-aws takes it (ValidIPv4CIDRNetworkAddress
+    and its like)."""
+    read = ipaddress.IPv4Network if kind == NETWORK4 else ipaddress.IPv6Network
+    try:
+        network = str(read(value, strict=False))
+    except ValueError:
+        raise Mismatch(f"expected an {kind} in CIDR notation, found {value!r}") from None
+    if network != value:
+        raise Mismatch(f"expected an {kind}, found {value!r}; did you mean {network!r}?")
+    return value
 
 
 def _number(value: Any) -> int | float | None:

@@ -6,7 +6,7 @@ import pytest
 from cloud.providers.aws.resources import RESOURCES
 from cloud.providers.resource import ProviderError
 from cloud.providers.values import UNKNOWN
-from provider_engine import Engine, shared
+from provider_engine import REGION, Engine, shared
 
 pytestmark = pytest.mark.unit
 
@@ -28,7 +28,18 @@ ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 BUCKET = "aws:s3/bucket:Bucket"
 VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
+GATEWAY = "aws:ec2/internetGateway:InternetGateway"
+TABLE = "aws:ec2/routeTable:RouteTable"
+EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+OWNERSHIP = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
+POLICY = "aws:s3/bucketPolicy:BucketPolicy"
+ENCRYPTION = (
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
+)
 
+AES = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
+KMS = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms"}}
 ROOT = {"deleteOnTermination": True, "volumeSize": 10, "encrypted": True}
 BASE: dict[str, dict[str, Any]] = {
     VPC: {"cidrBlock": "10.10.1.0/24"},
@@ -43,6 +54,13 @@ BASE: dict[str, dict[str, Any]] = {
         "toPort": 1,
         "cidrIpv4": "10.0.0.0/8",
     },
+    EGRESS: {"securityGroupId": "sg-1", "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0"},
+    GATEWAY: {"vpcId": "vpc-1"},
+    TABLE: {"vpcId": "vpc-1"},
+    BLOCK: {"bucket": "b", "blockPublicAcls": True},
+    OWNERSHIP: {"bucket": "b", "rule": {"objectOwnership": "BucketOwnerEnforced"}},
+    POLICY: {"bucket": "b", "policy": "{}"},
+    ENCRYPTION: {"bucket": "b", "rules": [AES]},
     INTERFACE: {
         "subnetId": "subnet-1",
         "privateIps": ["10.10.1.10"],
@@ -91,6 +109,34 @@ ROWS = [
     (INGRESS, {"toPort": 2}, "toPort", UPDATED),
     (INGRESS, {"cidrIpv4": "10.1.0.0/16"}, "cidrIpv4", UPDATED),
     (INGRESS, {"securityGroupId": "sg-2"}, "securityGroupId", REPLACED),
+    (EGRESS, {"description": "other"}, "description", UPDATED),
+    (EGRESS, {"ipProtocol": "tcp"}, "ipProtocol", UPDATED),
+    (EGRESS, {"cidrIpv4": "10.0.0.0/8"}, "cidrIpv4", UPDATED),
+    (EGRESS, {"tags": {"a": "b"}}, "tags.a", UPDATED),
+    (EGRESS, {"securityGroupId": "sg-2"}, "securityGroupId", REPLACED),
+    (GATEWAY, {"vpcId": "vpc-2"}, "vpcId", UPDATED),
+    (TABLE, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
+    (TABLE, {"tags": {"a": "b"}}, "tags.a", UPDATED),
+    (ROUTE, {"routeTableId": "rtb-2"}, "routeTableId", REPLACED),
+    (BLOCK, {"blockPublicAcls": False}, "blockPublicAcls", UPDATED),
+    (BLOCK, {"bucket": "other"}, "bucket", REPLACED),
+    (OWNERSHIP, {"rule": {"objectOwnership": "ObjectWriter"}}, "rule.objectOwnership", UPDATED),
+    (OWNERSHIP, {"bucket": "other"}, "bucket", REPLACED),
+    (POLICY, {"policy": '{"a":1}'}, "policy", UPDATED),
+    (POLICY, {"bucket": "other"}, "bucket", REPLACED),
+    (
+        ENCRYPTION,
+        {"rules": [KMS]},
+        "rules[0].applyServerSideEncryptionByDefault.sseAlgorithm",
+        UPDATED,
+    ),
+    (
+        ENCRYPTION,
+        {"rules": [{**AES, "bucketKeyEnabled": True}]},
+        "rules[0].bucketKeyEnabled",
+        UPDATED,
+    ),
+    (ENCRYPTION, {"bucket": "other"}, "bucket", REPLACED),
     (INTERFACE, {"subnetId": "subnet-2"}, "subnetId", REPLACED),
     (INTERFACE, {"privateIps": ["10.10.1.11"]}, "privateIps", REPLACED),
     (INTERFACE, {"privateIps": ["10.10.1.10", "10.10.1.11"]}, "privateIps", UPDATED),
@@ -143,6 +189,9 @@ ROWS = [
     (ROLE_POLICY, {"role": "other"}, "role", REPLACED),
     (PROFILE, {"role": "other"}, "role", UPDATED),
     (BUCKET, {"bucket": "other"}, "bucket", REPLACED),
+    (BUCKET, {"bucketPrefix": "b"}, "bucketPrefix", REPLACED),
+    (BUCKET, {"objectLockEnabled": True}, "objectLockEnabled", REPLACED),
+    (BUCKET, {"tags": {"a": "b"}}, "tags.a", UPDATED),
     (BUCKET, {"forceDestroy": True}, "forceDestroy", UPDATED),
     (VERSIONING, {"bucket": "other"}, "bucket", REPLACED),
     (
@@ -179,6 +228,39 @@ def test_a_change_replaces_or_updates_as_the_official_provider(
 def test_no_change_is_none(engine: Engine, token: str) -> None:
     state = state_of(engine, token)
     assert engine.resource(token).diff(state, BASE[token], engine.call()) == {}
+
+
+def test_there_is_a_row_of_every_type() -> None:
+    assert {token for token, *_ in ROWS} == set(RESOURCES) == set(BASE)
+
+
+@pytest.mark.parametrize("named", [True, False])
+@pytest.mark.parametrize("token", [one for one in sorted(BASE) if not one.startswith("aws:iam/")])
+def test_another_region_replaces_also_when_it_is_the_providers(
+    engine: Engine, token: str, named: bool
+) -> None:
+    state = {**state_of(engine, token), "region": "us-east-1"}
+    inputs = {**BASE[token], **({"region": REGION} if named else {})}
+    changes = engine.resource(token).diff(state, inputs, engine.call())
+    assert changes == {"region": ("update", True)}
+
+
+def test_a_route_to_another_kind_of_target_is_changed_in_place(engine: Engine) -> None:
+    inputs = {**BASE[ROUTE], "natGatewayId": "nat-1"}
+    del inputs["gatewayId"]
+    changes = engine.resource(ROUTE).diff(state_of(engine, ROUTE), inputs, engine.call())
+    assert changes == {"gatewayId": ("delete", False), "natGatewayId": ("add", False)}
+
+
+def test_a_rule_with_another_kind_of_source_is_replaced(engine: Engine) -> None:
+    for token in (INGRESS, EGRESS):
+        inputs = {**BASE[token], "referencedSecurityGroupId": "sg-2"}
+        del inputs["cidrIpv4"]
+        changes = engine.resource(token).diff(state_of(engine, token), inputs, engine.call())
+        assert changes == {
+            "cidrIpv4": ("delete", True),
+            "referencedSecurityGroupId": ("add", True),
+        }
 
 
 def test_user_data_replaces_when_told(engine: Engine) -> None:
@@ -225,7 +307,37 @@ def test_interface_arguments_are_refused_beside_an_interface(engine: Engine, arg
 @pytest.mark.parametrize(
     ("token", "inputs", "path"),
     [
-        (INGRESS, {"securityGroupId": "sg", "ipProtocol": "tcp", "cidrIpv4": "x"}, "fromPort"),
+        (
+            INGRESS,
+            {"securityGroupId": "sg", "ipProtocol": "tcp", "cidrIpv4": "10.0.0.0/8"},
+            "fromPort",
+        ),
+        (INGRESS, {"securityGroupId": "sg", "ipProtocol": "-1", "cidrIpv4": "x"}, "cidrIpv4"),
+        (EGRESS, {**BASE[EGRESS], "cidrIpv4": "10.0.0.1/8"}, "cidrIpv4"),
+        (EGRESS, {**BASE[EGRESS], "cidrIpv4": None, "cidrIpv6": "::1/0"}, "cidrIpv6"),
+        (VPC, {"cidrBlock": "10.10.1.9/24"}, "cidrBlock"),
+        (VPC, {"cidrBlock": "10.0.0.0/8"}, "cidrBlock"),
+        (VPC, {"cidrBlock": "10.0.0.0/29"}, "cidrBlock"),
+        (SUBNET, {**BASE[SUBNET], "cidrBlock": "10.10.1.0"}, "cidrBlock"),
+        (ROUTE, {**BASE[ROUTE], "destinationCidrBlock": "10.0.0.0"}, "destinationCidrBlock"),
+        (
+            ROUTE,
+            {"routeTableId": "r", "destinationCidrBlock": "0.0.0.0/0", "egressOnlyGatewayId": "e"},
+            "egressOnlyGatewayId",
+        ),
+        (
+            ROUTE,
+            {"routeTableId": "r", "destinationIpv6CidrBlock": "::/0", "carrierGatewayId": "c"},
+            "carrierGatewayId",
+        ),
+        (
+            ROUTE,
+            {"routeTableId": "r", "destinationPrefixListId": "pl-1", "vpcEndpointId": "v"},
+            "vpcEndpointId",
+        ),
+        (BUCKET, {"bucketPrefix": "b" * 38}, "bucketPrefix"),
+        (BUCKET, {"bucket": "b--euc1-az1--x-s3"}, "bucket"),
+        (PLACEMENT, {"strategy": "partition", "partitionCount": 8}, "partitionCount"),
         (INGRESS, {"securityGroupId": "sg", "ipProtocol": "-1"}, "cidrIpv4"),
         (ROUTE, {"routeTableId": "r", "gatewayId": "g"}, "destinationCidrBlock"),
         (ROLE, {"assumeRolePolicy": "{"}, "assumeRolePolicy"),

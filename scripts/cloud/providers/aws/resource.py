@@ -17,8 +17,10 @@ from cloud.providers.resource import (
 from cloud.providers.schema import MAP, OBJECT, Argument, Failure, Table, check_table
 from cloud.providers.values import UNKNOWN, Unknown, has_unknown
 
-# tags and region are arguments of nearly all resources (region since version 7: it is
-# Optional+Computed and ForceNew, internal/provider/framework/resourceattribute/region.go).
+# tags and region are arguments of nearly all resources. region (since version 7) is
+# Optional+Computed; where a program names none, it is the provider's, and another one than the
+# state's replaces, see diff (internal/provider/sdkv2/region.go, forceNewIfRegionChanges, and
+# internal/provider/framework/region.go, resourceForceNewIfRegionChanges).
 TAGS = Argument("tags", MAP)
 # Marks of the state that are no properties: a create that was cut short, and an id that an update
 # changed (an update's answer has no place for it; the next refresh tells the engine).
@@ -120,6 +122,10 @@ class AwsResource(Resource):
 
     def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
         changes = difference(self.table, state, inputs)
+        if "region" in self.table.by_name:
+            own = call.provider.session.region
+            if state.get("region", own) != inputs.get("region", own):
+                changes["region"] = (UPDATE, True)
         if UNFINISHED in state:
             changes[UNFINISHED] = (UPDATE, False)
         if self.tagged and not any(path.startswith("tags") for path in changes):

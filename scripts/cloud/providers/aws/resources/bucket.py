@@ -20,6 +20,7 @@ _ZONES = {
     "ap-southeast-2": "Z1WCIGYICN2BYD",
 }
 _LONGEST_NAME = 63
+_UNIQUE_SUFFIX = 26  # of the names that the official plugin makes from a prefix
 
 
 class Bucket(AwsResource):
@@ -63,11 +64,21 @@ class Bucket(AwsResource):
     )
 
     def validate(self, inputs: dict[str, Any]) -> list[Failure]:
-        name = inputs.get("bucket")
-        if name is None or isinstance(name, Unknown) or len(name) <= _LONGEST_NAME:
-            return []
-        reason = f"expected at most {_LONGEST_NAME} characters, found {len(name)}"
-        return [Failure("bucket", reason)]
+        failures = []
+        for argument, longest in (
+            ("bucket", _LONGEST_NAME),
+            ("bucketPrefix", _LONGEST_NAME - _UNIQUE_SUFFIX),
+        ):
+            name = inputs.get(argument)
+            if name is None or isinstance(name, Unknown):
+                continue
+            if len(name) > longest:
+                reason = f"expected at most {longest} characters, found {len(name)}"
+                failures.append(Failure(argument, reason))
+            elif argument == "bucket" and name.endswith("--x-s3"):
+                reason = f"{name!r} is a name of a directory bucket, which is another type"
+                failures.append(Failure(argument, reason))
+        return failures
 
     def make(self, work: Work) -> str:
         name = prefixed(work.inputs, "bucket", "bucketPrefix")

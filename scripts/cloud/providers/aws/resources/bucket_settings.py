@@ -20,6 +20,9 @@ class Setting(AwsResource):
 
     absent: tuple[str, ...] = ()
     """Codes that say that the bucket has no such setting."""
+    passing: tuple[str, ...] = ("NoSuchBucket", "OperationAborted")
+    """Refusals of a change that may be over at the next attempt: a bucket just made is not known
+    everywhere at once, and S3 refuses two changes of one bucket at a time."""
 
     def put(self, work: Work) -> None:
         raise NotImplementedError
@@ -38,12 +41,10 @@ class Setting(AwsResource):
         return work.inputs["bucket"]
 
     def _write(self, work: Work) -> None:
-        """A bucket just made is not known everywhere at once, and S3 refuses two changes of one
-        bucket at a time."""
         retrying(
             work.call,
             _SECONDS,
-            lambda code, _: code in ("NoSuchBucket", "OperationAborted"),
+            lambda code, _: code in self.passing,
             lambda: self.put(work),
         )
 
@@ -294,6 +295,8 @@ class OwnershipControls(Setting):
 class Policy(Setting):
     token = "aws:s3/bucketPolicy:BucketPolicy"  # noqa: S105
     absent = ("NoSuchBucketPolicy",)
+    # a role just made is no principal yet; a policy that is wrong is told after two minutes
+    passing = ("MalformedPolicy", "NoSuchBucket")
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_policy.go",
         arguments=(_BUCKET, Argument("policy", JSON, required=True), REGION),

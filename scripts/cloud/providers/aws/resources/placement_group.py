@@ -10,6 +10,7 @@ from cloud.providers.values import UNKNOWN
 
 _MISSING = ("InvalidPlacementGroup.Unknown",)
 _SECONDS = 5 * MINUTE
+_PARTITIONS = 7
 
 
 class PlacementGroup(Ec2Resource):
@@ -37,6 +38,9 @@ class PlacementGroup(Ec2Resource):
     def validate(self, inputs: dict[str, Any]) -> list[Failure]:
         """Each number belongs to one strategy (resourcePlacementGroupCustomizeDiff)."""
         strategy = inputs["strategy"]
+        count = inputs.get("partitionCount")
+        if isinstance(count, int) and not 0 <= count <= _PARTITIONS:
+            return [Failure("partitionCount", f"expected 0 to {_PARTITIONS}, found {count}")]
         return [
             Failure(name, f"{name} must not be set when strategy = {strategy!r}")
             for name, wanted in (("partitionCount", "partition"), ("spreadLevel", "spread"))

@@ -6,7 +6,7 @@ from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, dependency, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
 from cloud.providers.resource import ProviderError
-from cloud.providers.schema import Argument, Table
+from cloud.providers.schema import NETWORK4, NETWORK6, Argument, Table
 
 _MISSING = ("InvalidRouteTableID.NotFound",)
 _SECONDS = 5 * MINUTE
@@ -59,6 +59,14 @@ class RouteTable(Ec2Resource):
         }
 
     def destroy(self, work: Work) -> None:
+        """The official plugin takes the associations away first, whoever made them."""
+        for one in (_find_table(work, work.id) or {}).get("Associations", []):
+            if not one.get("Main"):
+                ignoring(
+                    ("InvalidAssociationID.NotFound",),
+                    work.ec2.disassociate_route_table,
+                    AssociationId=one["RouteTableAssociationId"],
+                )
         retrying(
             work.call,
             _SECONDS,
@@ -84,6 +92,12 @@ _TARGETS = (
     ("vpcEndpointId", "VpcEndpointId"),
     ("vpcPeeringConnectionId", "VpcPeeringConnectionId"),
 )
+# Destinations that a target does not serve.
+_NOT_TO = {
+    "carrierGatewayId": ("destinationIpv6CidrBlock",),
+    "egressOnlyGatewayId": ("destinationCidrBlock",),
+    "vpcEndpointId": ("destinationPrefixListId",),
+}
 
 
 class Route(AwsResource):
@@ -91,8 +105,17 @@ class Route(AwsResource):
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route.go",
         arguments=(
-            *(Argument(name, replace=True) for name, _ in _DESTINATIONS),
-            *(Argument(name, computed=name == "networkInterfaceId") for name, _ in _TARGETS),
+            Argument("destinationCidrBlock", NETWORK4, replace=True),
+            Argument("destinationIpv6CidrBlock", NETWORK6, replace=True),
+            Argument("destinationPrefixListId", replace=True),
+            *(
+                Argument(
+                    name,
+                    computed=name == "networkInterfaceId",
+                    conflicts=_NOT_TO.get(name, ()),
+                )
+                for name, _ in _TARGETS
+            ),
             REGION,
             Argument("routeTableId", required=True, replace=True),
         ),
@@ -147,7 +170,13 @@ class Route(AwsResource):
         values = {**work.old, **work.inputs}
         if not values.get("routeTableId"):  # an import: ROUTETABLE_DESTINATION
             table, _, destination = work.id.partition("_")
-            name = "destinationIpv6CidrBlock" if ":" in destination else "destinationCidrBlock"
+            name = (
+                "destinationIpv6CidrBlock"
+                if ":" in destination
+                else "destinationCidrBlock"
+                if "." in destination
+                else "destinationPrefixListId"
+            )
             values = {"routeTableId": table, name: destination}
             work.id = f"r-{table}{_crc(destination)}"
         key, destination = self._destination(values)
@@ -163,6 +192,8 @@ class Route(AwsResource):
         }
         for name, api in (*_DESTINATIONS, *_TARGETS):
             found[name] = route.get(api, "")
+        if found["gatewayId"].startswith("vpce-"):  # EC2 tells an endpoint there
+            found["vpcEndpointId"], found["gatewayId"] = found["gatewayId"], ""
         return found
 
     def change(self, work: Work) -> None:

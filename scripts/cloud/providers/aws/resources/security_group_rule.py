@@ -1,5 +1,6 @@
 """Rules of security groups, inwards and outwards."""
 
+from dataclasses import replace
 from typing import Any
 
 from cloud.providers.aws.ec2 import Ec2Resource, first
@@ -7,7 +8,7 @@ from cloud.providers.aws.errors import ignoring
 from cloud.providers.aws.resource import REGION, TAGS, Work, pairs, unpair
 from cloud.providers.difference import UPDATE, Changes
 from cloud.providers.resource import Call
-from cloud.providers.schema import INTEGER, Argument, Failure, Table
+from cloud.providers.schema import INTEGER, NETWORK4, NETWORK6, Argument, Failure, Table
 from cloud.providers.values import Unknown
 
 _MISSING = (
@@ -21,8 +22,8 @@ _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
 _TABLE = Table(
     source="terraform-provider-aws internal/service/ec2/vpc_security_group_ingress_rule.go",
     arguments=(
-        Argument("cidrIpv4"),
-        Argument("cidrIpv6"),
+        Argument("cidrIpv4", NETWORK4),
+        Argument("cidrIpv6", NETWORK6),
         Argument("description"),
         Argument("fromPort", INTEGER),
         Argument("ipProtocol", required=True),
@@ -194,6 +195,12 @@ class IngressRule(Rule):
 class EgressRule(Rule):
     token = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"  # noqa: S105
     outwards = True
+    # its schema and its changes are those of the other file
+    table = replace(
+        _TABLE,
+        source="terraform-provider-aws internal/service/ec2/vpc_security_group_egress_rule.go and"
+        " vpc_security_group_ingress_rule.go",
+    )
 
 
 RESOURCES = (IngressRule(), EgressRule())

@@ -5,7 +5,7 @@ from typing import Any
 from cloud.providers.aws.ec2 import DELETE_SECONDS, MINUTE, Ec2Resource, dependency, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
-from cloud.providers.schema import BOOLEAN, Argument, Table
+from cloud.providers.schema import BOOLEAN, NETWORK4, Argument, Table
 
 _MISSING = ("InvalidSubnetID.NotFound",)
 _ATTRIBUTES = (
@@ -28,7 +28,7 @@ class Subnet(Ec2Resource):
                 "availabilityZone", replace=True, computed=True, conflicts=("availabilityZoneId",)
             ),
             Argument("availabilityZoneId", replace=True, computed=True),
-            Argument("cidrBlock", replace=True, computed=True),
+            Argument("cidrBlock", NETWORK4, replace=True, computed=True),
             Argument("enableDns64", BOOLEAN, default=False),
             Argument("enableResourceNameDnsARecordOnLaunch", BOOLEAN, default=False),
             Argument("enableResourceNameDnsAaaaRecordOnLaunch", BOOLEAN, default=False),

@@ -14,9 +14,11 @@ from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
 from cloud.providers.difference import Changes
 from cloud.providers.resource import Call
-from cloud.providers.schema import BOOLEAN, Argument, Table
+from cloud.providers.schema import BOOLEAN, NETWORK4, Argument, Failure, Table
+from cloud.providers.values import Unknown
 
 _MISSING = ("InvalidVpcID.NotFound",)
+_LARGEST, _SMALLEST = 16, 28  # vpcCIDRMinIPv4Netmask, vpcCIDRMaxIPv4Netmask
 _ATTRIBUTES = (
     ("enableDnsSupport", "EnableDnsSupport"),
     ("enableDnsHostnames", "EnableDnsHostnames"),
@@ -30,7 +32,7 @@ class Vpc(Ec2Resource):
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_.go",
         arguments=(
-            Argument("cidrBlock", replace=True, computed=True),
+            Argument("cidrBlock", NETWORK4, replace=True, computed=True),
             Argument("enableDnsHostnames", BOOLEAN, computed=True),
             Argument("enableDnsSupport", BOOLEAN, default=True),
             Argument("enableNetworkAddressUsageMetrics", BOOLEAN, computed=True),
@@ -59,6 +61,15 @@ class Vpc(Ec2Resource):
             "ipv6NetmaskLength",
         ),
     )
+
+    def validate(self, inputs: dict[str, Any]) -> list[Failure]:
+        block = inputs.get("cidrBlock")
+        if block is None or isinstance(block, Unknown):
+            return []
+        if _LARGEST <= int(block.rpartition("/")[2]) <= _SMALLEST:
+            return []
+        reason = f"expected a network from /{_LARGEST} to /{_SMALLEST}, found {block!r}"
+        return [Failure("cidrBlock", reason)]
 
     def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
         """A VPC can give up dedicated tenancy and not take it on (resourceVPCCustomizeDiff)."""
