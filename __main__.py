@@ -9,8 +9,11 @@ import pulumi
 
 from components.configuration import read
 from components.ring import Ring, RingArgs
+from components.standing import read_standing
 
-ring = Ring("ring", RingArgs(read(pulumi.Config())))
+NAME = "ring"
+settings = read(pulumi.Config(), read_standing(NAME))
+ring = Ring(NAME, RingArgs(settings))
 
 pulumi.export("nodes", ring.nodes)
 pulumi.export("ca_certificate", ring.ca_certificate)

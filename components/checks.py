@@ -167,10 +167,15 @@ def machine(settings: Settings) -> Found:
         yield Problem("rootVolumeGib", str(size), expected)
 
 
+def in_region(zone: str, region: str) -> bool:
+    """Whether a zone's name is one of that region's, local zones among them."""
+    return re.fullmatch(rf"{re.escape(region)}[a-z-][a-z0-9-]*", zone) is not None
+
+
 def zone(settings: Settings, region: str | None) -> Found:
     """Whether the zone is one of the region's, where the region is known."""
     given = settings.availability_zone
-    if given and region and not re.fullmatch(rf"{re.escape(region)}[a-z-][a-z0-9-]*", given):
+    if given and region and not in_region(given, region):
         expected = f"a zone of aws:region {region}, such as {region}a"
         yield Problem("availabilityZone", repr(given), expected)
 

@@ -6,10 +6,13 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import pulumi
+from pulumi_aws import config as aws
 
+from components.changes import changes
 from components.checks import problems_of, zone
 from components.problems import Problem, SettingsError
 from components.settings import NodeCertificate, NodeSettings, Settings, UserSettings
+from components.standing import Standing
 
 SECRETS = ("sshPrivateKey", "caPrivateKey", "nodeCertificates", "passwords")
 
@@ -173,8 +176,8 @@ class Reader:
                 self.problems.append(Problem(name, "a value in plain text", expected))
 
 
-def read(config: pulumi.Config) -> Settings:
-    """The settings of the selected stack.
+def read(config: pulumi.Config, standing: Standing) -> Settings:
+    """The settings of the selected stack, for a ring of which `standing` is there.
 
     Raises SettingsError with every mistake in it, not only the first.
     """
@@ -207,7 +210,12 @@ def read(config: pulumi.Config) -> Settings:
     settings = Settings(**{name: value for name, value in values.items() if value is not None})
     # What could not be read stands at its default now: judge neither that nor what depends on it.
     unread = {problem.root for problem in reader.problems}
-    judged = [*problems_of(settings), *zone(settings, pulumi.Config("aws").get("region"))]
+    region = aws.region
+    judged = [
+        *problems_of(settings),
+        *zone(settings, region),
+        *changes(standing, settings, region),
+    ]
     judged = [each for each in judged if not {each.root, each.compared} & unread]
     if reader.problems or judged:
         raise SettingsError([*reader.problems, *judged])

@@ -1,5 +1,7 @@
 """What a host is told at its first boot: who it is, and the address of its second interface."""
 
+import re
+
 REPLICATION_NETWORK = "/etc/systemd/network/05-replication.network"
 
 
@@ -32,3 +34,9 @@ write_files:
 runcmd:
   - [networkctl, reload]
 """
+
+
+def address_in(document: str) -> str | None:
+    """The address that a host was told in this way."""
+    found = re.search(r"^ *Address=(\S+)$", document, re.MULTILINE)
+    return found[1] if found else None

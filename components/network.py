@@ -55,7 +55,7 @@ class Network(pulumi.ComponentResource):
             "replication",
             replication_vpc,
             settings.replication_cidr,
-            client_subnet.availability_zone,
+            settings.availability_zone or client_subnet.availability_zone,
         )
 
         self.client_subnet_id = client_subnet.id
@@ -92,6 +92,7 @@ class Network(pulumi.ComponentResource):
         )
 
     def _subnet(self, part: str, within: ec2.Vpc, cidr: str, zone: pulumi.Input[str]) -> ec2.Subnet:
+        settings = self._args.settings
         return ec2.Subnet(
             f"{self._name}-{part}-subnet",
             vpc_id=within.id,
@@ -99,8 +100,13 @@ class Network(pulumi.ComponentResource):
             availability_zone=zone,
             map_public_ip_on_launch=False,
             tags=self._tags(f"{part}-subnet"),
-            # The list of zones may come in another order: a ring does not move for that.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["availability_zone"]),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # The list of zones may come in another order: a ring does not move for that.
+                ignore_changes=None if settings.availability_zone else ["availability_zone"],
+                # Another zone has the same range.
+                delete_before_replace=True,
+            ),
         )
 
     def _way_out(self, client_vpc: ec2.Vpc, client_subnet: ec2.Subnet) -> None:

@@ -39,6 +39,12 @@ def plain_name(name: str) -> str:
     return name.replace("-", "_")
 
 
+def values_of(text: str) -> dict[str, str]:
+    """The settings of a finished my.cnf, by their names with underscores."""
+    found = (SETTING.fullmatch(line) for line in text.splitlines())
+    return {plain_name(each["name"]): each["value"] for each in found if each}
+
+
 def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
     """The my.cnf of one node.
 

@@ -1,7 +1,8 @@
 """Runs the program against Pulumi's mocks and records every registration, to be asserted on."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -142,6 +143,18 @@ def _unwrap(value: Any, path: str = "") -> tuple[Any, list[str]]:
 
 def _all_paths(pairs: Any) -> list[str]:
     return [path for _, paths in pairs for path in paths]
+
+
+@contextmanager
+def answering(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterator[None]:
+    """An engine that answers functions and makes nothing."""
+
+    class Functions(_Answers):
+        def call(self, args: mocks.MockCallArgs) -> tuple[dict, list[tuple[str, str]]]:
+            return answer(args.token, args.args), []
+
+    mocks.set_mocks(Functions(), project="mysql-ring", stack="test", organization="acme")
+    yield
 
 
 def run(program: Callable[[], dict[str, Any]]) -> Recorded:

@@ -18,6 +18,7 @@ from components.settings import (
     Settings,
     UserSettings,
 )
+from components.standing import Standing
 
 pytestmark = pytest.mark.unit
 
@@ -37,7 +38,7 @@ def configured(secrets: tuple[str, ...] = (), **values: Any) -> Settings:
         for name, value in flat.items()
     }
     pulumi.runtime.set_all_config(texts, [f"mysql-ring:{name}" for name in secrets])
-    return read(pulumi.Config("mysql-ring"))
+    return read(pulumi.Config("mysql-ring"), Standing())
 
 
 def mistakes(**values: Any) -> set[str]:

@@ -1,0 +1,109 @@
+"""What stands already: the ring as the stack's last state has it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pulumi
+
+from components.first_boot import address_in
+from components.mysql.configuration import values_of
+
+# A function of Pulumi's engine itself: the resources of a stack's last state and their outputs.
+STATE = "pulumi:pulumi:readStackResourceOutputs"
+VPC = "aws:ec2/vpc:Vpc"
+SUBNET = "aws:ec2/subnet:Subnet"
+INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
+INSTANCE = "aws:ec2/instance:Instance"
+STEP = "command:remote:Command"
+
+
+@dataclass(frozen=True)
+class StandingNode:
+    """One node. What is None is not there, or was not reached by the update that was to make it.
+
+    `seeded`: the instance may hold data. Until its step `seed` is done it takes no writes.
+    `replication_interface` is what the host was told at its first boot, such as 10.10.1.10/24.
+    """
+
+    name: str
+    instance: bool = False
+    seeded: bool = False
+    client_address: str | None = None
+    replication_interface: str | None = None
+    root_volume_gib: int | None = None
+    server_id: int | None = None
+    auto_increment_offset: int | None = None
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The networks and the nodes. The empty one is a stack without resources."""
+
+    client_cidr: str | None = None
+    zone: str | None = None
+    nodes: tuple[StandingNode, ...] = ()
+
+
+def read_standing(ring: str) -> Standing:
+    """Ask the engine what stands of the ring of that name in the stack that is being updated."""
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    try:
+        state = pulumi.runtime.invoke(STATE, {"stackName": stack}).value
+    except Exception as error:
+        raise pulumi.RunError(
+            f"found no way to read the state of {stack}: {error}; expected it, to see whether "
+            "these settings would replace what holds data; try `pulumi stack export`"
+        ) from error
+    return standing(ring, state["outputs"])
+
+
+def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
+    """The same from the engine's answer: type and outputs of each resource, by its URN."""
+    by_name: dict[tuple[str, str], Mapping[str, Any]] = {
+        (resource["type"], urn.rpartition("::")[2]): resource["outputs"]
+        for urn, resource in state.items()
+    }
+
+    def outputs(kind: str, name: str) -> Mapping[str, Any]:
+        return by_name.get((kind, name), {})
+
+    suffix = "-client-interface"
+    names = {
+        name.removesuffix(suffix)
+        for kind, name in by_name
+        if kind == INTERFACE and name.endswith(suffix)
+    }
+    names |= {name.removesuffix("-instance") for kind, name in by_name if kind == INSTANCE}
+    nodes = []
+    for name in sorted(names):
+        instance = outputs(INSTANCE, f"{name}-instance")
+        own_id = instance.get("arn", "").rpartition("/")[2]
+        steps = {
+            verb: step
+            for verb in ("mysql-config", "seed")
+            # After an interrupted replacement the state still has the steps of the old instance.
+            if own_id in (step := outputs(STEP, f"{name}-{verb}")).get("triggers", [])
+        }
+        mysql = values_of(steps.get("mysql-config", {}).get("stdin") or "")
+        nodes.append(
+            StandingNode(
+                name=name,
+                instance=bool(instance),
+                seeded="seed" in steps,
+                client_address=instance.get("privateIp"),
+                replication_interface=address_in(instance.get("userData") or ""),
+                root_volume_gib=_whole((instance.get("rootBlockDevice") or {}).get("volumeSize")),
+                server_id=_whole(mysql.get("server_id")),
+                auto_increment_offset=_whole(mysql.get("auto_increment_offset")),
+            )
+        )
+    return Standing(
+        client_cidr=outputs(VPC, f"{ring}-network-client-vpc").get("cidrBlock"),
+        zone=outputs(SUBNET, f"{ring}-network-client-subnet").get("availabilityZone"),
+        nodes=tuple(nodes),
+    )
+
+
+def _whole(value: object) -> int | None:
+    return None if value is None else int(float(str(value)))

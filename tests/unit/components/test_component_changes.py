@@ -1,0 +1,257 @@
+"""What a standing ring cannot take, decided from what stands and the settings."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+from recording import answering
+
+from components.changes import changes
+from components.configuration import read
+from components.first_boot import address_in, user_data
+from components.mysql.configuration import render, template
+from components.problems import SettingsError
+from components.settings import ARTICLE_NODES, NodeSettings, Settings
+from components.standing import (
+    INSTANCE,
+    INTERFACE,
+    STATE,
+    STEP,
+    SUBNET,
+    VPC,
+    Standing,
+    StandingNode,
+    read_standing,
+    standing,
+)
+
+pytestmark = pytest.mark.unit
+
+REGION = "eu-central-1"
+
+
+def stands(node: NodeSettings, **changed: Any) -> StandingNode:
+    """The node as a finished update leaves it."""
+    whole = StandingNode(
+        name=node.name,
+        instance=True,
+        seeded=True,
+        client_address=node.client_address,
+        replication_interface=f"{node.replication_address}/24",
+        root_volume_gib=20,
+        server_id=node.server_id,
+        auto_increment_offset=node.auto_increment_offset,
+    )
+    return replace(whole, **changed)
+
+
+ONE, TWO = (stands(node) for node in ARTICLE_NODES)
+RING = Standing("192.168.100.0/24", "eu-central-1a", (ONE, TWO))
+WITHOUT = {"instance": False, "seeded": False, "client_address": None}
+UNBORN = replace(RING, nodes=(replace(ONE, **WITHOUT), replace(TWO, **WITHOUT)))
+YOUNG = replace(RING, nodes=(replace(ONE, seeded=False), replace(TWO, seeded=False)))
+HALF = replace(RING, nodes=(ONE, replace(TWO, **WITHOUT)))
+
+MOVED_CLIENTS = {
+    "client_cidr": "192.168.7.0/24",
+    "nodes": tuple(
+        replace(node, client_address=node.client_address.replace(".100.", ".7."))
+        for node in ARTICLE_NODES
+    ),
+}
+MOVED_REPLICATION = {
+    "replication_cidr": "10.10.7.0/24",
+    "nodes": tuple(
+        replace(node, replication_address=node.replication_address.replace(".1.", ".7."))
+        for node in ARTICLE_NODES
+    ),
+}
+
+
+def nodes(first: dict[str, Any] | None = None, second: dict[str, Any] | None = None) -> Any:
+    one, two = ARTICLE_NODES
+    return {"nodes": (replace(one, **(first or {})), replace(two, **(second or {})))}
+
+
+def refused(
+    what: dict[str, Any], on: Standing = RING, region: str | None = REGION
+) -> dict[str, str]:
+    settings = Settings(**{"admin_cidrs": ("198.51.100.0/24",), **what})
+    return {problem.setting: str(problem) for problem in changes(on, settings, region)}
+
+
+@pytest.mark.parametrize(
+    ("what", "setting", "stood", "next_step"),
+    [
+        (MOVED_CLIENTS, "clientCidr", "192.168.100.0/24", "dump the data"),
+        ({"availability_zone": "eu-central-1b"}, "availabilityZone", "eu-central-1a", "dump"),
+        (MOVED_REPLICATION, "replicationCidr", "10.10.1.0/24", "dump the data"),
+        ({"replication_cidr": "10.10.0.0/16"}, "replicationCidr", "10.10.1.0/24", "dump the data"),
+        (
+            nodes({"replication_address": "10.10.1.9"}),
+            "nodes[0].replicationAddress",
+            "10.10.1.10",
+            "change its clientAddress in the same update",
+        ),
+        (nodes(None, {"server_id": 7}), "nodes[1].serverId", "expected 2", "its clientAddress"),
+        (nodes({"name": "db-1"}), "nodes.name", "node-1", "dump the data"),
+        ({"root_volume_gib": 19}, "rootVolumeGib", "at least 20", "never shrinks"),
+    ],
+)
+def test_a_change_that_a_ring_cannot_take_names_what_stands_and_the_next_step(
+    what: dict[str, Any], setting: str, stood: str, next_step: str
+) -> None:
+    found = refused(what)
+    assert set(found) == {setting}
+    assert stood in found[setting]
+    assert next_step in found[setting]
+
+
+def test_another_region_is_refused_wherever_something_stands() -> None:
+    for standing_now in (RING, UNBORN):
+        assert set(refused({}, standing_now, "us-east-1")) == {"aws:region"}
+    assert refused({}, RING, None) == {}
+
+
+def test_both_addresses_at_once_are_refused_and_one_is_not() -> None:
+    one, two = {"client_address": "192.168.100.20"}, {"client_address": "192.168.100.21"}
+    both = refused(nodes(one, two))
+    assert set(both) == {"nodes[0].clientAddress", "nodes[1].clientAddress"}
+    assert "192.168.100.10" in both["nodes[0].clientAddress"]
+    assert "Change one, `pulumi up`" in both["nodes[0].clientAddress"]
+    assert refused(nodes(one)) == refused(nodes(None, two)) == {}
+
+
+def test_the_only_node_that_has_data_keeps_its_address() -> None:
+    found = refused(nodes({"client_address": "192.168.100.20"}), HALF)
+    assert "no other one has the data" in found["nodes[0].clientAddress"]
+    assert refused(nodes(None, {"client_address": "192.168.100.20"}), HALF) == {}
+
+
+def test_offsets_that_change_places_are_refused_on_both() -> None:
+    found = refused(nodes({"auto_increment_offset": 2}, {"auto_increment_offset": 1}))
+    assert set(found) == {"nodes[0].autoIncrementOffset", "nodes[1].autoIncrementOffset"}
+
+
+def test_what_a_new_instance_is_told_may_change_with_it() -> None:
+    """Its peer stays, and follows it under its new address and id."""
+    new = {
+        "client_address": "192.168.100.20",
+        "replication_address": "10.10.1.20",
+        "server_id": 9,
+    }
+    assert refused(nodes(None, new)) == {}
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {},
+        {"nodes": ARTICLE_NODES[::-1]},
+        {"availability_zone": "eu-central-1a"},
+        {"root_volume_gib": 21},
+        {"instance_type": "t3.large", "databases": (), "users": (), "replication_user": "rep"},
+    ],
+)
+def test_what_a_ring_can_take_is_not_refused(what: dict[str, Any]) -> None:
+    assert refused(what) == {}
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        {**MOVED_CLIENTS, "availability_zone": "eu-central-1b"},
+        MOVED_REPLICATION,
+        nodes({"server_id": 7, "auto_increment_offset": 2}, {"auto_increment_offset": 1}),
+        {"root_volume_gib": 8},
+    ],
+)
+def test_before_there_is_an_instance_everything_may_change(what: dict[str, Any]) -> None:
+    assert refused(what, UNBORN) == {}
+    assert refused(what, Standing()) == {}
+
+
+def test_instances_without_data_may_be_replaced_but_not_told_another_address() -> None:
+    assert refused(MOVED_CLIENTS, YOUNG) == {}
+    found = refused(MOVED_REPLICATION, YOUNG)
+    assert "no node holds data yet: `pulumi destroy`" in found["replicationCidr"]
+
+
+def test_a_host_is_told_the_address_that_is_read_back() -> None:
+    assert address_in(user_data("key", "public", "02:00:00:00:00:01", "10.1.2.3/28")) == (
+        "10.1.2.3/28"
+    )
+    assert address_in("") is None
+
+
+def state(*, seeded_instance: str = "i-1") -> dict[str, Any]:
+    """What the engine answers of a stack with one node, as far as it is looked at."""
+    node = ARTICLE_NODES[0]
+    made = {
+        (VPC, "ring-network-client-vpc"): {"cidrBlock": "192.168.100.0/24"},
+        (VPC, "other-network-client-vpc"): {"cidrBlock": "192.168.9.0/24"},
+        (SUBNET, "ring-network-client-subnet"): {"availabilityZone": "eu-central-1a"},
+        (INTERFACE, "node-1-client-interface"): {"privateIp": node.client_address},
+        (INTERFACE, "node-1-replication-interface"): {"privateIp": node.replication_address},
+        (INSTANCE, "node-1-instance"): {
+            "arn": "arn:aws:ec2:eu-central-1:123456789012:instance/i-1",
+            "privateIp": node.client_address,
+            "userData": user_data("key", "public", "02:00:00:00:00:01", "10.10.1.10/24"),
+            "rootBlockDevice": {"volumeSize": 20.0},
+        },
+        (STEP, "node-1-mysql-config"): {
+            "stdin": render(template(), node, {}),
+            "triggers": [seeded_instance],
+        },
+        (STEP, "node-1-seed"): {"stdin": "{}", "triggers": [seeded_instance]},
+        (INTERFACE, "node-2-client-interface"): {"privateIp": "192.168.100.11"},
+    }
+    return {
+        f"urn:pulumi:test::mysql-ring::a$b${kind}::{name}": {"type": kind, "outputs": outputs}
+        for (kind, name), outputs in made.items()
+    }
+
+
+def test_what_stands_is_read_from_the_engines_answer() -> None:
+    two = StandingNode("node-2")
+    assert standing("ring", state()) == replace(RING, nodes=(ONE, two))
+    assert standing("ring", {}) == Standing()
+
+
+def test_steps_of_an_instance_that_is_gone_say_nothing_of_the_new_one() -> None:
+    """An interrupted replacement leaves them in the state."""
+    one, _ = standing("ring", state(seeded_instance="i-0")).nodes
+    assert one == replace(ONE, seeded=False, server_id=None, auto_increment_offset=None)
+
+
+def test_the_engine_is_asked_for_the_stack_that_is_updated() -> None:
+    asked = []
+
+    def answer(token: str, arguments: dict[str, Any]) -> dict[str, Any]:
+        asked.append((token, arguments))
+        return {"name": arguments["stackName"], "outputs": state()}
+
+    with answering(answer):
+        assert read_standing("ring").nodes[0] == ONE
+    assert asked == [(STATE, {"stackName": "acme/mysql-ring/test"})]
+
+
+def test_a_state_that_cannot_be_read_stops_the_program_with_a_next_step() -> None:
+    def fail(*_: object) -> dict[str, Any]:
+        raise RuntimeError("passphrase must be set")
+
+    with answering(fail), pytest.raises(pulumi.RunError) as caught:
+        read_standing("ring")
+    assert "passphrase must be set" in str(caught.value)
+    assert "pulumi stack export" in str(caught.value)
+
+
+def test_mistakes_and_changes_are_one_list() -> None:
+    values = {"adminCidrs": [], "rootVolumeGib": 10}
+    texts = {f"mysql-ring:{name}": json.dumps(value) for name, value in values.items()}
+    pulumi.runtime.set_all_config(texts, [])
+    with pytest.raises(SettingsError) as caught:
+        read(pulumi.Config("mysql-ring"), RING)
+    assert [problem.setting for problem in caught.value.problems] == ["adminCidrs", "rootVolumeGib"]
