@@ -12,7 +12,7 @@ from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
 from cloud import refusals
-from cloud.api import addresses, errors, identity, instances, placement, seed, tags
+from cloud.api import addresses, buckets, errors, identity, instances, placement, seed, tags
 from cloud.api.snapshot import Snapshot, take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
 
@@ -29,6 +29,7 @@ def install() -> None:
         seed.install()
         instances.install()
         addresses.install()
+        buckets.install()
         placement.install()
         identity.install()
         refusals.install()

@@ -131,6 +131,25 @@ def test_a_policy_against_plain_http_does_not_bite_requests_over_tls(cloud: Any)
     assert refusal(s3.put_object, Bucket="ring-logs", Key="b", Body=b"1") == "AccessDenied"
 
 
+def test_a_bucket_is_always_encrypted(cloud: Any) -> None:
+    s3 = cloud.client("s3", "us-east-1")
+    s3.create_bucket(Bucket="ring-logs")
+
+    def algorithm() -> str:
+        answer = s3.get_bucket_encryption(Bucket="ring-logs")["ServerSideEncryptionConfiguration"]
+        return answer["Rules"][0]["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"]
+
+    assert algorithm() == "AES256"
+    rule = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}
+    setting = {"ServerSideEncryptionConfiguration": {"Rules": [rule]}}
+    s3.put_bucket_encryption(Bucket="ring-logs", **setting)
+    assert algorithm() == "aws:kms"
+    s3.delete_bucket_encryption(Bucket="ring-logs")
+    assert algorithm() == "AES256"
+    s3.put_object(Bucket="ring-logs", Key="a", Body=b"1")
+    assert s3.head_object(Bucket="ring-logs", Key="a")["ServerSideEncryption"] == "AES256"
+
+
 def test_a_bucket_policy_that_is_not_json_is_refused(cloud: Any) -> None:
     s3 = cloud.client("s3", "us-east-1")
     s3.create_bucket(Bucket="ring-logs")

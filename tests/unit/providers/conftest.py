@@ -1,17 +1,20 @@
-"""Provider stand-ins against moto in this process: no network, no engine."""
+"""Provider stand-ins against the stand-in's API in this process: no network, engine or hosts."""
 
 from collections.abc import Iterator
 
 import pytest
+from cloud.api import application, patching
 from moto import mock_aws
 from provider_engine import Engine, shared
 
 
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[None]:
-    """moto, once per file: making its backends anew takes longer than most tests."""
+    """The API, once per file: making its backends anew takes longer than most tests."""
+    application.install()
     with mock_aws():
         yield
+    patching.restore()
 
 
 @pytest.fixture

@@ -1,9 +1,8 @@
-"""One of every AWS resource type, and EC2's placement groups, which moto does not have."""
+"""One of every AWS resource type."""
 
 import json
 from typing import Any
 
-from botocore.exceptions import ClientError
 from provider_engine import Engine, Made
 
 TRUST = json.dumps(
@@ -24,8 +23,16 @@ WRITE = json.dumps(
         "Statement": [{"Effect": "Allow", "Action": "s3:PutObject", "Resource": "*"}],
     }
 )
+
+
+def bucket_policy(bucket: str, action: str = "s3:PutObject") -> str:
+    resource = f"arn:aws:s3:::{bucket}/*"
+    statement = {"Effect": "Deny", "Principal": "*", "Action": action, "Resource": resource}
+    return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+
+
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMMrz5CPBUMvpAGtVlnMUYmx4kw3L7XYNzFjWmnWRm3F x"
-IMAGE = "ami-12c6146b"
+IMAGE = "ami-0deb1a4120000f00d"
 EC2 = {
     name: f"aws:ec2/{name[0].lower()}{name[1:]}:{name}"
     for name in (
@@ -63,43 +70,6 @@ ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
 PROFILE = "aws:iam/instanceProfile:InstanceProfile"
 
 
-class Ec2:
-    """The client of EC2, with placement groups."""
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-        self.groups: dict[str, dict[str, Any]] = {}
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._client, name)
-
-    def create_placement_group(self, **arguments: Any) -> None:
-        tags = [tag for one in arguments["TagSpecifications"] for tag in one["Tags"]]
-        self.groups[arguments["GroupName"]] = {
-            "GroupId": f"pg-{arguments['GroupName']}",
-            "State": "available",
-            "Strategy": arguments["Strategy"],
-            "Tags": tags,
-        }
-
-    def describe_placement_groups(self, **arguments: Any) -> dict[str, Any]:
-        name = arguments["GroupNames"][0]
-        if name not in self.groups:
-            error = {"Error": {"Code": "InvalidPlacementGroup.Unknown", "Message": "no"}}
-            raise ClientError(error, "DescribePlacementGroups")
-        return {"PlacementGroups": [self.groups[name]]}
-
-    def delete_placement_group(self, **arguments: Any) -> None:
-        self.groups.pop(arguments["GroupName"], None)
-
-    def create_tags(self, **arguments: Any) -> None:
-        target = arguments["Resources"][0]
-        if not target.startswith("pg-"):
-            self._client.create_tags(**arguments)
-            return
-        self.groups[target.removeprefix("pg-")]["Tags"] = arguments["Tags"]
-
-
 def build(engine: Engine) -> dict[str, Made]:
     """One resource of every type, in the order in which a program makes them."""
     world: dict[str, Made] = {}
@@ -116,7 +86,7 @@ def build(engine: Engine) -> dict[str, Made]:
         availabilityZone="eu-central-1a",
         tags={"Name": "client"},
     )
-    gateway = make(EC2["InternetGateway"], vpcId=vpc.id)
+    gateway = make(EC2["InternetGateway"], vpcId=vpc.id, tags={"a": "b"})
     table = make(EC2["RouteTable"], vpcId=vpc.id, tags={"a": "b"})
     make(
         EC2["Route"],
@@ -136,14 +106,14 @@ def build(engine: Engine) -> dict[str, Made]:
         securityGroups=[group.id],
         description="client",
     )
-    second = engine.create(
+    second = world["second"] = engine.create(
         EC2["NetworkInterface"], subnetId=place.id, privateIps=["192.168.100.20"]
     )
     make(EC2["PlacementGroup"], strategy="spread", tags={"a": "b"})
     make(EC2["KeyPair"], publicKey=KEY, tags={"a": "b"})
     role = make(ROLE, assumeRolePolicy=TRUST, description="d", tags={"a": "b"})
     make(ROLE_POLICY, role=role.id, policy=WRITE)
-    make(PROFILE, role=role.id)
+    profile = make(PROFILE, role=role.id)
     host = make(
         EC2["Instance"],
         ami=IMAGE,
@@ -151,6 +121,8 @@ def build(engine: Engine) -> dict[str, Made]:
         primaryNetworkInterface={"networkInterfaceId": client.id},
         rootBlockDevice={"volumeType": "gp3", "volumeSize": 20},
         userData="#cloud-config\n",
+        iamInstanceProfile=profile.id,
+        metadataOptions={"httpTokens": "required"},
         tags={"Name": "node-1"},
     )
     make(
@@ -174,6 +146,5 @@ def build(engine: Engine) -> dict[str, Made]:
         bucket=bucket.id,
         rule={"objectOwnership": "BucketOwnerEnforced"},
     )
-    make(S3["BucketPolicy"], bucket=bucket.id, policy=WRITE)
-    world["second"] = second
+    make(S3["BucketPolicy"], bucket=bucket.id, policy=bucket_policy(bucket.id))
     return world

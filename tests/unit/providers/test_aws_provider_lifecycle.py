@@ -7,7 +7,7 @@ import pytest
 from cloud.providers.aws.errors import AwsError
 from cloud.providers.resource import CreatedPartly, ProviderError
 from provider_engine import Engine, Made, configured
-from provider_world import IMAGE, KEY, TRUST, WRITE
+from provider_world import IMAGE, KEY, TRUST, WRITE, bucket_policy
 
 pytestmark = pytest.mark.unit
 
@@ -262,11 +262,15 @@ def test_user_data_given_encoded_reaches_the_instance_as_it_is(aws: Engine) -> N
 def test_an_instance_ended_by_someone_else_is_gone(aws: Engine) -> None:
     made = instance(aws, subnet(aws))
     aws.provider.session.client("ec2").terminate_instances(InstanceIds=[made.id])
+    assert aws.read(made) is not None  # it is shutting down
+    aws.call().pause(0)
     assert aws.read(made) is None
 
 
 def test_address(aws: Engine) -> None:
-    client = interface(aws, subnet(aws), "192.168.100.10")
+    place = subnet(aws)
+    client = interface(aws, place, "192.168.100.10")
+    aws.create("aws:ec2/internetGateway:InternetGateway", vpcId=place.inputs["vpcId"])
     address = aws.create("aws:ec2/eip:Eip", domain="vpc", tags={"a": "b"})
     settled(aws, address)
     association = aws.create(
@@ -327,7 +331,11 @@ def test_bucket_and_its_settings(aws: Engine) -> None:
             bucket=bucket.id,
             rule={"objectOwnership": "BucketOwnerEnforced"},
         ),
-        aws.create("aws:s3/bucketPolicy:BucketPolicy", bucket=bucket.id, policy=WRITE),
+        aws.create(
+            "aws:s3/bucketPolicy:BucketPolicy",
+            bucket=bucket.id,
+            policy=bucket_policy(bucket.id, "s3:GetObject"),
+        ),
     ]
     for made in (bucket, *settings):
         settled(aws, made)

@@ -1,25 +1,24 @@
 """What others did to the resources: import by id, drift, deletion; for every type."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from cloud.providers.aws.resources import RESOURCES
-from provider_engine import Engine, Made, shared
-from provider_world import EC2, EGRESS, INGRESS, PROFILE, ROLE, ROLE_POLICY, S3, Ec2, build
+from provider_engine import Engine, Made, Quick, shared
+from provider_world import EC2, EGRESS, INGRESS, PROFILE, ROLE, ROLE_POLICY, S3, TRUST, build
 
 pytestmark = pytest.mark.unit
 World = dict[str, Made]
 TOKENS = sorted(RESOURCES)
 GONE: set[str] = set()
+# A bucket that was versioned stays so, and one is always encrypted: both settings go with it.
+STAYING = {S3["BucketVersioning"], S3["BucketServerSideEncryptionConfiguration"]}
 
 
 @pytest.fixture(scope="module")
-def engine(cloud: None) -> Iterator[Engine]:  # noqa: ARG001
-    with pytest.MonkeyPatch.context() as patch:
-        session = shared().session
-        patch.setitem(session._clients, "ec2", Ec2(session.client("ec2")))
-        yield Engine(shared())
+def engine(cloud: None) -> Engine:  # noqa: ARG001
+    return Engine(shared())
 
 
 @pytest.fixture(scope="module")
@@ -96,6 +95,29 @@ def other_policy(made: Made) -> str:
     return made.inputs["policy"].replace("PutObject", "GetObject")
 
 
+def other_type(made: Made, session: Any, _world: World) -> None:
+    ec2, name = session.client("ec2"), {"InstanceIds": [made.id]}
+    ec2.stop_instances(**name)
+    Quick(None).pause(0)
+    ec2.modify_instance_attribute(InstanceId=made.id, InstanceType={"Value": "t3.large"})
+    ec2.start_instances(**name)
+    Quick(None).pause(0)
+
+
+def other_profile(made: Made, session: Any, _world: World) -> None:
+    ec2 = session.client("ec2")
+    (found,) = ec2.describe_iam_instance_profile_associations(
+        Filters=[{"Name": "instance-id", "Values": [made.id]}]
+    )["IamInstanceProfileAssociations"]
+    ec2.disassociate_iam_instance_profile(AssociationId=found["AssociationId"])
+
+
+def other_group(made: Made, session: Any, world: World) -> None:
+    ec2 = session.client("ec2")
+    default = world[EC2["Vpc"]].state["defaultSecurityGroupId"]
+    ec2.modify_network_interface_attribute(NetworkInterfaceId=made.id, Groups=[default])
+
+
 Drift = Callable[[Made, Any, World], Any]
 DRIFTS: list[tuple[str, Drift, set[str]]] = [
     (
@@ -112,13 +134,7 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
         ),
         {"mapPublicIpOnLaunch"},
     ),
-    (
-        EC2["InternetGateway"],
-        lambda made, session, _: session.client("ec2").detach_internet_gateway(
-            InternetGatewayId=made.id, VpcId=made.inputs["vpcId"]
-        ),
-        {"vpcId"},
-    ),
+    (EC2["InternetGateway"], tagged, {"tags.a"}),
     (EC2["RouteTable"], tagged, {"tags.a"}),
     (
         EC2["Route"],
@@ -138,7 +154,21 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
     ),
     (EC2["SecurityGroup"], tagged, {"tags.a"}),
     (INGRESS, other_rule, {"description"}),
+    (
+        INGRESS,
+        lambda made, session, _: session.client("ec2").revoke_security_group_ingress(
+            GroupId=made.inputs["securityGroupId"], SecurityGroupRuleIds=[made.id]
+        ),
+        GONE,
+    ),
     (EGRESS, other_rule, {"description"}),
+    (
+        EGRESS,
+        lambda made, session, _: session.client("ec2").revoke_security_group_egress(
+            GroupId=made.inputs["securityGroupId"], SecurityGroupRuleIds=[made.id]
+        ),
+        GONE,
+    ),
     (
         EC2["NetworkInterface"],
         lambda made, session, _: session.client("ec2").modify_network_interface_attribute(
@@ -146,6 +176,14 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
         ),
         {"description"},
     ),
+    (
+        EC2["NetworkInterface"],
+        lambda made, session, _: session.client("ec2").modify_network_interface_attribute(
+            NetworkInterfaceId=made.id, SourceDestCheck={"Value": False}
+        ),
+        {"sourceDestCheck"},
+    ),
+    (EC2["NetworkInterface"], other_group, {"securityGroups"}),
     (
         EC2["NetworkInterfaceAttachment"],
         lambda made, session, _: session.client("ec2").detach_network_interface(
@@ -155,13 +193,16 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
     ),
     (EC2["PlacementGroup"], tagged, {"tags.a"}),
     (EC2["KeyPair"], tagged, {"tags.a"}),
+    (EC2["Instance"], other_type, {"instanceType"}),
+    (EC2["Instance"], other_profile, {"iamInstanceProfile"}),
     (
         EC2["Instance"],
-        lambda made, session, _: session.client("ec2").modify_volume(
-            VolumeId=made.state["rootBlockDevice"]["volumeId"], Size=21
+        lambda made, session, _: session.client("ec2").modify_instance_metadata_options(
+            InstanceId=made.id, HttpTokens="optional"
         ),
-        {"rootBlockDevice.volumeSize"},
+        {"metadataOptions.httpTokens"},
     ),
+    (EC2["Instance"], tagged, {"tags.a"}),
     (EC2["Eip"], tagged, {"tags.a"}),
     (
         EC2["EipAssociation"],
@@ -174,6 +215,27 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
             RoleName=made.id, Description="drift"
         ),
         {"description"},
+    ),
+    (
+        ROLE,
+        lambda made, session, _: session.client("iam").tag_role(
+            RoleName=made.id, Tags=[{"Key": "a", "Value": "drift"}]
+        ),
+        {"tags.a"},
+    ),
+    (
+        ROLE,
+        lambda made, session, _: session.client("iam").update_assume_role_policy(
+            RoleName=made.id, PolicyDocument=TRUST.replace("ec2.", "ecs.")
+        ),
+        {"assumeRolePolicy"},
+    ),
+    (
+        ROLE_POLICY,
+        lambda made, session, _: session.client("iam").delete_role_policy(
+            RoleName=made.inputs["role"], PolicyName=made.inputs["name"]
+        ),
+        GONE,
     ),
     (
         ROLE_POLICY,
@@ -231,6 +293,16 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
     ),
     (
         S3["BucketPolicy"],
+        lambda made, session, _: session.client("s3").delete_bucket_policy(Bucket=made.id),
+        GONE,
+    ),
+    (
+        S3["BucketPublicAccessBlock"],
+        lambda made, session, _: session.client("s3").delete_public_access_block(Bucket=made.id),
+        GONE,
+    ),
+    (
+        S3["BucketPolicy"],
         lambda made, session, _: session.client("s3").put_bucket_policy(
             Bucket=made.id, Policy=other_policy(made)
         ),
@@ -269,11 +341,9 @@ def test_a_refresh_shows_what_others_changed_and_the_next_up_undoes_it(
 def test_what_others_deleted_is_gone_and_made_again_by_the_next_up(
     engine: Engine, world: World
 ) -> None:
-    for token in reversed([one for one in world if one != "second"]):
+    for token in reversed(world):
         made = world[token]
         engine.delete(made)
-        # a bucket that was versioned stays so: the setting is suspended, and goes with the bucket
-        assert engine.read(made) is None or token == S3["BucketVersioning"], token
-    engine.delete(world["second"])
+        assert engine.read(made) is None or token in STAYING, token
     for token, made in build(engine).items():
         assert engine.diff(made) == {}, token
