@@ -39,7 +39,8 @@ class Quick(Call):
 
     def pause(self, seconds: float) -> None:
         super().pause(min(seconds, SHORTEST_PAUSE))
-        for _, _, backend in ec2_backends.iter_backends():
+        backends: list[Any] = [each for _, _, each in ec2_backends.iter_backends()]
+        for backend in backends:
             for instance in backend.all_instances():
                 if instance.state in REACHED:
                     instances.settle(instance, REACHED[instance.state])

@@ -1,13 +1,19 @@
 """What the API answers while it is not ready: retried, waited for, given up with a deadline."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
-from cloud.providers.aws.errors import code_of, retrying, wait_until
-from cloud.providers.aws.resource import Work
+from cloud.providers.aws.errors import AwsError, code_of, retrying, wait_until
+from cloud.providers.plugin import Server
+from cloud.providers.protocol import provider_pb2
 from cloud.providers.resource import Call, ProviderError
-from provider_engine import Engine, shared
+from cloud.providers.values import encode_map
+from provider_engine import Engine, Made, Quick, shared
+from provider_wire import Aborted, Context
+from provider_world import EC2, IMAGE, PROFILE, ROLE, TRUST
 
 pytestmark = pytest.mark.unit
 
@@ -65,26 +71,85 @@ def test_cancelling_ends_a_wait(call: Call) -> None:
         wait_until(call, 60, "instance i-1", lambda: "pending", ("running",))
 
 
-def test_a_profile_that_is_not_everywhere_yet_is_waited_for(
-    monkeypatch: pytest.MonkeyPatch,
+class Watch(Quick):
+    """Tells of every pause, before time passes."""
+
+    paused: Callable[[], None]
+
+    def pause(self, seconds: float) -> None:
+        self.paused()
+        super().pause(seconds)
+
+
+def watching(engine: Engine, paused: Callable[[], None]) -> Watch:
+    call = Watch(engine.provider, "urn:pulumi:s::p::t:x/y:Z::node-1")
+    call.paused = paused
+    return call
+
+
+def launch(engine: Engine, call: Call, **more: Any) -> Made:
+    vpc = engine.create(EC2["Vpc"], cidrBlock="192.168.100.0/24")
+    place = engine.create(EC2["Subnet"], vpcId=vpc.id, cidrBlock="192.168.100.0/24")
+    inputs = engine.checked(
+        EC2["Instance"], ami=IMAGE, instanceType="t3.small", subnetId=place.id, **more
+    )
+    resource = engine.resource(EC2["Instance"])
+    instance, state = resource.create(inputs, call)
+    return Made(resource, instance, inputs, state)
+
+
+def test_an_instance_is_pending_before_it_runs_and_shuts_down_before_it_is_gone(
+    aws: Engine,
 ) -> None:
-    answers: list[Any] = [
-        refusal(
-            "InvalidParameterValue", "Value (p) for parameter ... Invalid IAM Instance Profile"
-        ),
-        {"Instances": [{"InstanceId": "i-1"}]},
-    ]
+    seen: list[str] = []
 
-    class Fake:
-        def run_instances(self, **_: Any) -> Any:
-            answer = answers.pop(0)
-            if isinstance(answer, Exception):
-                raise answer
-            return answer
+    def look() -> None:
+        found = aws.provider.session.client("ec2").describe_instances()["Reservations"]
+        seen.extend(found[-1]["Instances"][0]["State"]["Name"] for _ in found[-1:])
 
-    monkeypatch.setattr(Work, "ec2", property(lambda _: Fake()))
-    engine = Engine(shared())
-    resource: Any = engine.resource("aws:ec2/instance:Instance")
-    inputs = {"ami": "ami-1", "instanceType": "t3.small", "iamInstanceProfile": "p"}
-    work = Work(engine.provider.session, engine.call(), "", inputs, {})
-    assert resource.make(work) == "i-1"
+    made = launch(aws, watching(aws, look))
+    assert seen == ["pending"]
+    assert made.state["instanceState"] == "running"
+    made.resource.delete(made.id, made.state, watching(aws, look))
+    assert seen == ["pending", "shutting-down"]
+    assert aws.read(made) is None
+
+
+def test_a_profile_that_is_not_there_yet_is_waited_for(aws: Engine) -> None:
+    """As on AWS, where a new profile is not known to EC2 for some seconds."""
+    refused = []
+
+    def make_it_at_last() -> None:
+        refused.append(1)
+        if len(refused) == 2:
+            role = aws.create(ROLE, name="late", assumeRolePolicy=TRUST)
+            aws.create(PROFILE, name="late", role=role.id)
+
+    made = launch(aws, watching(aws, make_it_at_last), iamInstanceProfile="late")
+    assert made.state["iamInstanceProfile"] == "late"
+    assert len(refused) >= 2
+
+
+def test_a_profile_that_does_not_come_is_told_with_awss_words(aws: Engine) -> None:
+    with pytest.raises(AwsError, match=r"\(never\).* Invalid IAM Instance Profile name"):
+        launch(aws, aws.call(timeout=0.3), iamInstanceProfile="never")
+
+
+def test_custom_timeouts_end_a_wait_and_what_exists_is_kept(aws: Engine) -> None:
+    """The engine's own request, with no host that would ever run."""
+    vpc = aws.create(EC2["Vpc"], cidrBlock="192.168.100.0/24")
+    place = aws.create(EC2["Subnet"], vpcId=vpc.id, cidrBlock="192.168.100.0/24")
+    inputs = {"ami": IMAGE, "instanceType": "t3.small", "subnetId": place.id}
+    request = provider_pb2.CreateRequest(
+        urn=f"urn:pulumi:s::p::{EC2['Instance']}::node-1",
+        properties=encode_map(inputs),
+        timeout=0.4,
+    )
+    context = Context()
+    started = time.monotonic()
+    with pytest.raises(Aborted):
+        Server(aws.provider, "127.0.0.1:0").Create(request, context)
+    assert 0.1 < time.monotonic() - started < 5
+    assert "to become running" in context.text
+    assert "last state: pending" in context.text
+    assert context.trailing, "the engine is told what exists"

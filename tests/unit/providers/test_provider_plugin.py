@@ -2,37 +2,17 @@
 
 from typing import Any
 
-import grpc
 import pytest
 from cloud.providers.plugin import Server
 from cloud.providers.protocol import provider_pb2, status_pb2
 from cloud.providers.values import UNKNOWN, decode_map, encode_map
 from provider_engine import shared
+from provider_wire import Aborted, Context
 
 pytestmark = pytest.mark.unit
 
 VPC = "urn:pulumi:s::p::aws:ec2/vpc:Vpc::net"
 ROLE = "urn:pulumi:s::p::my:Component$aws:iam/role:Role::Node-1"
-
-
-class Aborted(Exception):
-    pass
-
-
-class Context:
-    """What a request's context does when the server gives up."""
-
-    def __init__(self) -> None:
-        self.trailing: tuple[tuple[str, bytes], ...] = ()
-        self.code = grpc.StatusCode.OK
-        self.text = ""
-
-    def abort(self, code: grpc.StatusCode, text: str) -> None:
-        self.code, self.text = code, text
-        raise Aborted(text)
-
-    def set_trailing_metadata(self, metadata: tuple[tuple[str, bytes], ...]) -> None:
-        self.trailing = metadata
 
 
 @pytest.fixture
