@@ -6,10 +6,11 @@ Each check is a pure function that yields the mistakes it finds, so that one err
 import ipaddress
 import re
 from collections.abc import Callable
+from difflib import get_close_matches
 from itertools import combinations
 
 from components import accounts, given_keys
-from components.mysql.configuration import OWNED, known_settings, plain_name
+from components.mysql.configuration import OWNED, full_name, known_settings, plain_name
 from components.problems import Found, Problem, SettingsError
 from components.settings import Settings
 
@@ -55,7 +56,7 @@ def network(text: str) -> ipaddress.IPv4Network | None:
 def expected_range(text: str, example: str) -> str:
     """What may have been meant by a text that is no range."""
     try:
-        meant = ipaddress.IPv4Network(text, strict=False)
+        meant = ipaddress.IPv4Network(text.strip(), strict=False)
     except ValueError:
         return f"an IPv4 range such as {example}"
     return f"a range by its first address and its size: {meant}"
@@ -228,11 +229,14 @@ def mysql_settings(settings: Settings) -> Found:
     known = known_settings()
     seen: dict[str, str] = {}
     for name, value in settings.mysql_settings.items():
-        setting, plain = f"mysqlSettings.{name}", plain_name(name)
-        if plain in OWNED:
-            yield Problem(setting, repr(value), "no value: the ring sets this one itself")
+        setting, plain, meant = f"mysqlSettings.{name}", plain_name(name), full_name(name)
+        if meant in OWNED:
+            yield Problem(setting, repr(value), f"no such setting: the ring sets {meant} itself")
         elif plain not in known:
-            yield Problem(setting, repr(value), "the full name of a server option of MySQL 5.6")
+            near = [meant] if meant in known else get_close_matches(meant, known - OWNED, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            expected = f"the full name of a server option of MySQL 5.6{hint}"
+            yield Problem(setting, repr(value), expected)
         if plain in seen:
             yield Problem(setting, f"{seen[plain]} and {name}", "one of them: to MySQL - is _")
         seen[plain] = name

@@ -2,6 +2,7 @@
 
 import difflib
 import json
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -14,6 +15,10 @@ from components.problems import Problem, SettingsError
 from components.settings import NodeCertificate, NodeSettings, Settings, UserSettings
 from components.standing import Standing
 
+TEXT = "a text; what looks like a number needs quotes"
+PLAIN = "one plain value; a number beyond 2^53 needs quotes"
+# https://www.rfc-editor.org/rfc/rfc8259#section-6: settings with parts arrive as JSON.
+LARGEST_EXACT_NUMBER = 2**53
 SECRETS = ("sshPrivateKey", "caPrivateKey", "nodeCertificates", "passwords")
 
 
@@ -24,10 +29,16 @@ def camel(name: str) -> str:
 
 
 def plain(value: object) -> str | None:
-    """One plain value as text, None for what has parts. YAML's true and 1.5 stay as written."""
-    if isinstance(value, (dict, list)) or value is None:
-        return None
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value of my.cnf as text, None for what has parts or is a number that YAML has rounded."""
+    if isinstance(value, str):
+        return value
+    whole_number = isinstance(value, int) and abs(value) <= LARGEST_EXACT_NUMBER
+    return json.dumps(value) if whole_number or isinstance(value, (bool, float)) else None
+
+
+def string(value: object) -> str | None:
+    """A text. What YAML reads as a number is another text by now: 0123 has become 83."""
+    return value if isinstance(value, str) else None
 
 
 def whole(value: object) -> int | None:
@@ -39,18 +50,17 @@ def whole(value: object) -> int | None:
 
 
 def texts(value: object) -> tuple[str, ...] | None:
-    """A list of plain values."""
-    if not isinstance(value, list):
+    """A list of texts."""
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return None
-    found = tuple(plain(each) for each in value)
-    return None if None in found else tuple(text for text in found if text is not None)
+    return tuple(value)
 
 
 # How a field of a dataclass is read, by its type.
 FITS: dict[Any, tuple[str, Any]] = {
-    str: ("one plain value", plain),
+    str: (TEXT, string),
     int: ("a whole number", whole),
-    tuple[str, ...]: ("a list of strings", texts),
+    tuple[str, ...]: (f"a list, each {TEXT}", texts),
 }
 
 
@@ -61,8 +71,9 @@ class Reader:
         self.config = config
         self.problems: list[Problem] = []
 
-    def refuse(self, setting: str, found: object, expected: str) -> None:
-        self.problems.append(Problem(setting, json.dumps(found, default=str), expected))
+    def refuse(self, setting: str, found: object, expected: str, *, secret: bool = False) -> None:
+        shown = json.dumps(found, default=str, ensure_ascii=False)
+        self.problems.append(Problem(setting, "a secret" if secret else shown, expected))
 
     def text(self, setting: str) -> str | None:
         return self.config.get(setting)
@@ -91,30 +102,31 @@ class Reader:
             value = None
         if isinstance(value, kind):
             return value
-        self.refuse(setting, "a secret" if setting in SECRETS else text, expected)
+        self.refuse(setting, text, expected, secret=setting in SECRETS)
         return None
 
     def strings(self, setting: str) -> tuple[str, ...] | None:
         values = self.parsed(setting, list, "a list of strings")
         if values is None:
             return None
-        texts = [plain(value) for value in values]
-        for index, text in enumerate(texts):
-            if text is None:
-                self.refuse(f"{setting}[{index}]", values[index], "one plain value")
-        return tuple(text for text in texts if text is not None)
+        for index, value in enumerate(values):
+            if string(value) is None:
+                self.refuse(f"{setting}[{index}]", value, TEXT)
+        return tuple(value for value in values if isinstance(value, str))
 
-    def pairs(self, setting: str) -> dict[str, str] | None:
-        """A mapping to plain values."""
+    def pairs(
+        self, setting: str, fit: Callable[[object], str | None] = string, expected: str = TEXT
+    ) -> dict[str, str] | None:
+        """A mapping of names to texts."""
         values = self.parsed(setting, dict, "a mapping of names to values")
         if values is None:
             return None
-        texts = {name: plain(value) for name, value in values.items()}
-        for name, text in texts.items():
-            if text is None:
-                shown = "a secret" if setting in SECRETS else values[name]
-                self.refuse(f"{setting}.{name}", shown, "one plain value")
-        return {name: text for name, text in texts.items() if text is not None}
+        read = {name: fit(value) for name, value in values.items()}
+        for name, found in read.items():
+            if found is None:
+                where = f"{setting}.{name}"
+                self.refuse(where, values[name], expected, secret=setting in SECRETS)
+        return {name: found for name, found in read.items() if found is not None}
 
     def records(self, setting: str, shape: type) -> tuple[Any, ...] | None:
         """A list of objects that have the fields of the dataclass `shape`."""
@@ -128,14 +140,14 @@ class Reader:
         known = {camel(each.name): each for each in fields(shape)}
         expected = f"an object with {', '.join(known)}"
         if not isinstance(value, dict):
-            self.refuse(setting, "a secret" if secret else value, expected)
+            self.refuse(setting, value, expected, secret=secret)
             return None
         missing = [
             key for key, each in known.items() if each.default is MISSING and key not in value
         ]
         wrong = len(self.problems)
         for key in missing:
-            self.refuse(f"{setting}.{key}", None, expected)
+            self.problems.append(Problem(f"{setting}.{key}", "nothing", expected))
         taken: dict[str, Any] = {}
         for key, entry in value.items():
             if key not in known:
@@ -144,7 +156,7 @@ class Reader:
             what, fit = FITS[known[key].type]
             taken[known[key].name] = fit(entry)
             if taken[known[key].name] is None:
-                self.refuse(f"{setting}.{key}", "a secret" if secret else entry, what)
+                self.refuse(f"{setting}.{key}", entry, what, secret=secret)
         return shape(**taken) if len(self.problems) == wrong else None
 
     def certificates(self, setting: str) -> dict[str, NodeCertificate] | None:
@@ -192,7 +204,7 @@ def read(config: pulumi.Config, standing: Standing) -> Settings:
         "root_volume_gib": reader.number("rootVolumeGib"),
         "mysql_archive_url": reader.text("mysqlArchiveUrl"),
         "mysql_archive_checksum": reader.text("mysqlArchiveChecksum"),
-        "mysql_settings": reader.pairs("mysqlSettings"),
+        "mysql_settings": reader.pairs("mysqlSettings", plain, PLAIN),
         "databases": reader.strings("databases"),
         "users": reader.records("users", UserSettings),
         "replication_user": reader.text("replicationUser"),
@@ -208,14 +220,13 @@ def read(config: pulumi.Config, standing: Standing) -> Settings:
     reader.refuse_unknown_names([camel(name) for name in values])
     reader.refuse_plain_secrets()
     settings = Settings(**{name: value for name, value in values.items() if value is not None})
-    # What could not be read stands at its default now: judge neither that nor what depends on it.
-    unread = {problem.root for problem in reader.problems}
     region = aws.region
-    judged = [
-        *problems_of(settings),
-        *zone(settings, region),
-        *changes(standing, settings, region),
-    ]
+    judged = [*problems_of(settings), *zone(settings, region)]
+    known = {problem.setting for problem in (*reader.problems, *judged)}
+    judged += [each for each in changes(standing, settings, region) if each.setting not in known]
+    # What could not be read stands at its default now: judge neither that nor what depends on it.
+    # Of a mapping, whose entries stand for themselves, the other entries are judged.
+    unread = {problem.root for problem in reader.problems} - {"mysqlSettings", "tags"}
     judged = [each for each in judged if not {each.root, each.compared} & unread]
     if reader.problems or judged:
         raise SettingsError([*reader.problems, *judged])

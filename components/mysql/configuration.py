@@ -11,15 +11,21 @@ HERE = Path(__file__).parent
 
 # The ring stands on these. To set one would take it apart, so none can be overridden.
 OWNED_NAMES = """
-    auto_increment_increment auto_increment_offset basedir bind_address binlog_format chroot datadir
-    gtid_mode init_file innodb innodb_read_only log_bin log_bin_index log_error log_slave_updates
-    master_info_file master_info_repository pid_file plugin_dir port read_only relay_log
-    relay_log_index relay_log_info_file relay_log_info_repository relay_log_recovery
-    replicate_same_server_id report_host report_port server_id server_id_bits skip_grant_tables
-    skip_name_resolve skip_networking skip_slave_start socket ssl ssl_ca ssl_capath ssl_cert
-    ssl_cipher ssl_crl ssl_crlpath ssl_key user
+    auto_increment_increment auto_increment_offset basedir bind_address binlog_do_db binlog_format
+    binlog_ignore_db chroot datadir gtid_mode init_file innodb innodb_read_only log_bin
+    log_bin_index log_error log_slave_updates master_info_file master_info_repository pid_file
+    plugin_dir port read_only relay_log relay_log_index relay_log_info_file
+    relay_log_info_repository relay_log_recovery replicate_do_db replicate_do_table
+    replicate_ignore_db replicate_ignore_table replicate_rewrite_db replicate_same_server_id
+    replicate_wild_do_table replicate_wild_ignore_table report_host report_port server_id
+    server_id_bits skip_grant_tables skip_name_resolve skip_networking skip_slave_start
+    slave_skip_errors socket ssl ssl_ca ssl_capath ssl_cert ssl_cipher ssl_crl ssl_crlpath ssl_key
+    user
 """
 OWNED = frozenset(OWNED_NAMES.split())
+# MySQL takes these before an option's name.
+# https://dev.mysql.com/doc/refman/5.6/en/option-modifiers.html
+MODIFIER = re.compile(r"(loose|skip|disable|enable|maximum)_")
 
 SETTING = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<equals>\s*=\s*)(?P<value>.*)")
 
@@ -37,6 +43,14 @@ def known_settings() -> frozenset[str]:
 def plain_name(name: str) -> str:
     """MySQL reads - and _ in an option's name as the same."""
     return name.replace("-", "_")
+
+
+def full_name(name: str) -> str:
+    """The name of the option that is meant, if it is one: without capitals and modifiers."""
+    plain, known = plain_name(name).strip().lower(), known_settings() | OWNED
+    while plain not in known and (modifier := MODIFIER.match(plain)):
+        plain = plain[modifier.end() :]
+    return plain
 
 
 def values_of(text: str) -> dict[str, str]:

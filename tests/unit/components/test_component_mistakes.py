@@ -41,6 +41,7 @@ def nodes(**changes: Any) -> tuple[NodeSettings, ...]:
     [
         ({"admin_cidrs": ("198.51.100.7",)}, "adminCidrs[0]", "198.51.100.7/32"),
         ({"admin_cidrs": ("198.51.100.7/24",)}, "adminCidrs[0]", "198.51.100.0/24"),
+        ({"admin_cidrs": (" 198.51.100.0/24",)}, "adminCidrs[0]", "size: 198.51.100.0/24"),
         ({"admin_cidrs": ("10.0.0.0/255.0.0.0",)}, "adminCidrs[0]", "10.0.0.0/8"),
         ({"admin_cidrs": ("2001:db8::/32",)}, "adminCidrs[0]", "IPv4"),
         ({"admin_cidrs": ("0.0.0.0/0",)}, "adminCidrs[0]", "whole internet"),
@@ -69,6 +70,47 @@ def nodes(**changes: Any) -> tuple[NodeSettings, ...]:
         ({"mysql_archive_checksum": "sha1:" + "0" * 40}, "mysqlArchiveChecksum", "sha256"),
         ({"mysql_archive_checksum": SHA256[:-1]}, "mysqlArchiveChecksum", "64"),
         ({"mysql_settings": {"read-only": "1"}}, "mysqlSettings.read-only", "ring sets"),
+        ({"mysql_settings": {"Server_ID": "1"}}, "mysqlSettings.Server_ID", "sets server_id"),
+        (
+            {"mysql_settings": {"loose-server-id": "1"}},
+            "mysqlSettings.loose-server-id",
+            "sets server_id itself",
+        ),
+        (
+            {"mysql_settings": {"loose_skip-log-bin": ""}},
+            "mysqlSettings.loose_skip-log-bin",
+            "sets log_bin itself",
+        ),
+        (
+            {"mysql_settings": {"disable-log-bin": ""}},
+            "mysqlSettings.disable-log-bin",
+            "sets log_bin itself",
+        ),
+        (
+            {"mysql_settings": {"replicate-do-db": "app"}},
+            "mysqlSettings.replicate-do-db",
+            "ring sets",
+        ),
+        (
+            {"mysql_settings": {"slave_skip_errors": "all"}},
+            "mysqlSettings.slave_skip_errors",
+            "ring sets",
+        ),
+        (
+            {"mysql_settings": {"maximum-max_connections": "1"}},
+            "mysqlSettings.maximum-max_connections",
+            "did you mean max_connections?",
+        ),
+        (
+            {"mysql_settings": {"tmp_table_sice": "1"}},
+            "mysqlSettings.tmp_table_sice",
+            "did you mean tmp_table_size?",
+        ),
+        (
+            {"mysql_settings": {"innodb_flush_log": "1"}},
+            "mysqlSettings.innodb_flush_log",
+            "full name",
+        ),
         ({"mysql_settings": {"[mysqld]": ""}}, "mysqlSettings.[mysqld]", "server option"),
         ({"mysql_settings": {"!include": "x"}}, "mysqlSettings.!include", "server option"),
         ({"mysql_settings": {"wait_timeout": "1\n[x]"}}, "mysqlSettings.wait_timeout", "one line"),

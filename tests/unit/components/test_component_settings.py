@@ -219,23 +219,61 @@ def test_one_error_lists_every_mistake_with_value_and_expectation() -> None:
     assert "did you mean instanceType?" in text
 
 
+def test_one_unread_entry_of_a_mapping_does_not_hide_the_mistakes_beside_it() -> None:
+    assert mistakes(
+        mysqlSettings={"wait_timeout": None, "server-id": 3}, tags={"a": 1, "Name": "x"}
+    ) == {"mysqlSettings.wait_timeout", "mysqlSettings.server-id", "tags.a", "tags.Name"}
+
+
 def test_an_unread_setting_is_not_judged_by_its_default() -> None:
     assert mistakes(nodes="two") == {"nodes"}
 
 
-def test_yaml_values_are_taken_as_written() -> None:
+def test_numbers_and_truth_values_of_my_cnf_are_taken_as_written() -> None:
     settings = configured(
-        mysqlSettings={"max_connections": 77, "query_cache_type": 0, "old": True},
+        mysqlSettings={
+            "max_connections": 77,
+            "long_query_time": 0.5,
+            "old": True,
+            "query_cache_type": "0",
+        },
         users=[{"name": "app", "databases": ["app"], "privileges": ["SELECT"]}],
-        tags={"CostCentre": 12},
     )
     assert settings.mysql_settings == {
         "max_connections": "77",
-        "query_cache_type": "0",
+        "long_query_time": "0.5",
         "old": "true",
+        "query_cache_type": "0",
     }
     assert settings.users == (UserSettings("app", ("app",), ("SELECT",)),)
-    assert settings.tags == {"CostCentre": "12"}
+
+
+@pytest.mark.parametrize(
+    ("values", "setting"),
+    [
+        ({"databases": [83]}, "databases[0]"),
+        ({"users": [{"name": 83, "databases": ["app"]}]}, "users[0].name"),
+        ({"users": [{"name": "app", "databases": [83]}]}, "users[0].databases"),
+        ({"nodes": [{"name": True}]}, "nodes[0].name"),
+        ({"tags": {"CostCentre": 10}}, "tags.CostCentre"),
+        ({"mysqlSettings": {"max_binlog_cache_size": 18446744073709552000}}, "mysqlSettings.max"),
+    ],
+)
+def test_a_number_where_yaml_has_changed_a_text_is_refused(
+    values: dict[str, Any], setting: str
+) -> None:
+    """YAML reads 0123 as 83, 1_000 as 1000 and rounds what is beyond 2^53."""
+    with pytest.raises(SettingsError) as caught:
+        configured(**values)
+    found = [problem for problem in caught.value.problems if problem.setting.startswith(setting)]
+    assert [("quotes" in problem.expected) for problem in found] == [True]
+
+
+def test_a_password_that_is_a_number_is_refused_and_not_shown() -> None:
+    with pytest.raises(SettingsError) as caught:
+        configured(secrets=("passwords",), passwords={"root": 1234567890})
+    assert "passwords.root: found a secret" in str(caught.value)
+    assert "1234567890" not in str(caught.value)
 
 
 def test_sound_settings_pass_every_check() -> None:
