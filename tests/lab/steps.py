@@ -1,0 +1,178 @@
+"""The verbs of the node tool on a host of the ring, with the documents of the program."""
+
+import contextlib
+import json
+import re
+import shlex
+from collections.abc import Iterator
+from typing import Any
+
+from labs import NODES, Lab, eventually
+
+INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
+RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
+UNBUFFERED = "sudo mysql --defaults-file=/root/.my.cnf --batch --unbuffered"
+KILLED_STATUS = 128 + 9
+STEP_SECONDS = 120
+FRESH_MS = 3000
+# Runs a verb and kills its process, as `kill -9` would, right after it called what is named.
+KILLED = """
+import importlib, os, signal, sys
+sys.path.insert(0, "/opt/mysql-ring/current")
+verb, module, owner, name, words = sys.argv[1:]
+place = importlib.import_module("ring_node." + module)
+place = getattr(place, owner) if owner else place
+called = getattr(place, name)
+
+def and_die(*arguments, **options):
+    result = called(*arguments, **options)
+    if not words or words in arguments:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return result
+
+setattr(place, name, and_die)
+from ring_node.cli import main
+sys.exit(main([verb]))
+"""
+# The application's account on the node's own client address, over TLS as 5.6.24 speaks it.
+APPLICATION = """
+import json, ssl, sys
+import pymysql
+asked = json.load(sys.stdin)
+context = ssl.create_default_context(cadata=asked.pop("ca"))
+context.minimum_version = ssl.TLSVersion.TLSv1
+context.options |= 0x4
+context.set_ciphers("AES256-SHA:@SECLEVEL=0")
+statement = asked.pop("statement")
+try:
+    with pymysql.connect(**asked, ssl=context, connect_timeout=5, autocommit=True) as connection:
+        connection.cursor().execute(statement)
+except pymysql.err.MySQLError as error:
+    sys.exit(str(error.args))
+"""
+
+
+class Steps:
+    """Both nodes' verbs, one by one."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        exported = json.loads(lab.pulumi("stack", "export", "--show-secrets").stdout)
+        resources = exported["deployment"]["resources"]
+        inputs = {each["urn"].rpartition("::")[2]: each.get("inputs", {}) for each in resources}
+        self._documents = {
+            name: _plain(given["stdin"]) for name, given in inputs.items() if "stdin" in given
+        }
+
+    def document(self, node: str, verb: str) -> str:
+        names = (f"{node}-{verb}", f"{node}-mysql-{verb}")
+        return next(self._documents[name] for name in names if name in self._documents)
+
+    def run(
+        self, node: str, verb: str, document: str | None = None, expect: int = 0
+    ) -> dict[str, Any]:
+        """What the verb printed, or the parts of its error if it is to end with one."""
+        stdin = self.document(node, verb) if document is None else document
+        done = self.lab.run(
+            "ssh", node, f"{RING_NODE} {verb}", stdin=stdin, expect=expect, timeout=STEP_SECONDS
+        )
+        return json.loads(done.stdout) if expect == 0 else parts(done.stderr)
+
+    def begin(self, node: str, verb: str) -> "Running":
+        return Running(self.lab, node, f"{RING_NODE} {verb}", self.document(node, verb))
+
+    def begin_to_be_killed(self, node: str, verb: str, after: str, words: str = "") -> "Running":
+        """The verb dies once it has called `after` (module.name, module.Class.name), with `words`
+        among its arguments."""
+        module, *owner, name = after.split(".")
+        argv = ["sudo", "python3", "-B", "-c", KILLED, verb, module, *(owner or [""]), name, words]
+        # The shell's own status says which signal it was; ssh does not.
+        return Running(self.lab, node, f"{shlex.join(argv)}; exit $?", self.document(node, verb))
+
+    def killed(self, node: str, verb: str, after: str, words: str = "") -> None:
+        self.begin_to_be_killed(node, verb, after, words).end(expect=KILLED_STATUS)
+
+    def application(self, node: str, statement: str) -> str:
+        """The application runs a statement on a node: its error, or nothing."""
+        outputs = self.lab.outputs()
+        asked = {
+            "host": outputs["nodes"][node]["client_address"],
+            "user": "app",
+            "password": outputs["passwords"]["app"],
+            "ca": outputs["ca_certificate"],
+            "statement": statement,
+        }
+        words = shlex.join(["python3", "-W", "ignore", "-c", APPLICATION])
+        return self.lab.run("ssh", node, words, stdin=json.dumps(asked), expect=None).stderr
+
+    def peers_heartbeat_is_fresh(self, node: str) -> bool:
+        age = self.lab.status(node).get("heartbeat_age_ms")
+        return age is not None and age < FRESH_MS
+
+    def wait_until_whole(self) -> None:
+        for node in NODES:
+            eventually(
+                lambda node=node: self.peers_heartbeat_is_fresh(node),
+                bool,
+                f"a fresh heartbeat of the peer on {node}",
+                seconds=60,
+            )
+
+
+class Running:
+    """A verb that is at work."""
+
+    def __init__(self, lab: Lab, node: str, words: str, document: str) -> None:
+        self._words = words
+        self._process = lab.popen("ssh", node, words)
+        assert self._process.stdin is not None
+        self._process.stdin.write(document)
+        self._process.stdin.close()
+        self._process.stdin = None
+
+    @property
+    def at_work(self) -> bool:
+        return self._process.poll() is None
+
+    def end(self, expect: int | None = 0) -> str:
+        output, _ = self._process.communicate(timeout=STEP_SECONDS)
+        status = self._process.returncode
+        assert expect is None or status == expect, f"{self._words} ended with {status}: {output}"
+        return output
+
+
+@contextlib.contextmanager
+def session(lab: Lab, node: str, statement: str) -> Iterator[None]:
+    """A session of root that has run one statement and stays: what it locked is locked."""
+    process = lab.popen("ssh", node, UNBUFFERED)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    try:
+        process.stdin.write(f"{statement};\nSELECT 'held';\n")
+        process.stdin.flush()
+        for line in process.stdout:
+            if line.strip() == "held":
+                break
+        else:
+            raise AssertionError(f"{statement}: the session ended with {process.wait()}")
+        yield
+    finally:
+        process.stdin.close()
+        process.wait(timeout=30)
+
+
+def parts(text: str) -> dict[str, str]:
+    """The three parts of an error of the node tool."""
+    found = re.search(
+        r"ring-node: found: (?P<found>.*?)\n +expected: (?P<expected>.*?)\n"
+        r" +next step: (?P<next_step>.*)",
+        text,
+        re.DOTALL,
+    )
+    assert found, text
+    return {name: value.strip() for name, value in found.groupdict().items()}
+
+
+def _plain(value: Any) -> str:
+    """An input as `stack export --show-secrets` shows it: a secret is an object around JSON."""
+    return json.loads(value["plaintext"]) if isinstance(value, dict) else value

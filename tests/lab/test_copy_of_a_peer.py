@@ -1,0 +1,187 @@
+"""A node that lost its data gets its peer's: in the right order, whatever happens meanwhile.
+
+Only real servers can show what a relay log still holds, what a fence lets through and what a disk
+that is full does to a copy.
+"""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from labs import NODES, Lab, eventually
+from steps import HOST, KILLED_STATUS, REFUSED, Steps, parts, session
+
+pytestmark = pytest.mark.lab
+
+SURVIVOR, LOST = "node-1", "node-2"
+READ_ONLY = "1290"  # ER_OPTION_PREVENTS_STATEMENT, naming --read-only
+COPY = "/var/lib/mysql-ring"
+COPYING = "SELECT state FROM mysql_ring.origin"
+DO = "sql.Session.do"
+LOOK_SECONDS = 2
+SSH_LOST = 255  # the far end died by a signal
+
+
+@pytest.fixture
+def steps(ring: Lab) -> Steps:
+    found = Steps(ring)
+    found.wait_until_whole()
+    return found
+
+
+@pytest.fixture
+def whole(steps: Steps) -> Iterator[None]:
+    """Whatever the test leaves: the ring stands again afterwards."""
+    yield
+    if not all(steps.peers_heartbeat_is_fresh(node) for node in NODES):
+        make_whole(steps)
+
+
+def make_whole(steps: Steps) -> None:
+    for node in NODES:  # of a test that failed
+        steps.lab.ssh(node, "sudo pkill -KILL -f '[r]ing-node (seed|replicate)'", expect=None)
+    for verb in ("seed", "replicate"):
+        for running in [steps.begin(node, verb) for node in NODES]:
+            running.end()
+    steps.wait_until_whole()
+
+
+def lose_data(steps: Steps) -> None:
+    """The node as it is on a new instance: a server without data, fenced, not in any ring."""
+    steps.lab.ssh(
+        LOST,
+        "sudo sh -c 'systemctl stop mysql-ring-heartbeat mysql;"
+        " rm -r /var/lib/mysql /var/log/mysql/* /etc/mysql-ring/joined.json'",
+    )
+    steps.run(LOST, "server")
+    steps.run(LOST, "accounts")
+
+
+def wait_until_received(lab: Lab) -> None:
+    """The survivor's slave has read all that the lost node has logged so far."""
+    (log,) = lab.sql(LOST, "SHOW MASTER STATUS")
+
+    def read() -> tuple[str, int]:
+        status = lab.slave_status(SURVIVOR)
+        return status["Master_Log_File"], int(status["Read_Master_Log_Pos"])
+
+    eventually(read, lambda place: place >= (log[0], int(log[1])), "the row in the relay log")
+
+
+def tables(lab: Lab, node: str, name: str) -> str:
+    query = "SELECT COUNT(*) FROM information_schema.tables WHERE CONCAT(table_schema, '.', "
+    return lab.value(node, f"{query}table_name) = '{name}'")
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_row_that_only_the_survivors_relay_log_holds_is_on_both_nodes_after_the_copy(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    ring.sql(SURVIVOR, "STOP SLAVE SQL_THREAD")
+    ring.sql(LOST, f"INSERT INTO {table} (note) VALUES ('sent')")
+    wait_until_received(ring)
+    lose_data(steps)
+    assert ring.value(SURVIVOR, f"SELECT COUNT(*) FROM {table}") == "0", "not applied yet"
+
+    copy = steps.begin(LOST, "seed")
+    eventually(
+        lambda: ring.sql(LOST, COPYING), lambda rows: rows == [["copying"]], "the copy's begin"
+    )
+    # Nothing is applied: neither forgets the survivor its master, nor is it copied.
+    steps.killed(SURVIVOR, "seed", DO, "STOP SLAVE IO_THREAD")
+    with session(ring, SURVIVOR, f"LOCK TABLES {table} READ"):
+        drain = steps.begin_to_be_killed(SURVIVOR, "seed", DO, "STOP SLAVE")
+        time.sleep(LOOK_SECONDS)
+        assert drain.at_work
+        assert copy.at_work
+        assert tables(ring, LOST, table) == "0"
+    drain.end(expect=KILLED_STATUS)
+    assert ring.value(SURVIVOR, f"SELECT note FROM {table}") == "sent"
+    assert ring.slave_status(SURVIVOR)["Slave_SQL_Running"] == "No"
+    steps.killed(SURVIVOR, "seed", DO, "RESET SLAVE ALL")
+    assert ring.slave_status(SURVIVOR) == {}
+    steps.run(SURVIVOR, "seed")
+    copy.end()
+    make_whole(steps)
+    for node in NODES:
+        assert ring.value(node, f"SELECT GROUP_CONCAT(note) FROM {table}") == "sent"
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    def refused() -> bool:
+        return READ_ONLY in steps.application(LOST, f"INSERT INTO {table} (note) VALUES ('early')")
+
+    write = f"INSERT INTO {table} (note) VALUES ('%s')"
+    assert steps.application(LOST, write % "first") == ""
+    lose_data(steps)
+    assert READ_ONLY in steps.application(LOST, "CREATE TABLE app.early (id INT)")
+    steps.run(SURVIVOR, "seed")
+
+    # Killed with the whole copy in place, and not yet called whole; then the server starts anew.
+    steps.killed(LOST, "seed", "copying._load")
+    assert ring.value(LOST, f"SELECT note FROM {table}") == "first"
+    assert refused()
+    ring.ssh(LOST, "sudo systemctl restart mysql")
+    assert refused()
+
+    # Killed while the dump waits for the survivor's tables.
+    with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
+        copy = steps.begin(LOST, "seed")
+        eventually(lambda: dumping(ring), bool, "mydumper at work")
+        assert refused()
+        ring.ssh(LOST, "sudo pkill -KILL -f '[r]ing-node seed'")
+        copy.end(expect=SSH_LOST)
+        eventually(lambda: dumping(ring), lambda found: not found, "mydumper ended with its verb")
+    steps.run(LOST, "seed")
+    assert refused()
+
+    # The survivor goes on, and the copy has to catch up before it takes writes.
+    with session(ring, LOST, f"LOCK TABLES {table} READ"):
+        ring.sql(SURVIVOR, write % "meanwhile")
+        join = steps.begin(LOST, "replicate")
+        time.sleep(LOOK_SECONDS)
+        assert join.at_work
+        assert READ_ONLY in steps.application(LOST, "CREATE TABLE app.early (id INT)")
+    join.end()
+    assert steps.application(LOST, write % "last") == ""
+    make_whole(steps)
+    for node in NODES:
+        notes = f"SELECT GROUP_CONCAT(note ORDER BY id) FROM {table}"
+        assert ring.value(node, notes) == "first,meanwhile,last"
+
+
+@pytest.mark.usefixtures("whole")
+def test_a_disk_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_run_copies_anew(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    ring.sql(SURVIVOR, f"INSERT INTO {table} (note) VALUES (REPEAT('x', 60000))")
+    ring.sql(SURVIVOR, f"INSERT INTO {table} (note) SELECT a.note FROM {table} a")
+    lose_data(steps)
+    steps.run(SURVIVOR, "seed")
+    ring.ssh(LOST, f"sudo mount -t tmpfs -o mode=700,size=64m tmpfs {COPY}")
+    try:
+        error = steps.run(LOST, "seed", expect=REFUSED)
+        assert f"64 MiB free in {COPY}, and the peer holds" in error["found"]
+        ring.ssh(LOST, f"sudo mount -o remount,size=400m {COPY}")
+        with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
+            copy = steps.begin(LOST, "seed")
+            eventually(lambda: dumping(ring), bool, "mydumper at work")
+            ring.ssh(LOST, f"sudo mount -o remount,size=64k {COPY}")
+        error = parts(copy.end(expect=HOST))
+        assert f"no room left in {COPY}" in error["found"]
+        assert "No space left on device" in error["found"]
+        assert "rootVolumeGib" in error["next_step"]
+        assert ring.ssh(LOST, f"sudo ls -A {COPY}").split() == ["openssl.cnf"]
+        assert tables(ring, LOST, table) == "0"
+    finally:
+        ring.ssh(LOST, f"sudo umount {COPY}")
+    make_whole(steps)
+    first, second = (ring.sql(node, f"CHECKSUM TABLE {table}") for node in NODES)
+    assert first == second
+
+
+def dumping(lab: Lab) -> bool:
+    return lab.ssh(LOST, "pgrep -x mydumper", expect=None) != ""
