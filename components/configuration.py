@@ -19,7 +19,14 @@ TEXT = "a text; what looks like a number needs quotes"
 PLAIN = "one plain value; a number beyond 2^53 needs quotes"
 # https://www.rfc-editor.org/rfc/rfc8259#section-6: settings with parts arrive as JSON.
 LARGEST_EXACT_NUMBER = 2**53
-SECRETS = ("sshPrivateKey", "caPrivateKey", "nodeCertificates", "passwords")
+# Each secret setting, and what `pulumi config set --secret` is given to set it. The CLI takes no
+# whole object.
+SECRETS = {
+    "sshPrivateKey": "sshPrivateKey",
+    "caPrivateKey": "caPrivateKey",
+    "nodeCertificates": "--path nodeCertificates.NODE.key",
+    "passwords": "--path passwords.ACCOUNT",
+}
 
 
 def camel(name: str) -> str:
@@ -184,7 +191,8 @@ class Reader:
             full = self.config.full_key(name)
             given = self.config.get(name)
             if given not in (None, "", "{}") and not pulumi.runtime.is_config_secret(full):
-                expected = f"an encrypted value: pulumi config set --secret {name}"
+                way = SECRETS[name]
+                expected = f"an encrypted value: pulumi config set --secret {way}"
                 self.problems.append(Problem(name, "a value in plain text", expected))
 
 

@@ -4,7 +4,8 @@ import re
 import subprocess
 
 import pytest
-from labs import NODES, PEER, Lab, eventually
+import yaml
+from labs import NODES, PEER, ROOT, Lab, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -126,3 +127,34 @@ def test_a_replaced_node_copies_its_peer_and_joins_again(lab_to_break: Lab) -> N
         )
         assert lab.slave_status(node)["Slave_IO_Running"] == "Yes", PEER[node]
     lab.sql("node-1", "DROP TABLE app.kept")
+
+
+def test_a_node_gets_new_addresses_and_a_new_id_with_a_new_instance(lab_to_break: Lab) -> None:
+    """The one way to change them on a ring that holds data: the other node stays and follows."""
+    lab = lab_to_break
+    lab.sql("node-2", "CREATE TABLE app.moved (id INT AUTO_INCREMENT PRIMARY KEY, note CHAR(20))")
+    lab.sql("node-2", "INSERT INTO app.moved (note) VALUES ('before'), ('before')")
+    eventually(
+        lambda: lab.value("node-1", "SELECT COUNT(*) FROM app.moved"),
+        lambda count: count == "2",
+        "the rows on node-1",
+    )
+    before = lab.outputs()["nodes"]
+    one, two = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]["nodes"]["default"]
+    two |= {"clientAddress": "192.168.100.21", "replicationAddress": "10.10.1.21", "serverId": 7}
+    lab.pulumi("up", "--yes", "--config-file", str(lab.settings_with(nodes=[one, two])))
+
+    after = lab.outputs()["nodes"]
+    assert after["node-1"]["instance_id"] == before["node-1"]["instance_id"]
+    assert after["node-2"]["instance_id"] != before["node-2"]["instance_id"]
+    assert lab.value("node-2", "SELECT @@server_id") == "7"
+    assert lab.slave_status("node-1")["Master_Host"] == "10.10.1.21"
+    for node in NODES:
+        lab.sql(node, f"INSERT INTO app.moved (note) VALUES ('from {node}')")
+    for node in NODES:
+        eventually(
+            lambda node=node: lab.value(node, "SELECT COUNT(*) FROM app.moved"),
+            lambda count: count == "4",
+            f"all rows on {node}",
+        )
+    lab.sql("node-1", "DROP TABLE app.moved")

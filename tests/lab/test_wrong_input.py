@@ -1,9 +1,12 @@
 """Wrong settings, as a person meets them: one list in the real preview, and nothing is changed."""
 
+import copy
 import re
+from typing import Any
 
 import pytest
-from labs import Lab
+import yaml
+from labs import ROOT, Lab
 
 pytestmark = pytest.mark.lab
 
@@ -68,6 +71,47 @@ NAMED = [
 ]
 
 
+def nodes(first: dict[str, Any], second: dict[str, Any]) -> list[dict[str, Any]]:
+    """Both nodes as they stand, with some values changed."""
+    declared = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]["nodes"]["default"]
+    one, two = copy.deepcopy(declared)
+    return [one | first, two | second]
+
+
+# What a ring that holds data cannot take, and the settings that the list names.
+CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "another network for clients": (
+        {
+            "clientCidr": "192.168.7.0/24",
+            "availabilityZone": "eu-central-1b",
+            "nodes": nodes({"clientAddress": "192.168.7.10"}, {"clientAddress": "192.168.7.11"}),
+        },
+        ["availabilityZone", "clientCidr"],
+    ),
+    "both addresses at once": (
+        {"nodes": nodes({"clientAddress": "192.168.100.20"}, {"clientAddress": "192.168.100.21"})},
+        ["nodes[0].clientAddress", "nodes[1].clientAddress"],
+    ),
+    "what the hosts were told": (
+        {
+            "rootVolumeGib": 8,
+            "nodes": nodes(
+                {"replicationAddress": "10.10.1.20", "autoIncrementOffset": 2},
+                {"serverId": 7, "autoIncrementOffset": 1},
+            ),
+        },
+        [
+            "nodes[0].autoIncrementOffset",
+            "nodes[0].replicationAddress",
+            "nodes[1].autoIncrementOffset",
+            "nodes[1].serverId",
+            "rootVolumeGib",
+        ],
+    ),
+    "another name": ({"nodes": nodes({}, {"name": "db-2"})}, ["nodes.name"]),
+}
+
+
 def refused(lab: Lab, command: str, **settings: object) -> tuple[str, list[str]]:
     """What the command prints, and the settings that its list names."""
     file = lab.settings_with(**settings)
@@ -104,3 +148,20 @@ def test_a_single_mistake_stops_before_anything_is_changed(ring: Lab, command: s
 def test_a_missing_setting_does_not_hide_a_misspelt_one(ring: Lab) -> None:
     _, named = refused(ring, "preview", adminCidrs=[], instanceTyp="t3.small")
     assert sorted(named) == ["adminCidrs", "instanceTyp"]
+
+
+@pytest.mark.parametrize("what", CHANGES)
+def test_a_change_that_would_lose_data_is_refused_in_the_preview(ring: Lab, what: str) -> None:
+    settings, expected = CHANGES[what]
+    printed, named = refused(ring, "preview", **settings)
+    assert sorted(named) == expected
+    assert "nothing was changed" in printed
+
+
+def test_an_up_that_would_replace_both_instances_touches_none(ring: Lab) -> None:
+    before = ring.outputs()["nodes"]
+    settings, expected = CHANGES["both addresses at once"]
+    _, named = refused(ring, "up", **settings)
+    assert named == expected
+    ring.pulumi("refresh", "--yes", "--expect-no-changes")
+    assert ring.outputs()["nodes"] == before

@@ -198,7 +198,7 @@ def test_a_secret_in_plain_text_is_refused_and_an_encrypted_one_is_read() -> Non
     passwords = {"root": "given-word"}
     with pytest.raises(SettingsError) as caught:
         configured(passwords=passwords)
-    assert "pulumi config set --secret passwords" in str(caught.value)
+    assert "pulumi config set --secret --path passwords.ACCOUNT" in str(caught.value)
     assert "given-word" not in str(caught.value)
     assert configured(secrets=("passwords",), passwords=passwords).passwords == passwords
 
