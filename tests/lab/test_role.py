@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from labs import NODES, PEER, Lab
@@ -12,20 +13,25 @@ pytestmark = pytest.mark.lab
 SETTINGS = "host_base = s3.eu-central-1.amazonaws.com\\nhost_bucket = %(bucket)s.{base}\\n"
 
 
+def on_both(lab: Lab, command: str) -> None:
+    """At the same time on both nodes."""
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        for done in [pool.submit(lab.ssh, node, command) for node in NODES]:
+            done.result()
+
+
 @pytest.fixture(scope="module")
 def nodes(lab: Lab, first_up: str) -> Iterator[Lab]:
     assert first_up
     text = SETTINGS.replace("{base}", "s3.eu-central-1.amazonaws.com")
-    for node in NODES:
-        lab.ssh(
-            node,
-            "sudo apt-get -q -y install s3cmd >/dev/null"
-            f" && printf '[default]\\n{text}bucket_location = eu-central-1\\n' > .s3cfg"
-            " && echo backup > dump",
-        )
+    on_both(
+        lab,
+        "sudo apt-get -q -y install s3cmd >/dev/null"
+        f" && printf '[default]\\n{text}bucket_location = eu-central-1\\n' > .s3cfg"
+        " && echo backup > dump",
+    )
     yield lab
-    for node in NODES:
-        lab.ssh(node, "sudo apt-get -q -y purge s3cmd >/dev/null; rm -f .s3cfg dump")
+    on_both(lab, "sudo apt-get -q -y purge s3cmd >/dev/null; rm -f .s3cfg dump")
 
 
 def s3cmd(lab: Lab, node: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -1,12 +1,13 @@
 """Security groups are enforced, on connections, and a change of a rule is felt within a second."""
 
-import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from cloud.cli.ask import Asking
+from cloud.lab import Lab as Folder
 from labs import NODES, PEER, Lab
 
 pytestmark = pytest.mark.lab
@@ -34,12 +35,12 @@ WAIT_SECONDS = 0.8
 class Groups:
     """The groups of a node's two interfaces, and knocks at its ports."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    def __init__(self, lab: Lab, aws: Asking) -> None:
+        self.aws = aws
         self.nodes = lab.outputs()["nodes"]
-        self.world = ["nsenter", f"--net=/run/netns/mr{lab.id()}-world"]
+        self.prefix = f"/run/netns/mr{lab.id()}-"
         ids = {node: self.nodes[node]["instance_id"] for node in NODES}
-        described = lab.aws("ec2", "describe-instances", "--instance-ids", *ids.values())
+        described = aws("ec2", "describe-instances", "--instance-ids", *ids.values())
         found = {
             (instance["InstanceId"], interface["Attachment"]["DeviceIndex"]): interface["Groups"]
             for reservation in described["Reservations"]
@@ -54,27 +55,33 @@ class Groups:
 
     def knock(self, node: str) -> str:
         """From the operator's network at MySQL on a node's public address."""
-        address = self.nodes[node]["public_address"]
-        argv = ["python3", "-c", KNOCK, address, str(MYSQL), str(WAIT_SECONDS)]
-        done = subprocess.run(
-            [*self.world, *argv], capture_output=True, text=True, timeout=30, check=True
-        )
-        return done.stdout.strip()
+        (seen,) = self._knocks("world", self.nodes[node]["public_address"], MYSQL)
+        return seen
 
     def knock_at_peer(self, node: str, *ports: int) -> list[str]:
         """From a node at its peer's address of the replication network."""
         address = self.nodes[PEER[node]]["replication_address"]
-        knocks = (f"python3 -c {shlex.quote(KNOCK)} {address} {p} {WAIT_SECONDS}" for p in ports)
-        return self.lab.ssh(node, "; ".join(knocks)).split()
+        return self._knocks(self.nodes[node]["instance_id"][-8:], address, *ports)
+
+    def _knocks(self, place: str, address: str, *ports: int) -> list[str]:
+        """From the network namespace of the world or of a host, at several ports at once."""
+        there = ["nsenter", f"--net={self.prefix}{place}", "python3", "-c", KNOCK, address]
+        running = [
+            subprocess.Popen(
+                [*there, str(port), str(WAIT_SECONDS)], stdout=subprocess.PIPE, text=True
+            )
+            for port in ports
+        ]
+        return [knock.communicate(timeout=30)[0].strip() for knock in running]
 
     @contextmanager
     def rule(self, direction: str, *permission: str) -> Iterator[None]:
         """A rule of TCP, ingress or egress, that is there for the length of a block."""
-        self.lab.aws("ec2", f"authorize-security-group-{direction}", *permission)
+        self.aws("ec2", f"authorize-security-group-{direction}", *permission)
         try:
             yield
         finally:
-            self.lab.aws("ec2", f"revoke-security-group-{direction}", *permission)
+            self.aws("ec2", f"revoke-security-group-{direction}", *permission)
 
 
 def ingress(group: str, port: int, *source: str) -> tuple[str, ...]:
@@ -100,9 +107,10 @@ def felt(read: Callable[[], object], expected: object) -> None:
 
 
 @pytest.fixture(scope="module")
-def groups(lab: Lab, first_up: str) -> Groups:
+def groups(lab: Lab, first_up: str) -> Iterator[Groups]:
     assert first_up
-    return Groups(lab)
+    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws:
+        yield Groups(lab, aws)
 
 
 def test_a_rule_opens_mysql_to_the_world_and_its_end_closes_it(groups: Groups) -> None:
@@ -140,7 +148,7 @@ def test_on_the_replication_network_only_mysql_is_open_and_to_the_peer_alone(
     groups: Groups, node: str
 ) -> None:
     assert groups.knock_at_peer(node, MYSQL, SSH) == [OPEN, DROPPED]
-    rules = groups.lab.aws(
+    rules = groups.aws(
         "ec2", "describe-security-groups", "--group-ids", groups.of[node, REPLICATION]
     )["SecurityGroups"][0]["IpPermissions"]
     peer = groups.nodes[PEER[node]]["replication_address"]
