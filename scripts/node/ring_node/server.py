@@ -15,6 +15,11 @@ from .errors import Exit, NodeError, refused
 from .report import Report
 
 INITIALISE_SECONDS = 300.0
+# The next run must not find it writing. mysqld's own --user would clear the signal (prctl(2)).
+DIES_WITH_VERB = (
+    "setpriv", f"--reuid={paths.MYSQL_USER}", f"--regid={paths.MYSQL_USER}", "--init-groups",
+    "--pdeathsig", "KILL", "--",
+)  # fmt: skip
 OTHERS = (
     "SELECT CONCAT(User, '@', Host) AS account FROM mysql.user"
     " WHERE User = '' OR Password = '' OR (User = 'root' AND Host <> 'localhost')"
@@ -77,11 +82,11 @@ def _initialise(password: str) -> None:
 
 def _bootstrap(place: Path, script: str) -> None:
     command = [
+        *DIES_WITH_VERB,
         str(paths.MYSQLD),
         f"--defaults-file={paths.CONFIG}",
         "--bootstrap",
         f"--datadir={place}",
-        f"--user={paths.MYSQL_USER}",
         f"--log-error={place}/bootstrap.err",
         "--skip-log-bin",
         "--skip-log-slave-updates",
