@@ -10,6 +10,7 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
+from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
@@ -40,6 +41,7 @@ _moto_add_block_device = Instance.add_block_device
 _moto_request = InstanceResponse.run_instances
 _moto_validate_mapping = InstanceResponse._validate_block_device_mapping
 _moto_detach = NetworkInterfaceBackend.detach_network_interface
+_moto_detach_volume = EBSBackend.detach_volume
 _moto_metadata_options = InstanceBackend.modify_instance_metadata_options
 
 
@@ -201,6 +203,12 @@ def _detach(self: Any, attachment_id: str) -> None:
     _moto_detach(self, attachment_id)
 
 
+def _detach_volume(self: Any, volume_id: str, instance_id: str | None, device: Any) -> Any:
+    """The instance need not be named: a volume is attached to one."""
+    attached = self.get_volume(volume_id).attachment
+    return _moto_detach_volume(self, volume_id, instance_id or attached.instance.id, device)
+
+
 def _metadata_options(
     self: Any,
     instance_id: str,
@@ -271,3 +279,4 @@ def install() -> None:
         modify_instance_metadata_options=_metadata_options,
     )
     replace(NetworkInterfaceBackend, detach_network_interface=_detach)
+    replace(EBSBackend, detach_volume=_detach_volume)

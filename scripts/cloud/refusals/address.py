@@ -69,6 +69,24 @@ def instance_has_several_interfaces(call: Call) -> None:
         )
 
 
+@refuses("ec2", "AssociateAddress", code="InvalidInstanceID")
+def instance_takes_no_address(call: Call) -> None:
+    """The instance, named by its id, is pending, shutting down or terminated.
+
+    Source: terraform-provider-aws, internal/service/ec2/ec2_eip.go and ec2_eip_association.go,
+    which ask again ("The pending instance ... is not in a valid state for this operation").
+    """
+    if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
+        return
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if instance.state not in ("running", "stopping", "stopped"):
+        refuse(
+            "InvalidInstanceID",
+            f"The {instance.state} instance '{instance.id}' is not in a valid state for this"
+            " operation.",
+        )
+
+
 @refuses("ec2", "ReleaseAddress", code="InvalidIPAddress.InUse")
 def address_is_associated(call: Call) -> None:
     """The address is associated with an interface.

@@ -127,3 +127,20 @@ def subnet_has_a_route_table(call: Call) -> None:
                     f"the specified association for route table {call.get('RouteTableId')}"
                     f" conflicts with an existing association ({association})",
                 )
+
+
+@refuses("ec2", "DeleteRoute", code="InvalidParameterValue")
+def route_is_the_local_one(call: Call) -> None:
+    """The route is the VPC's own.
+
+    Source: VPC User Guide, VPC_Route_Tables (the local route "can't be deleted"); code and text as
+    terraform-provider-aws, internal/service/ec2/vpc_route.go, expects them.
+    """
+    table = call.backend.get_route_table(call.get("RouteTableId"))
+    wanted = call.get("DestinationCidrBlock")
+    for route in table.routes:
+        if route.local and route.destination_cidr_block == wanted:
+            refuse(
+                "InvalidParameterValue",
+                f"cannot remove local route {wanted} in route table {table.id}",
+            )

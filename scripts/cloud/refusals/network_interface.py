@@ -108,6 +108,19 @@ def interface_is_attached(call: Call) -> None:
         refuse("InvalidNetworkInterface.InUse", f"Interface: [{eni.id}] in use.")
 
 
+@refuses("ec2", "AttachNetworkInterface", code="IncorrectState")
+def instance_is_at_its_end(call: Call) -> None:
+    """The instance is shutting down or terminated.
+
+    Source: errors-overview (IncorrectState: "the resource is not in the correct state for the
+    request"); EC2 User Guide, network-interface-attachments (running or stopped); the text is
+    ours.
+    """
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if instance.state in ("shutting-down", *lookup.GONE):
+        refuse("IncorrectState", f"The instance '{instance.id}' is {instance.state}")
+
+
 @refuses("ec2", "AttachNetworkInterface", code="InvalidParameterCombination")
 def interface_is_in_another_zone(call: Call) -> None:
     """Interface and instance are in different Availability Zones.

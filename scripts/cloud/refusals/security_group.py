@@ -125,6 +125,25 @@ def group_is_in_use(call: Call) -> None:
         refuse("DependencyViolation", f"resource {group.id} has a dependent object")
 
 
+@refuses("ec2", "ModifyInstanceAttribute", code="InvalidInstanceID")
+def attribute_belongs_to_one_of_several_interfaces(call: Call) -> None:
+    """The groups or the source/destination check of an instance with more than one interface are
+    to change: they are the interfaces'.
+
+    Source: AWSEC2 API Reference, ModifyInstanceAttribute; text and code as users of it and of the
+    instance resource of terraform-provider-aws quote them.
+    """
+    if not call.get("Groups") and call.get("SourceDestCheck.Value") is None:
+        return
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if len(instance.nics) > 1:
+        refuse(
+            "InvalidInstanceID",
+            f"There are multiple interfaces attached to instance '{instance.id}'. Please specify"
+            " an interface ID for the operation instead.",
+        )
+
+
 @refuses("ec2", "ModifyInstanceAttribute", code="InvalidGroup.NotFound")
 def group_of_another_vpc_on_an_instance(call: Call) -> None:
     """A group is not of the instance's VPC.

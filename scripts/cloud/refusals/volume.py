@@ -79,3 +79,32 @@ def volume_would_shrink(call: Call) -> None:
             f"New size cannot be smaller than existing size ({size} GiB for {volume.id}, which has"
             f" {volume.size} GiB)",
         )
+
+
+@refuses("ec2", "DetachVolume", code="IncorrectState")
+def volume_is_not_attached(call: Call) -> None:
+    """The volume is not attached.
+
+    Source: errors-overview (IncorrectState); text as users of DetachVolume quote it.
+    """
+    volume = call.backend.get_volume(call.get("VolumeId"))
+    if volume.attachment is None:
+        refuse("IncorrectState", f"Volume '{volume.id}' is in the 'available' state.")
+
+
+@refuses("ec2", "DetachVolume", code="OperationNotPermitted")
+def volume_is_the_root_of_an_instance(call: Call) -> None:
+    """The volume is the root volume of an instance that is not stopped.
+
+    Source: EBS User Guide, ebs-detaching-volume ("must be stopped"); errors-overview
+    (OperationNotPermitted); text as users of DetachVolume quote it.
+    """
+    volume = call.backend.get_volume(call.get("VolumeId"))
+    if volume.attachment is None:
+        return
+    instance = volume.attachment.instance
+    if volume.attachment.device == instance.root_device_name and instance.state != "stopped":
+        refuse(
+            "OperationNotPermitted",
+            f"Unable to detach root volume '{volume.id}' from instance '{instance.id}'",
+        )

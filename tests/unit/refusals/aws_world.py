@@ -70,13 +70,18 @@ class World:
 
     def settle(self) -> None:
         """An instance ends or stops only when its host does, and here are no hosts."""
+        self._reach({"shutting-down": "terminated", "stopping": "stopped"})
+
+    def run(self) -> None:
+        self._reach({"pending": "running"})
+
+    def _reach(self, reached: dict[str, str]) -> None:
         from cloud.api import instances
         from moto.ec2.models import ec2_backends
 
         backends: list[Any] = [each for _, _, each in ec2_backends.iter_backends()]
         for backend in backends:
             for instance in backend.all_instances():
-                reached = {"shutting-down": "terminated", "stopping": "stopped"}
                 if instance.state in reached:
                     instances.settle(instance, reached[instance.state])
 

@@ -20,6 +20,7 @@ def test_an_address_needs_an_internet_gateway(ec2: Any, world: World) -> None:
 def test_an_address_for_an_instance_needs_an_internet_gateway(ec2: Any, world: World) -> None:
     vpc = world.vpc()
     instance, address = world.instance(SubnetId=world.subnet(vpc)), world.address()
+    world.run()
     with refused("Gateway.NotAttached", vpc):
         ec2.associate_address(AllocationId=address, InstanceId=instance)
     world.gateway(vpc)
@@ -112,3 +113,14 @@ def test_the_main_route_table_stays(ec2: Any, world: World) -> None:
     with refused("DependencyViolation", main):
         ec2.delete_route_table(RouteTableId=main)
     ec2.delete_vpc(VpcId=vpc)
+
+
+def test_the_local_route_stays(ec2: Any, world: World) -> None:
+    vpc = world.vpc("10.10.0.0/16")
+    gateway = world.gateway(vpc)
+    table = ec2.create_route_table(VpcId=vpc)["RouteTable"]["RouteTableId"]
+    with refused("InvalidParameterValue", "cannot remove local route 10.10.0.0/16", table):
+        ec2.delete_route(RouteTableId=table, DestinationCidrBlock="10.10.0.0/16")
+    away = {"RouteTableId": table, "DestinationCidrBlock": "0.0.0.0/0"}
+    ec2.create_route(GatewayId=gateway, **away)
+    ec2.delete_route(**away)

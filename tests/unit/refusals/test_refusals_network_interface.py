@@ -155,3 +155,37 @@ def test_a_chosen_address_is_a_free_one(ec2: Any, world: World, subnet: str) -> 
     found = ec2.describe_network_interfaces()["NetworkInterfaces"]
     addresses = [each["PrivateIpAddress"] for each in found]
     assert len(set(addresses)) == len(addresses) == 6
+
+
+def test_an_instance_at_its_end_takes_no_interface_and_no_address(ec2: Any, world: World) -> None:
+    vpc = world.vpc()
+    world.gateway(vpc)
+    subnet, address = world.subnet(vpc), world.address()
+    instance, interface = world.instance(SubnetId=subnet), world.interface(subnet)
+    at = {"AllocationId": address, "InstanceId": instance}
+    with refused("InvalidInstanceID", f"The pending instance '{instance}' is not in a valid state"):
+        ec2.associate_address(**at)
+    world.run()
+    association = ec2.associate_address(**at)["AssociationId"]
+    ec2.disassociate_address(AssociationId=association)
+    ec2.terminate_instances(InstanceIds=[instance])
+    for state in ("shutting-down", "terminated"):
+        with refused("IncorrectState", instance, state):
+            world.attach(interface, instance)
+        with refused("InvalidInstanceID", f"The {state} instance"):
+            ec2.associate_address(**at)
+        world.settle()
+
+
+def test_what_belongs_to_an_interface_is_not_changed_on_an_instance_with_several(
+    ec2: Any, world: World
+) -> None:
+    vpc = world.vpc()
+    subnet, group = world.subnet(vpc), world.group(vpc)
+    instance = world.instance(SubnetId=subnet)
+    for change in ({"Groups": [group]}, {"SourceDestCheck": {"Value": False}}):
+        ec2.modify_instance_attribute(InstanceId=instance, **change)
+    world.attach(world.interface(subnet), instance)
+    for change in ({"Groups": [group]}, {"SourceDestCheck": {"Value": False}}):
+        with refused("InvalidInstanceID", "multiple interfaces", instance):
+            ec2.modify_instance_attribute(InstanceId=instance, **change)
