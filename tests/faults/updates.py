@@ -95,22 +95,3 @@ def programs_in_world(lab: Lab) -> list[int]:
                 if (process / "ns/net").stat().st_ino == place:
                     found.append(int(process.name))
     return found
-
-
-def cloud_holds(lab: Lab) -> dict[str, int]:
-    """How many things of each kind the API has: what an up makes must be there once."""
-    listed = {
-        "vpcs": ("describe-vpcs", "Vpcs", ["Name=tag:Project,Values=mysql-ring"]),
-        "subnets": ("describe-subnets", "Subnets", ["Name=tag:Project,Values=mysql-ring"]),
-        "interfaces": ("describe-network-interfaces", "NetworkInterfaces", []),
-        "addresses": ("describe-addresses", "Addresses", []),
-        "instances": (
-            "describe-instances",
-            "Reservations",
-            ["Name=instance-state-name,Values=pending,running,stopping,stopped"],
-        ),
-    }
-    return {
-        kind: len(lab.aws("ec2", command, *(["--filters", *filters] if filters else []))[key])
-        for kind, (command, key, filters) in listed.items()
-    }
