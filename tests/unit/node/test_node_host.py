@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
-from ring_node import files, wait_ready
+from ring_node import files, tools, wait_ready
 from ring_node.errors import Exit, NodeError
 from ring_node.lock import host_lock
 from ring_node.report import Report
@@ -83,3 +83,24 @@ def test_a_server_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_report_without_changes_says_so() -> None:
     assert '"changed": false, "done": ["no change"]' in Report("seed").line()
+
+
+@pytest.mark.parametrize(
+    ("status", "notes"),
+    [(0, []), (2, ["cloud-init had recoverable errors: status: done"])],
+    ids=["done", "degraded"],
+)
+def test_a_first_boot_that_got_over_its_errors_is_one_to_build_on(
+    monkeypatch: pytest.MonkeyPatch, status: int, notes: list[str]
+) -> None:
+    monkeypatch.setattr(tools, "attempt", lambda *_, **__: (status, "status: done\n", ""))
+    report = Report("tools")
+    tools._wait_for_first_boot(report)
+    assert report.notes == notes
+
+
+def test_a_first_boot_that_failed_is_not_built_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tools, "attempt", lambda *_, **__: (1, "status: error\n", ""))
+    with pytest.raises(NodeError) as caught:
+        tools._wait_for_first_boot(Report("tools"))
+    assert "status: error" in caught.value.found
