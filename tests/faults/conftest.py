@@ -15,6 +15,7 @@ from labs import first_up as first_up
 from labs import lab as lab
 from labs import ring as ring
 from load import Load
+from rebuild import Rebuild
 from waits import HEALED_SECONDS, within
 
 FRESH_MS = 3000
@@ -32,6 +33,15 @@ def load(nodes: list[Node], tmp_path: Path) -> Iterator[Load]:
     """Both nodes take writes from here on."""
     with Load(nodes, tmp_path) as load:
         yield load
+
+
+@pytest.fixture
+def rebuild(ring: Lab, nodes: list[Node]) -> Iterator[Rebuild]:
+    """The second node is made anew from the first."""
+    rebuild = Rebuild(ring, *nodes)
+    yield rebuild
+    if rebuild.update is not None and rebuild.update.process.poll() is None:
+        rebuild.update.kill()
 
 
 @pytest.fixture

@@ -1,0 +1,78 @@
+"""A node is made anew from its peer, and each verb of the node tool is killed at all that it does.
+
+Before each file that it writes, each statement that it sends and each program that it starts, and
+while that program is at work. Then the verb runs to its end. The peer takes writes all the time.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import is_back
+from hosts import Node
+from labs import NODES, Lab
+from load import Load
+from rebuild import Rebuild, fill
+from updates import DESTROY_COMMAND
+from verbs import Verbs
+
+pytestmark = pytest.mark.faults
+
+Figure = Callable[[str, float], None]
+
+ON_THE_NEW_NODE = ("tools", "install", "tls", "config", "server", "accounts")
+# What must be among the cuts, or the half states that matter were not there.
+MOMENTS = {
+    "tools": "rename /opt/mysql-ring/releases/",
+    "install": "at work, with it",
+    "server": "run setpriv --reuid=mysql",
+    "accounts": "send GRANT",
+    "seed": "run setpriv --pdeathsig KILL -- myloader",
+    "replicate": "send START SLAVE",
+}
+
+
+def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
+    ring: Lab, nodes: list[Node], rebuild: Rebuild, tmp_path: Path, figure: Figure
+) -> None:
+    survivor, lost = nodes
+    table = fill(survivor)
+    verbs = Verbs(ring)
+    cuts: dict[str, list[str]] = {}
+    with Load([survivor], tmp_path) as load:
+        instance = ring.urn(f"{lost.name}-instance")
+        ring.run(*DESTROY_COMMAND, "--target", instance, "--target-dependents", timeout=300)
+        for pid in rebuild.at("tools", 0.0):
+            os.kill(pid, signal.SIGKILL)
+        rebuild.fails(rf"{lost.name}-tools")
+
+        verbs.replaced(lost.id, rebuild.host().rpartition("/")[2])
+        begun = time.monotonic()
+        for node in (lost, survivor):
+            verbs.deliver(node.name)
+        for verb in ON_THE_NEW_NODE:
+            cuts[verb] = verbs.cut(lost.name, verb)
+        cuts["seed"] = verbs.cut(survivor.name, "seed") + verbs.cut(lost.name, "seed")
+        cuts["replicate"] = verbs.cut(lost.name, "replicate")
+        cuts["replicate"] += verbs.cut(survivor.name, "replicate")
+        cuts["verify"] = verbs.cut(lost.name, "verify")
+        for node in (lost, survivor):
+            assert verbs.run(node.name, "verify")["both_threads"]
+        figure("killed and run again for", time.monotonic() - begun)
+        for verb, found in cuts.items():
+            figure(f"times {verb} was killed", len(found))
+        for verb, moment in MOMENTS.items():
+            assert any(moment in cut for cut in cuts[verb]), (verb, cuts[verb])
+
+        ring.up()
+        whole = [Node(ring, name) for name in NODES]
+        is_back(whole)
+        load.nodes = whole
+        assert load.reckon() > 0
+    sums = [node.rows(f"CHECKSUM TABLE {table}")[0]["Checksum"] for node in whole]
+    assert sums[0] == sums[1] is not None
+    with survivor.session() as cursor:
+        cursor.execute(f"DROP TABLE {table}")
