@@ -74,7 +74,8 @@ def instance_takes_no_address(call: Call) -> None:
     """The instance, named by its id, is pending, shutting down or terminated.
 
     Source: terraform-provider-aws, internal/service/ec2/ec2_eip.go and ec2_eip_association.go,
-    which ask again ("The pending instance ... is not in a valid state for this operation").
+    which ask again ("The pending instance ... is not in a valid state for this operation"); for the
+    other states the code is inferred.
     """
     if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
         return

@@ -95,8 +95,7 @@ def route_table_is_not_the_subnets(call: Call) -> None:
     the subnet (InvalidParameterValue).
 
     Source: errors-overview (InvalidRouteTableID.NotFound); AWSEC2 API Reference,
-    AssociateRouteTable ("in the same VPC"); the second code and the text are as users of
-    AssociateRouteTable quote them.
+    AssociateRouteTable ("in the same VPC"); the second code is inferred, its text is ours.
     """
     table = call.backend.get_route_table(call.get("RouteTableId"))
     if not call.get("SubnetId"):
@@ -113,8 +112,8 @@ def route_table_is_not_the_subnets(call: Call) -> None:
 def subnet_has_a_route_table(call: Call) -> None:
     """The subnet is associated with another route table.
 
-    Source: errors-overview (Resource.AlreadyAssociated); text as users of AssociateRouteTable
-    quote it.
+    Source: errors-overview (Resource.AlreadyAssociated); text as observed by users of
+    terraform-provider-aws.
     """
     subnet = call.get("SubnetId")
     for table in list(call.backend.route_tables.values()):

@@ -301,8 +301,8 @@ def attribute_value_is_not_one(call: Call) -> None:
     """The instance type is not one, or the instance has no device of this name.
 
     Source: errors-overview (InvalidInstanceAttributeValue: "most commonly encountered when trying
-    to set the InstanceType ... attribute to an unrecognized value"); the code for a device is
-    inferred, the texts are ours.
+    to set the InstanceType ... attribute to an unrecognized value"), the text is ours; code and
+    text for a device are those of Eucalyptus, which follows EC2.
     """
     kind = call.get("InstanceType.Value")
     if kind and not lookup.is_instance_type(call.backend, kind):

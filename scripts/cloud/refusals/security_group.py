@@ -47,8 +47,8 @@ def vpc_of_a_group_does_not_exist(call: Call) -> None:
 def ports_are_not_a_range(call: Call) -> None:
     """A rule for TCP or UDP does not name both ports, one that is no port, or the larger first.
 
-    Source: AWSEC2 API Reference, IpPermission; texts as users of AuthorizeSecurityGroupIngress
-    quote them.
+    Source: AWSEC2 API Reference, IpPermission; code and text for missing ports as observed by
+    users of the AWS SDK for .NET; the other texts are those of Eucalyptus, which follows EC2.
     """
     for permission in call.get("IpPermissions", []):
         if str(permission.get("IpProtocol")).lower() not in ("tcp", "udp", "6", "17"):
@@ -57,7 +57,7 @@ def ports_are_not_a_range(call: Call) -> None:
         if first is None or last is None:
             refuse(
                 "InvalidParameterValue",
-                "Invalid value 'Must specify both from and to ports with TCP/UDP.' for portRange.",
+                "Invalid value for portRange. Must specify both from and to ports with TCP/UDP.",
             )
         for port in (int(first), int(last)):
             if not 0 <= port <= LAST_PORT:
@@ -130,8 +130,8 @@ def attribute_belongs_to_one_of_several_interfaces(call: Call) -> None:
     """The groups or the source/destination check of an instance with more than one interface are
     to change: they are the interfaces'.
 
-    Source: AWSEC2 API Reference, ModifyInstanceAttribute; text and code as users of it and of the
-    instance resource of terraform-provider-aws quote them.
+    Source: terraform-provider-aws, internal/service/ec2/ec2_instance.go, which quotes the answer of
+    ModifyInstanceAttribute; the code is that of AssociateAddress, with the same text.
     """
     if not call.get("Groups") and call.get("SourceDestCheck.Value") is None:
         return

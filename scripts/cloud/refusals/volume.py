@@ -92,12 +92,12 @@ def volume_is_not_attached(call: Call) -> None:
         refuse("IncorrectState", f"Volume '{volume.id}' is in the 'available' state.")
 
 
-@refuses("ec2", "DetachVolume", code="OperationNotPermitted")
+@refuses("ec2", "DetachVolume", code="IncorrectState")
 def volume_is_the_root_of_an_instance(call: Call) -> None:
     """The volume is the root volume of an instance that is not stopped.
 
-    Source: EBS User Guide, ebs-detaching-volume ("must be stopped"); errors-overview
-    (OperationNotPermitted); text as users of DetachVolume quote it.
+    Source: EBS User Guide, ebs-detaching-volume ("must be stopped"); code and text as observed by
+    users of terraform-provider-aws.
     """
     volume = call.backend.get_volume(call.get("VolumeId"))
     if volume.attachment is None:
@@ -105,6 +105,6 @@ def volume_is_the_root_of_an_instance(call: Call) -> None:
     instance = volume.attachment.instance
     if volume.attachment.device == instance.root_device_name and instance.state != "stopped":
         refuse(
-            "OperationNotPermitted",
+            "IncorrectState",
             f"Unable to detach root volume '{volume.id}' from instance '{instance.id}'",
         )

@@ -64,7 +64,7 @@ def test_a_placement_group_in_use_stays(ec2: Any, world: World) -> None:
 def test_a_root_volume_leaves_a_stopped_instance_only(ec2: Any, world: World) -> None:
     instance = world.instance(SubnetId=world.subnet())
     (root,) = ec2.describe_volumes()["Volumes"]
-    with refused("OperationNotPermitted", "Unable to detach root volume", root["VolumeId"]):
+    with refused("IncorrectState", "Unable to detach root volume", root["VolumeId"]):
         ec2.detach_volume(VolumeId=root["VolumeId"])
     ec2.stop_instances(InstanceIds=[instance])
     world.settle()
