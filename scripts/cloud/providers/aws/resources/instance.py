@@ -41,6 +41,7 @@ class Instance(Ec2Resource):
         return failures
 
     def diff(self, state: dict[str, Any], inputs: dict[str, Any], call: Call) -> Changes:
+        """User data replaces when userDataReplaceOnChange is set (CustomizeDiff)."""
         changes = super().diff(state, inputs, call)
         for name in ("userData", "userDataBase64"):
             if name in changes and inputs.get("userDataReplaceOnChange"):
