@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from labs import Lab
+import yaml
+from labs import ROOT, Lab
 
 X86_64, AARCH64 = 62, 183  # e_machine
 BASE = 0x400000
@@ -51,6 +52,15 @@ def packed(files: dict[str, bytes]) -> bytes:
             entry.size, entry.mode = len(content), 0o755
             archive.addfile(entry, io.BytesIO(content))
     return result.getvalue()
+
+
+def archive_settings() -> dict[str, str]:
+    """The document of `ring-node install` for the lab's own archive."""
+    config = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
+    return {
+        "url": config["mysql-ring:mysqlArchiveUrl"],
+        "checksum": config["mysql-ring:mysqlArchiveChecksum"],
+    }
 
 
 class Shelf:

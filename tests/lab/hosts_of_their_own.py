@@ -47,8 +47,10 @@ class Host:
         return done.stdout
 
     def verb(self, verb: str, document: Any) -> subprocess.CompletedProcess[str]:
+        """The document is a text, or what becomes JSON."""
         words = f"sudo python3 tool/ring-node {verb}"
-        return self.run(words, json.dumps(document), timeout=300)
+        text = document if isinstance(document, str) else json.dumps(document)
+        return self.run(words, text, timeout=300)
 
 
 @contextlib.contextmanager

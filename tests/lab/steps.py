@@ -78,8 +78,9 @@ class Steps:
         )
         return json.loads(done.stdout) if expect == 0 else parts(done.stderr)
 
-    def begin(self, node: str, verb: str) -> "Running":
-        return Running(self.lab, node, f"{RING_NODE} {verb}", self.document(node, verb))
+    def begin(self, node: str, verb: str, document: str | None = None) -> "Running":
+        stdin = self.document(node, verb) if document is None else document
+        return Running(self.lab, node, f"{RING_NODE} {verb}", stdin)
 
     def begin_to_be_killed(self, node: str, verb: str, after: str, words: str = "") -> "Running":
         """The verb dies once it has called `after` (module.name, module.Class.name), with `words`

@@ -1,20 +1,15 @@
 """What a host can have wrong: the step says what and what to do, and what runs is left alone."""
 
 import json
-import re
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
-import yaml
-from archives import AARCH64, Shelf, packed, program, shelf
-from hosts_of_their_own import Host, host
-from labs import ROOT, Lab, eventually
+from archives import AARCH64, Shelf, archive_settings, packed, program, shelf
+from labs import Lab
+from steps import HOST, INPUT, REFUSED, RING_NODE, SERVER, UNREACHABLE, Steps, parts
 
 pytestmark = pytest.mark.lab
 
-INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
-RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
 CONFIG = "/etc/mysql/conf.d/mysqld.cnf"
 VERSION_57 = "mysqld  Ver 5.7.44 for linux-glibc2.12 on x86_64 (MySQL Community Server (GPL))\n"
 VERSION_56 = VERSION_57.replace("5.7.44", "5.6.51")
@@ -52,18 +47,11 @@ ARCHIVES = {
         "2 entries at the top of the archive",
     ),
 }
-Error = dict[str, str]
 
 
-def archive_settings() -> dict[str, str]:
-    config = yaml.safe_load((ROOT / "Pulumi.lab.yaml").read_text())["config"]
-    return {
-        "url": config["mysql-ring:mysqlArchiveUrl"],
-        "checksum": config["mysql-ring:mysqlArchiveChecksum"],
-    }
-
-
-def fails(lab: Lab, verb: str, document: str, expect: int, *, restarts: bool = False) -> Error:
+def fails(
+    lab: Lab, verb: str, document: str, expect: int, *, restarts: bool = False
+) -> dict[str, str]:
     """The three parts of the error that the verb ends with on the node.
 
     The node's server must be the same process with the same files, unless it may restart.
@@ -76,30 +64,11 @@ def fails(lab: Lab, verb: str, document: str, expect: int, *, restarts: bool = F
     return parts(done.stderr)
 
 
-def parts(text: str) -> Error:
-    found = re.search(
-        r"ring-node: found: (?P<found>.*?)\n +expected: (?P<expected>.*?)\n"
-        r" +next step: (?P<next_step>.*)",
-        text,
-        re.DOTALL,
-    )
-    assert found, text
-    return {name: value.strip() for name, value in found.groupdict().items()}
-
-
 @pytest.fixture(scope="module")
 def mirror(lab: Lab, first_up: str) -> Iterator[Shelf]:
     assert first_up
     with shelf(lab, archive_settings()["url"]) as found:
         yield found
-
-
-@pytest.fixture(scope="module")
-def stranger(lab: Lab, first_up: str) -> Iterator[Host]:
-    """A host that is no node."""
-    assert first_up
-    with host(lab) as made:
-        yield made
 
 
 @pytest.mark.parametrize(("content", "code", "said"), ARCHIVES.values(), ids=ARCHIVES)
@@ -174,7 +143,7 @@ def test_a_mycnf_change_waits_while_the_peer_is_away(ring: Lab) -> None:
 
 def test_a_server_that_does_not_start_with_a_new_mycnf_gets_the_old_one_back(ring: Lab) -> None:
     text = ring.ssh(NODE, f"cat {CONFIG}")
-    wait_until_healthy(ring)
+    Steps(ring).wait_until_whole()
     wrong = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
     error = fails(ring, "config", wrong, SERVER, restarts=True)
     assert "the server does not start" in error["found"]
@@ -184,7 +153,7 @@ def test_a_server_that_does_not_start_with_a_new_mycnf_gets_the_old_one_back(rin
     assert ring.value(NODE, "SELECT 1") == "1"
     again = json.loads(ring.run("ssh", NODE, f"{RING_NODE} config", stdin=text).stdout)
     assert again["changed"] is False
-    wait_until_healthy(ring)
+    Steps(ring).wait_until_whole()
 
 
 def test_an_update_with_a_wrong_checksum_changes_nothing_and_the_next_one_goes_on(
@@ -201,65 +170,3 @@ def test_an_update_with_a_wrong_checksum_changes_nothing_and_the_next_one_goes_o
     lab.pulumi("up", "--yes", "--skip-preview")
     lab.pulumi("preview", "--expect-no-changes")
     assert lab.ssh(NODE, UNTOUCHED, expect=None) == before
-
-
-def test_a_host_that_something_else_uses_is_left_alone_until_it_is_free(
-    stranger: Host,
-) -> None:
-    document = archive_settings()
-    files = "ls -A /opt /etc/mysql* /var/lib/mysql* 2>&1; getent passwd mysql; dpkg-query -W"
-    before = stranger.root(f"{files}; true")
-    for occupy, free, said in (
-        (
-            "systemd-run --unit=squatter python3 -m http.server 3306",
-            "systemctl stop squatter",
-            "another program listens on port 3306: python3, process",
-        ),
-        (
-            "cp /bin/sleep /usr/local/bin/mysqld && systemd-run --unit=other mysqld 600",
-            "systemctl stop other; rm /usr/local/bin/mysqld",
-            "a server that is not this ring's runs here: /usr/local/bin/mysqld",
-        ),
-        (
-            "mkdir /var/lib/mysql && touch /var/lib/mysql/ibdata1",
-            "rm -r /var/lib/mysql",
-            "/var/lib/mysql holds ibdata1 and was not initialised by this ring",
-        ),
-        (
-            "mkdir /opt/mysql && mount -t tmpfs -o size=64m tmpfs /opt/mysql",
-            "umount /opt/mysql && rmdir /opt/mysql",
-            "64 MiB free in /opt/mysql",
-        ),
-    ):
-        stranger.root(occupy)
-        error = eventually_refused(stranger, document, said)
-        assert error["next_step"]
-        stranger.root(free)
-        assert stranger.root(f"{files}; true") == before, "nothing was installed or made"
-    done = stranger.verb("install", document)
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["version"] == "5.6.24"
-
-
-def eventually_refused(stranger: Host, document: Any, said: str) -> Error:
-    """What occupies the host may take a moment to be there, an installation does not."""
-    found: dict[str, Error] = {}
-
-    def refused() -> bool:
-        done = stranger.verb("install", document)
-        assert done.returncode == REFUSED, f"{done.returncode}: {done.stdout}{done.stderr}"
-        found["error"] = parts(done.stderr)
-        return said in found["error"]["found"]
-
-    assert refused(), found
-    return found["error"]
-
-
-def wait_until_healthy(ring: Lab) -> None:
-    for node in ("node-1", "node-2"):
-        eventually(
-            lambda node=node: ring.status(node).get("heartbeat_age_ms"),
-            lambda age: age is not None and age < 3000,
-            f"the peer's heartbeat on {node}",
-            seconds=60,
-        )

@@ -113,11 +113,20 @@ def literal(text: str) -> str:
 
 
 @contextmanager
-def own(report: Report | None = None, *, password: str | None = None) -> Iterator[Session]:
-    """Root on the own server, over its socket."""
+def own(
+    report: Report | None = None,
+    *,
+    password: str | None = None,
+    patience: float = STATEMENT_SECONDS,
+) -> Iterator[Session]:
+    """Root on the own server, over its socket. `patience`: seconds to wait for an answer."""
     login = Login("root", password if password is not None else _root_password())
     connection = _connect(
-        "this server", Deadline(CONNECT_SECONDS), login, unix_socket=str(paths.SOCKET)
+        "this server",
+        Deadline(CONNECT_SECONDS),
+        login,
+        unix_socket=str(paths.SOCKET),
+        read_timeout=patience,
     )
     yield from _held(connection, "this server", report)
 
@@ -163,10 +172,9 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
                 charset="utf8",
                 autocommit=True,
                 connect_timeout=CONNECT_SECONDS,
-                read_timeout=STATEMENT_SECONDS,
                 write_timeout=STATEMENT_SECONDS,
                 client_flag=CLIENT.FOUND_ROWS,
-                **where,
+                **{"read_timeout": STATEMENT_SECONDS, **where},
             )
         except pymysql.err.OperationalError as error:
             problem[:] = [error]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import paths, ring_files, ring_schema, service, shows
+from . import paths, ring_files, ring_schema, room, service, shows
 from .errors import NodeError
 from .report import Report
 
 UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
+ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until there is room again
 
 
 def run() -> Report:
@@ -24,6 +25,7 @@ def run() -> Report:
         "heartbeat_service": service.state(paths.HEARTBEAT_SERVICE)[0],
         "initialised": service.initialised(),
         "joined": service.initialised() and not service.fenced() and peer is not None,
+        "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
         "unknown": None,
     }
     try:
@@ -39,7 +41,7 @@ def run() -> Report:
 def _server(node: Any, peer: Any) -> dict[str, Any]:
     from . import sql
 
-    with sql.own() as session:
+    with sql.own(patience=ANSWER_SECONDS) as session:
         identity = shows.identity(session)
         slave = shows.show_slave_status(session)
         master = shows.show_master_status(session)

@@ -1,0 +1,108 @@
+"""Another CA on a running ring: both nodes get its certificates, one after the other."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from labs import NODES, PEER, ROOT, Lab
+from steps import Steps
+
+pytestmark = pytest.mark.lab
+
+SCRIPTS = ROOT / "scripts" / "keys"
+# Prints when the server did not greet, by the clock that all hosts of a machine share.
+WATCH = """
+import select, socket, sys, time
+while not select.select([sys.stdin], [], [], 0.02)[0]:
+    with socket.socket(socket.AF_UNIX) as probe:
+        try:
+            probe.connect("/run/mysqld/mysqld.sock")
+            greeted = probe.recv(5)
+        except OSError:
+            greeted = b""
+        if not greeted:
+            print(time.monotonic(), flush=True)
+"""
+
+
+class Watch:
+    """Looks at a node's server all the time, from the host itself."""
+
+    def __init__(self, lab: Lab, node: str) -> None:
+        self._process = lab.popen("ssh", node, f"python3 -c '{WATCH}'")
+
+    def down(self) -> tuple[float, float]:
+        """From when to when the server did not greet."""
+        output, _ = self._process.communicate("\n", timeout=30)
+        times = [float(line) for line in output.split()]
+        assert times, "the server was restarted, so it cannot have greeted all the time"
+        return min(times), max(times)
+
+
+@pytest.fixture
+def steps(ring: Lab) -> Steps:
+    found = Steps(ring)
+    found.wait_until_whole()
+    return found
+
+
+@pytest.fixture
+def own_keys(steps: Steps) -> Iterator[None]:
+    """The ring has the certificates and the my.cnf of its settings again afterwards."""
+    yield
+    for verb in ("tls", "config"):
+        for node in NODES:
+            steps.run(node, verb)
+    steps.wait_until_whole()
+
+
+def new_keys(ring: Lab) -> dict[str, str]:
+    """The document of `tls` for each node, with certificates of a CA of its own."""
+    authority = _script("authority")
+    both = authority["certificate"] + "\n" + authority["key"]
+    found = {}
+    for node, given in ring.outputs()["nodes"].items():
+        addresses = given["replication_address"], given["client_address"]
+        made = _script("server-certificate", node, *addresses, stdin=both)
+        found[node] = json.dumps({"ca": authority["certificate"], **made})
+    return found
+
+
+def _script(name: str, *arguments: str, stdin: str = "") -> dict[str, Any]:
+    done = subprocess.run(
+        [SCRIPTS / name, *arguments], input=stdin, text=True, capture_output=True, check=True
+    )
+    return json.loads(done.stdout)
+
+
+@pytest.mark.usefixtures("own_keys")
+def test_a_new_ca_goes_round_the_ring_while_one_node_always_serves(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    first, second = NODES
+    new = new_keys(ring)
+    done = steps.run(first, "tls", new[first])
+    assert any(f"not whole until {second} can be asked" in note for note in done["notes"])
+    # Neither trusts the other now: both take writes, and keep them for each other.
+    for node in NODES:
+        ring.sql(node, f"INSERT INTO {table} (node) VALUES ('{node}')")
+        assert ring.sql(node, f"SELECT node FROM {table}") == [[node]], "they do not replicate"
+    # An update that changes my.cnf too comes by here. It must not wait for a whole ring: the other
+    # node's certificates come after this.
+    text = steps.document(first, "config")
+    changed = f"{text}\n[mysqld]\nmax_connections = 77\n"
+    assert steps.run(first, "config", changed)["changed"]
+    assert "notes" not in steps.run(second, "tls", new[second]), "it saw the ring whole"
+    for node in NODES:
+        assert ring.sql(node, f"SELECT node FROM {table} ORDER BY node") == [[n] for n in NODES]
+        assert ring.slave_status(node)["Slave_IO_Running"] == "Yes", PEER[node]
+
+    # Back to the old one, on both nodes at once: they take turns.
+    watches = [Watch(ring, node) for node in NODES]
+    for verb in [steps.begin(node, "tls") for node in NODES]:
+        verb.end()
+    (begin, end), (other_begin, other_end) = sorted(watch.down() for watch in watches)
+    assert begin <= end < other_begin <= other_end
+    steps.wait_until_whole()
