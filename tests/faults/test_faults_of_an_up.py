@@ -24,6 +24,7 @@ pytestmark = pytest.mark.faults
 Figure = Callable[[str, float], None]
 
 STATE = "state/.pulumi/stacks/mysql-ring/lab.json"
+WAVE_SECONDS = 120
 UPLOAD = r"command:remote:CopyToRemote node-\d-tools-upload"
 # What the API does not tell about, and what it has made when the up is killed: a provider that gets
 # no answer about what it made keeps it to itself, and the state never hears of it. Pulumi has eight
@@ -104,8 +105,7 @@ class Walk:
         up = Update(self.lab, "up")
 
         def at_work() -> list[str]:
-            if up.process.poll() is not None:
-                pytest.fail(f"the up ended without {what}:\n{up.text[-4000:]}")
+            _must_run(up, what)
             return [each for each in self.under_way() if re.fullmatch(what, each)]
 
         within(UP_SECONDS, f"{what} is being made", at_work, pause=0.01)
@@ -129,12 +129,12 @@ class Walk:
         up = Update(self.lab, "up")
         up.reaches("Updating")
         with bad_day(self.lab, "error", UNTIL_THE_END, looks) as log:
-            within(
-                UP_SECONDS,
-                "the API has made what the update wants",
-                lambda: [each for each in made if f"{each}: 200" not in log()],
-                lambda lacking: not lacking,
-            )
+
+            def lacking() -> list[str]:
+                _must_run(up, ", ".join(made))
+                return [each for each in made if f"{each}: 200" not in log()]
+
+            within(WAVE_SECONDS, "the API has made it all", lacking, lambda left: not left)
             end(up)
         self._look_back(up)
         self.orphans = self._unknown()
@@ -159,6 +159,11 @@ class Walk:
                 for held in there.get(holdings.key(resource), []):
                     found[_name(resource)] = holdings.identifier(resource, held)
         return found
+
+
+def _must_run(up: Update, what: str) -> None:
+    if up.process.poll() is not None:
+        pytest.fail(f"the up ended without {what}:\n{up.text[-4000:]}")
 
 
 def _name(resource: dict[str, Any]) -> str:
