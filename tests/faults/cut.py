@@ -48,12 +48,11 @@ class Cutter:
         with self.lock:
             self.seen[what] += 1
             name = f"{what} ({self.seen[what]})"
-            tree = what.endswith("*")
-            if tree and self.seen[what] > 1:
+            if what.endswith("*") and self.seen[what] > 1:
                 return
             if name not in self.known:
                 self.kill(name, len(self.known) % 2 == 0)
-            if self.armed or not (program or tree):
+            if self.armed or not program:
                 return
             for group in (False, True):
                 later = f"{name} at work, {'with it' if group else 'alone'}"
