@@ -1,0 +1,90 @@
+"""A running node whose disk for the logs is full: it waits, its peer serves, nothing is lost."""
+
+import contextlib
+from collections.abc import Iterator
+
+import pytest
+from labs import NODES, Lab, eventually
+from steps import Steps
+
+pytestmark = pytest.mark.lab
+
+FULL, SERVING = "node-2", "node-1"
+LOGS = "/var/log/mysql"
+SPARE_KIB = 2000
+ROWS = 20
+WRITERS = 4
+# MySQL 5.6 looks every 60 seconds whether there is room again.
+AGAIN_SECONDS = 100
+SHRINK = f"""\
+set -e
+systemctl stop mysql
+mv {LOGS} {LOGS}.kept
+mkdir {LOGS}
+used=$(du -sk {LOGS}.kept | cut -f1)
+mount -t tmpfs -o size=$((used + {SPARE_KIB}))k tmpfs {LOGS}
+cp -a {LOGS}.kept/. {LOGS}/
+chown --reference={LOGS}.kept {LOGS}
+chmod --reference={LOGS}.kept {LOGS}
+systemctl start mysql
+"""
+RESTORE = f"""\
+set -e
+mount -o remount,size=1g {LOGS}
+systemctl stop mysql
+rm -r {LOGS}.kept
+cp -a {LOGS} {LOGS}.kept
+umount {LOGS}
+rmdir {LOGS}
+mv {LOGS}.kept {LOGS}
+systemctl start mysql
+"""
+
+
+@contextlib.contextmanager
+def little_room(ring: Lab, node: str) -> Iterator[None]:
+    """The node's logs are on a file system of their own, with little room."""
+    ring.ssh(node, "sudo bash", stdin=SHRINK)
+    try:
+        yield
+    finally:
+        ring.ssh(node, "sudo bash", stdin=RESTORE)
+
+
+def big(table: str, node: str) -> str:
+    """A statement of more than a megabyte in the binary log."""
+    rows = ", ".join([f"('{node}', REPEAT('x', 60000))"] * ROWS)
+    return f"INSERT INTO {table} (node, note) VALUES {rows}"
+
+
+def test_a_node_without_room_for_its_logs_goes_on_when_there_is_room_again(
+    ring: Lab, table: str
+) -> None:
+    steps = Steps(ring)
+    with little_room(ring, FULL):
+        steps.wait_until_whole()
+        waiting = [ring.popen("mysql", FULL, "-e", big(table, FULL)) for _ in range(WRITERS)]
+        status = eventually(
+            lambda: ring.status(FULL),
+            lambda found: "went away" in (found["unknown"] or ""),
+            "a status that says that the server does not answer",
+        )
+        assert status["free_mib"][LOGS] == 0
+        assert any(each.poll() is None for each in waiting), "a statement waits"
+        ring.sql(SERVING, big(table, SERVING))
+        age = ring.status(SERVING)["heartbeat_age_ms"]
+        assert age > 3000, "the heartbeat tells"
+        assert ring.slave_status(SERVING)["Slave_IO_Running"] == "Yes", "the threads do not"
+
+        ring.ssh(FULL, f"sudo mount -o remount,size=1g {LOGS}")
+        for each in waiting:
+            output, _ = each.communicate(timeout=AGAIN_SECONDS)
+            assert each.returncode == 0, f"what waited is done: {output}"
+        steps.wait_until_whole()
+        for node in NODES:
+            eventually(
+                lambda node=node: ring.value(node, f"SELECT COUNT(*) FROM {table}"),
+                lambda count: count == str((WRITERS + 1) * ROWS),
+                f"all rows on {node}",
+            )
+    steps.wait_until_whole()
