@@ -32,13 +32,27 @@ class Dnsmasq:
             (self.folder / name).write_text(content)
         self.files = dict(files)
         alive = self.process is not None and self.process.poll() is None
-        if config != self.config or not alive:
+        if config != self.config or not alive or self._stale_leases():
             self.stop()
             self._start(config)
         elif changed and self.process is not None:
             self.process.send_signal(signal.SIGHUP)
 
+    def _stale_leases(self) -> list[str]:
+        """Leases of interfaces that are gone: while one lasts, no other gets its address."""
+        leases, hosts = self.folder / "leases", self.files.get("dhcp-hosts", "")
+        lines = leases.read_text().splitlines() if leases.exists() else []
+        return [line for line in lines if line.split()[1] not in hosts]
+
+    def drop_stale_leases(self) -> None:
+        stale = self._stale_leases()
+        if stale:
+            leases = self.folder / "leases"
+            kept = [line for line in leases.read_text().splitlines() if line not in stale]
+            leases.write_text("".join(f"{line}\n" for line in kept))
+
     def _start(self, config: str) -> None:
+        self.drop_stale_leases()
         path = self.folder / "dnsmasq.conf"
         path.write_text(config)
         try:

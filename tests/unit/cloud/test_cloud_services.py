@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cloud.api.snapshot import Host, Interface
 from cloud.hosts import firstboot, image
+from cloud.services.dnsmasq import Dnsmasq
 from cloud.services.http import Server
 from cloud.services.mirror import Mirror
 from cloud.services.tls import Authority, ServerContexts
@@ -160,3 +161,13 @@ def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> No
     assert made[0] == "nsenter"
     assert made[-3:] == ["echo", "two words", "$HOME"]
     assert made[-4] == str(tmp_path / "cloud")
+
+
+def test_the_lease_of_an_interface_that_is_gone_gives_its_address_back(tmp_path: Path) -> None:
+    dnsmasq = Dnsmasq("nowhere", tmp_path, "group")
+    dnsmasq.files = {"dhcp-hosts": "02:00:00:00:00:02,set:primary,192.168.100.11\n"}
+    gone = "1795369598 02:00:00:00:00:01 192.168.100.11 ip-192-168-100-11 ff:58\n"
+    kept = "1795369598 02:00:00:00:00:02 192.168.100.12 ip-192-168-100-12 ff:59\n"
+    (tmp_path / "leases").write_text(gone + kept)
+    dnsmasq.drop_stale_leases()
+    assert (tmp_path / "leases").read_text() == kept
