@@ -35,8 +35,9 @@ class Rebuild:
     def __init__(self, lab: Lab, survivor: Node, lost: Node) -> None:
         self.lab = lab
         self.known = {survivor.id, lost.id}
-        self.hosts = Path("/sys/fs/cgroup/systemd") / survivor.names.control_group
         self.control_group = survivor.names.control_group
+        tops = (hierarchy / self.control_group for hierarchy in groups.HIERARCHIES)
+        self.hosts = next(top for top in tops if top.is_dir())
         self.update: Update | None = None
 
     def host(self) -> str:

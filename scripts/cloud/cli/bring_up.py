@@ -13,6 +13,10 @@ from cloud.setup.run import prepare
 
 def up(lab: Lab, out: Console, err: Console, providers: str = plugins.AUTO) -> None:
     """Bring the lab up and print the ring's table."""
+
+    def say(text: str) -> None:
+        err.print(text, markup=False, soft_wrap=True)
+
     timings = Timings.from_entry()
     plugins.require(providers)
     with held(lab, "scripts/lab up"), interrupt.as_exception():
@@ -27,8 +31,8 @@ def up(lab: Lab, out: Console, err: Console, providers: str = plugins.AUTO) -> N
         with timings.phase("stack"), err.status("prepare the stack"):
             kinds = plugins.install(lab)
             stack.prepare(lab)
-            stack.clear_stale_lock(lab, err.print)
-            pending.settle(lab, lambda text: err.print(text, markup=False))
+            stack.clear_stale_lock(lab, say)
+            pending.settle(lab, say)
         for name, kind in kinds.items():
             if kind == "official":
                 err.print(f"the official {name} plugin is installed: it is used", markup=False)
