@@ -1,8 +1,9 @@
-"""The faults tier: one fault each, against a running ring or a running update.
+"""Two tiers: `updates`, where an update or a step of it is cut short, and `faults`, where a server, a
+host or a link fails under a running ring.
 
-Only this tier can prove that the ring comes back. Each test shows first that its fault bites, and
-afterwards that nothing acknowledged is missing. One lab serves the whole session; a test leaves it
-as a verified ring.
+Only they can prove that the ring comes back. Each test shows first that its fault bites, and
+afterwards that nothing acknowledged is missing. One lab serves a tier's whole session; a test
+leaves it as a verified ring.
 """
 
 from collections.abc import Callable, Iterator

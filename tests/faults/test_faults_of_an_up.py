@@ -19,7 +19,7 @@ from labs import NODES, UP_SECONDS, Lab
 from updates import DESTROY_COMMAND, Update
 from waits import within
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 

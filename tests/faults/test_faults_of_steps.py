@@ -19,7 +19,7 @@ from load import Load
 from rebuild import Rebuild, fill
 from updates import DESTROY_COMMAND, Update
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 

@@ -9,7 +9,7 @@ from bad_days import UNTIL_THE_END, bad_day
 from labs import Lab
 from updates import DESTROY_COMMAND, Update
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 

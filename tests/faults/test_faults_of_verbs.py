@@ -19,7 +19,7 @@ from rebuild import Rebuild, fill
 from updates import DESTROY_COMMAND
 from verbs import Verbs
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 

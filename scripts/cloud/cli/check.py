@@ -22,9 +22,10 @@ UNIT_SECONDS = 900
 LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
-IN_A_LAB = {"lab": ".lab-test", "faults": ".lab-faults"}
-"""Tiers that need a lab, each with the folder of its own. One after the other: side by side they
-would measure each other."""
+IN_A_LAB = {"lab": ".lab-test", "updates": ".lab-updates", "faults": ".lab-faults"}
+"""Tiers that need a lab, each with the folder of its own."""
+ALONE = ("faults",)
+"""They say how soon something is noticed and healed: beside others they would measure those."""
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,10 @@ def run(lab: Lab, arguments: Sequence[str]) -> int:
         results.append(Result("set-up", 0, 1, "it failed: see above"))
         _show(results[-1])
     else:
+        results += _side_by_side(lab, [tier for tier in in_a_lab if tier not in ALONE])
         for tier in in_a_lab:
-            results += _side_by_side(lab, [tier])
+            if tier in ALONE:
+                results += _side_by_side(lab, [tier])
     return summarize(results)
 
 
