@@ -3,7 +3,7 @@ a host or a link fails under a running ring.
 
 Only they can prove that the ring comes back. Each test shows first that its fault bites, and
 afterwards that nothing acknowledged is missing. One lab serves a tier's whole session; a test
-leaves it as a verified ring.
+leaves it as a verified ring, or is the last one.
 """
 
 from collections.abc import Callable, Iterator
@@ -22,6 +22,17 @@ from waits import HEALED_SECONDS, within
 FRESH_MS = 3000
 
 _figures: list[tuple[str, str, float]] = []
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What ends without a ring runs last."""
+    items.sort(key=lambda item: "last_ring" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture
+def last_ring(ring: Lab) -> Lab:
+    """A verified ring that nobody needs any more."""
+    return ring
 
 
 @pytest.fixture

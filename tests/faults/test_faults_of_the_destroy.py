@@ -29,7 +29,10 @@ PHASES = (
 )
 
 
-def test_a_destroy_killed_in_each_phase_is_continued_to_its_end(ring: Lab, figure: Figure) -> None:
+def test_a_destroy_killed_in_each_phase_is_continued_to_its_end(
+    last_ring: Lab, figure: Figure
+) -> None:
+    ring = last_ring
     left = len(ring.resources())
     for phase, pause, end in PHASES:
         destroy = Update(ring, *DESTROY_COMMAND)
