@@ -69,7 +69,7 @@ def test_a_node_without_room_for_its_logs_goes_on_when_there_is_room_again(
             lambda found: "went away" in (found["unknown"] or ""),
             "a status that says that the server does not answer",
         )
-        assert status["free_mib"][LOGS] == 0
+        assert status["free_mib"][LOGS] <= 1
         assert any(each.poll() is None for each in waiting), "a statement waits"
         ring.sql(SERVING, big(table, SERVING))
         age = ring.status(SERVING)["heartbeat_age_ms"]

@@ -25,6 +25,7 @@ from .waiting import Deadline, poll
 LOCK = "mysql_ring.restart"
 TURN_SECONDS = 180.0
 BACK_SECONDS = 90.0
+FRESH_SECONDS = 15.0  # the peer may have restarted a moment ago: its slave is about to connect
 GREETING_SECONDS = 20.0
 GREETING_WAIT = 5.0
 TAKE = "SELECT GET_LOCK(%s, 0)"
@@ -107,9 +108,14 @@ def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> ring_health.Ages:
     own = stack.enter_context(sql.own())
     other = stack.enter_context(sql.other(peer.replication_address, login))
     _take_turn(own, other, node, peer)
-    ages = ring_health.ages(own, other, node.server_id, peer.server_id)
+
+    def ages() -> ring_health.Ages:
+        return ring_health.ages(own, other, node.server_id, peer.server_id)
+
+    poll(lambda: ages().fresh or None, Deadline(FRESH_SECONDS))
+    found = ages()
     own.close()
-    return ages
+    return found
 
 
 def _greets(address: str) -> bool | None:
