@@ -85,6 +85,19 @@ def is_back(nodes: list[Node], seconds: float = HEALED_SECONDS) -> float:
     return took
 
 
+def nothing_is_lost(ring: Lab, load: Load, table: str) -> None:
+    """After a node was made anew: the ring is whole, every acknowledged row of the load is on both
+    nodes, and so is a table that was filled before. That table is dropped."""
+    nodes = [Node(ring, name) for name in NODES]
+    is_back(nodes)
+    load.nodes = nodes
+    assert load.reckon() > 0
+    sums = [node.rows(f"CHECKSUM TABLE {table}")[0]["Checksum"] for node in nodes]
+    assert sums[0] == sums[1] is not None
+    with nodes[0].session() as cursor:
+        cursor.execute(f"DROP TABLE {table}")
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if _figures:
         terminalreporter.section("faults: seconds")

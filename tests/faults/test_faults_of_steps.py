@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import is_back
+from conftest import nothing_is_lost
 from hosts import Node
-from labs import NODES, Lab
+from labs import Lab
 from links import BLACK_HOLE, RESET, broken, ports
 from load import Load
 from rebuild import Rebuild, fill
@@ -70,11 +70,4 @@ def test_a_node_made_anew_under_faults_in_its_steps_loses_nothing(
         begun = time.monotonic()
         ring.up()
         figure("last up took", time.monotonic() - begun)
-        whole = [Node(ring, name) for name in NODES]
-        is_back(whole)
-        load.nodes = whole
-        assert load.reckon() > 0
-    sums = [node.rows(f"CHECKSUM TABLE {table}")[0]["Checksum"] for node in whole]
-    assert sums[0] == sums[1] is not None
-    with survivor.session() as cursor:
-        cursor.execute(f"DROP TABLE {table}")
+        nothing_is_lost(ring, load, table)

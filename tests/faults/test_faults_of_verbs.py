@@ -11,9 +11,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import is_back
+from conftest import nothing_is_lost
 from hosts import Node
-from labs import NODES, Lab
+from labs import Lab
 from load import Load
 from rebuild import Rebuild, fill
 from updates import DESTROY_COMMAND
@@ -68,11 +68,4 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
             assert any(moment in cut for cut in cuts[verb]), (verb, cuts[verb])
 
         ring.up()
-        whole = [Node(ring, name) for name in NODES]
-        is_back(whole)
-        load.nodes = whole
-        assert load.reckon() > 0
-    sums = [node.rows(f"CHECKSUM TABLE {table}")[0]["Checksum"] for node in whole]
-    assert sums[0] == sums[1] is not None
-    with survivor.session() as cursor:
-        cursor.execute(f"DROP TABLE {table}")
+        nothing_is_lost(ring, load, table)

@@ -13,6 +13,7 @@ from labs import Lab, eventually
 from labs import first_up as first_up
 from labs import lab as lab
 from labs import ring as ring
+from steps import Steps
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,6 +30,14 @@ def lab_to_break(lab: Lab, first_up: str) -> Iterator[Lab]:
     assert first_up
     yield lab
     lab.up()
+
+
+@pytest.fixture
+def steps(ring: Lab) -> Steps:
+    """The verbs of a ring that is whole."""
+    found = Steps(ring)
+    found.wait_until_whole()
+    return found
 
 
 @pytest.fixture

@@ -23,13 +23,6 @@ SSH_LOST = 255  # the far end died by a signal
 
 
 @pytest.fixture
-def steps(ring: Lab) -> Steps:
-    found = Steps(ring)
-    found.wait_until_whole()
-    return found
-
-
-@pytest.fixture
 def whole(steps: Steps) -> Iterator[None]:
     """Whatever the test leaves: the ring stands again afterwards."""
     yield

@@ -42,13 +42,6 @@ class Watch:
 
 
 @pytest.fixture
-def steps(ring: Lab) -> Steps:
-    found = Steps(ring)
-    found.wait_until_whole()
-    return found
-
-
-@pytest.fixture
 def own_keys(steps: Steps) -> Iterator[None]:
     """The ring has the certificates and the my.cnf of its settings again afterwards."""
     yield

@@ -7,6 +7,7 @@ from typing import Any
 
 from cloud.refusals import lookup
 from cloud.refusals.guard import Call, refuse, refuses
+from cloud.refusals.security_group import refuse_several_interfaces
 
 
 def _vpc_id(call: Call) -> str | None:
@@ -60,13 +61,7 @@ def instance_has_several_interfaces(call: Call) -> None:
     """
     if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
         return
-    instance = call.backend.get_instance(call.get("InstanceId"))
-    if len(instance.nics) > 1:
-        refuse(
-            "InvalidInstanceID",
-            f"There are multiple interfaces attached to instance '{instance.id}'. Please specify"
-            " an interface ID for the operation instead.",
-        )
+    refuse_several_interfaces(call)
 
 
 @refuses("ec2", "AssociateAddress", code="InvalidInstanceID")

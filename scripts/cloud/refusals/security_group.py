@@ -10,6 +10,17 @@ from cloud.refusals.guard import Call, refuse, refuses
 LAST_PORT = 65535
 
 
+def refuse_several_interfaces(call: Call) -> None:
+    """What belongs to an interface was asked of an instance that has more than one."""
+    instance = call.backend.get_instance(call.get("InstanceId"))
+    if len(instance.nics) > 1:
+        refuse(
+            "InvalidInstanceID",
+            f"There are multiple interfaces attached to instance '{instance.id}'. Please specify"
+            " an interface ID for the operation instead.",
+        )
+
+
 def refuse_unknown(backend: Any, group_ids: list[str]) -> None:
     for group_id in group_ids:
         if lookup.group(backend, group_id) is None:
@@ -135,13 +146,7 @@ def attribute_belongs_to_one_of_several_interfaces(call: Call) -> None:
     """
     if not call.get("Groups") and call.get("SourceDestCheck.Value") is None:
         return
-    instance = call.backend.get_instance(call.get("InstanceId"))
-    if len(instance.nics) > 1:
-        refuse(
-            "InvalidInstanceID",
-            f"There are multiple interfaces attached to instance '{instance.id}'. Please specify"
-            " an interface ID for the operation instead.",
-        )
+    refuse_several_interfaces(call)
 
 
 @refuses("ec2", "ModifyInstanceAttribute", code="InvalidGroup.NotFound")

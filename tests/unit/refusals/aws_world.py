@@ -13,6 +13,16 @@ REGION = "eu-central-1"
 IMAGE = "ami-0deb1a4120000f00d"
 ZONE = "eu-central-1a"
 OTHER_ZONE = "eu-central-1b"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {
+            "Effect": "Allow",
+            "Principal": {"Service": "ec2.amazonaws.com"},
+            "Action": "sts:AssumeRole",
+        }
+    ],
+}
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_world import REGION, refused, status
+from aws_world import REGION, TRUST, refused, status
 from botocore import UNSIGNED
 from botocore.config import Config
 from moto.sts.models import sts_backends
@@ -17,16 +17,6 @@ pytestmark = pytest.mark.refusals
 ACCOUNT = "123456789012"
 BUCKET = "ring-logs"
 HOME = "arn:aws:s3:::ring-logs"
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "ec2.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 NODE = [
     {
         "Effect": "Allow",

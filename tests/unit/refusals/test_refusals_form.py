@@ -6,15 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_world import REGION, World, refused, status
+from aws_world import REGION, TRUST, World, refused, status
 
 pytestmark = pytest.mark.refusals
 
 RULE = {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}
 OWNERSHIP = {"ObjectOwnership": "BucketOwnerEnforced"}
-TRUST = '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":' + (
-    '"ec2.amazonaws.com"},"Action":"sts:AssumeRole"}]}'
-)
 
 
 def permission(**changes: Any) -> list[dict[str, Any]]:
@@ -117,7 +114,7 @@ def test_a_subnet_has_one_route_table_of_its_own_vpc(ec2: Any, world: World) -> 
 
 
 def test_a_role_leaves_the_profile_that_holds_it(iam: Any) -> None:
-    iam.create_role(RoleName="ring", AssumeRolePolicyDocument=TRUST)
+    iam.create_role(RoleName="ring", AssumeRolePolicyDocument=json.dumps(TRUST))
     iam.create_instance_profile(InstanceProfileName="ring")
     both = {"InstanceProfileName": "ring", "RoleName": "ring"}
     with refused("NoSuchEntity", "Role ring in instance profile ring"):

@@ -5,23 +5,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from aws_world import IMAGE, World, refused
+from aws_world import IMAGE, TRUST, World, refused
 
 pytestmark = pytest.mark.refusals
 
 KEY = b"ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIMMrz5CPBUMvpAGtVlnMUYmx4kw3L7XYNzFjWmnWRm3F x"
-TRUST = json.dumps(
-    {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"Service": "ec2.amazonaws.com"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-)
 NO_IMAGE = "ami-0123456789abcdef0"
 Launch = Callable[..., str]
 
@@ -33,7 +21,7 @@ def launch(world: World) -> Launch:
 
 
 def role_in(iam: Any, profile: str) -> str:
-    iam.create_role(RoleName=profile, AssumeRolePolicyDocument=TRUST)
+    iam.create_role(RoleName=profile, AssumeRolePolicyDocument=json.dumps(TRUST))
     iam.add_role_to_instance_profile(InstanceProfileName=profile, RoleName=profile)
     return iam.get_instance_profile(InstanceProfileName=profile)["InstanceProfile"]["Arn"]
 

@@ -5,24 +5,13 @@ from typing import Any
 
 import boto3
 import pytest
-from aws_world import REGION, ZONE, World
+from aws_world import REGION, TRUST, ZONE, World
 from cloud.api import application, patching
 from moto.core.responses import BaseResponse
 from moto.ec2.responses import EC2Response
 from moto.s3.responses import S3Response
 
 pytestmark = pytest.mark.refusals
-
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "ec2.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 
 
 def rule(group: str | None = None) -> list[dict[str, Any]]:

@@ -4,20 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from aws_world import World, refused
+from aws_world import TRUST, World, refused
 
 pytestmark = pytest.mark.refusals
 
-TRUST = {
-    "Version": "2012-10-17",
-    "Statement": [
-        {
-            "Effect": "Allow",
-            "Principal": {"Service": "ec2.amazonaws.com"},
-            "Action": "sts:AssumeRole",
-        }
-    ],
-}
 ALLOW = {
     "Version": "2012-10-17",
     "Statement": [{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "arn:aws:s3:::b/*"}],
