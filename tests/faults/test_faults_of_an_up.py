@@ -4,6 +4,7 @@ First in its tier: the ring that the others use is what these ups have made.
 """
 
 import json
+import os
 import re
 import time
 from collections.abc import Callable
@@ -86,11 +87,16 @@ class Walk:
         """What the last up made that the state does not know: name and identifier."""
         self.adopted: dict[str, str] = {}
         """What the ups before it have taken in."""
+        self._read: tuple[os.stat_result | None, list[dict[str, Any]]] = (None, [])
 
     def pending(self) -> list[dict[str, Any]]:
-        """What the state says to be under way."""
-        state = json.loads((self.lab.folder / STATE).read_text())["checkpoint"]["latest"]
-        return state.get("pending_operations") or []
+        """What the state says to be under way. Asked often: what has not changed is not read."""
+        path = self.lab.folder / STATE
+        there = path.stat()
+        if there != self._read[0]:
+            state = json.loads(path.read_text())["checkpoint"]["latest"]
+            self._read = there, state.get("pending_operations") or []
+        return self._read[1]
 
     def under_way(self) -> list[str]:
         """Type and name of each resource that is being made."""

@@ -22,8 +22,16 @@ UNIT_SECONDS = 900
 LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
-IN_A_LAB = {"lab": ".lab-test", "updates": ".lab-updates", "faults": ".lab-faults"}
-"""Tiers that need a lab, each with the folder of its own."""
+IN_A_LAB = {"lab": "test", "updates": "updates", "faults": "faults"}
+"""Tiers that need a lab, each with what tells its folder from that of a person's lab."""
+TESTS = {
+    "unit": "tests/unit",
+    "refusals": "tests/unit/refusals",
+    "lab": "tests/lab",
+    "updates": "tests/faults",
+    "faults": "tests/faults",
+}
+"""Where a tier's tests are: what is elsewhere need not be read to choose them."""
 ALONE = ("faults",)
 """They say how soon something is noticed and healed: beside others they would measure those."""
 
@@ -53,7 +61,7 @@ def run(lab: Lab, arguments: Sequence[str]) -> int:
     """Run all tiers, those named, or pytest with its own arguments; the exit code."""
     chosen = list(dict.fromkeys(arguments)) or [*QUICK, *IN_A_LAB]
     if not set(chosen) <= {*QUICK, *IN_A_LAB}:
-        surroundings = _environment(lab, IN_A_LAB["lab"])
+        surroundings = environment(lab, "lab")
         done = subprocess.run(_pytest(*arguments), cwd=lab.checkout, env=surroundings)
         return done.returncode
     quick = [tier for tier in chosen if tier in QUICK]
@@ -141,12 +149,12 @@ def shell_files(root: Path) -> Iterator[Path]:
 def _tier(lab: Lab, tier: str) -> Result:
     """One tier of the tests, in a lab of its own where it needs one."""
     begun = time.monotonic()
-    folder = IN_A_LAB.get(tier, "")
+    in_a_lab = tier in IN_A_LAB
     with tempfile.TemporaryDirectory(prefix="mysql-ring-test-") as reports:
         report = Path(reports, "report.xml")
-        argv = _pytest("-m", tier, f"--junitxml={report}", "--durations=10")
-        surroundings = _environment(lab, folder)
-        run_tests = _streamed if folder else _captured
+        argv = _pytest(TESTS[tier], "-m", tier, f"--junitxml={report}", "--durations=10")
+        surroundings = environment(lab, tier)
+        run_tests = _streamed if in_a_lab else _captured
         code, output = run_tests(tier, argv, lab.checkout, surroundings)
         passed, failed = counts(report) if report.exists() else (0, 1)
     if code != 0 and failed == 0:
@@ -202,13 +210,12 @@ def _pytest(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "pytest", *arguments]
 
 
-def _environment(lab: Lab, folder: str) -> dict[str, str]:
-    """The tests' labs are their own, beside the one a person works with."""
+def environment(lab: Lab, tier: str) -> dict[str, str]:
+    """The tests' labs are their own, beside the one a person works with: they are taken down."""
     surroundings = dict(os.environ)
-    if folder:
-        named = surroundings.get("MYSQL_RING_LAB")
-        suffix = "" if folder == IN_A_LAB["lab"] else folder.removeprefix(".lab")
-        surroundings["MYSQL_RING_LAB"] = named + suffix if named else str(lab.checkout / folder)
+    if tier in IN_A_LAB:
+        named = surroundings.get("MYSQL_RING_LAB") or str(lab.checkout / ".lab")
+        surroundings["MYSQL_RING_LAB"] = f"{named.rstrip('/')}-{IN_A_LAB[tier]}"
     surroundings.pop("PYTHONSAFEPATH", None)
     return surroundings
 
@@ -217,5 +224,5 @@ def _start_setup(lab: Lab) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
         [sys.executable, "-m", "cloud", "setup"],
         cwd=lab.checkout,
-        env=_environment(lab, IN_A_LAB["lab"]),
+        env=environment(lab, "lab"),
     )

@@ -66,6 +66,8 @@ class Nodes:
             "ServerAliveInterval": 5,
             "ServerAliveCountMax": 6,
             "LogLevel": "ERROR",
+            # As the official plugin's library; Debian's default costs 0.2 s of CPU at each end.
+            "KexAlgorithms": "curve25519-sha256",
         }
         argv = ["ssh", "-F", "none", "-t" if terminal else "-T"]
         argv += [f"-o{key}={value}" for key, value in options.items()]
