@@ -13,7 +13,7 @@ MARK = re.compile(r"^pytestmark = pytest\.mark\.(\w+)$", re.M)
 
 
 def test_every_test_module_is_where_its_tier_looks() -> None:
-    modules = [path for path in (ROOT / "tests").rglob("test_*.py")]
+    modules = list((ROOT / "tests").rglob("test_*.py"))
     assert modules
     for path in modules:
         (tier,) = MARK.findall(path.read_text())
@@ -21,9 +21,7 @@ def test_every_test_module_is_where_its_tier_looks() -> None:
 
 
 @pytest.mark.parametrize("named", ["", "/srv/ring", "/srv/ring/"])
-def test_no_tier_uses_the_lab_of_a_person(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, named: str
-) -> None:
+def test_no_tier_uses_the_lab_of_a_person(monkeypatch: pytest.MonkeyPatch, named: str) -> None:
     monkeypatch.setenv("MYSQL_RING_LAB", named)
     lab = Lab.from_environment()
     folders = [Path(check.environment(lab, tier)["MYSQL_RING_LAB"]) for tier in check.IN_A_LAB]
