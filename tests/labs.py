@@ -14,6 +14,8 @@ import yaml
 ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-1", "node-2")
 PEER = {"node-1": "node-2", "node-2": "node-1"}
+STATE = "state/.pulumi/stacks/mysql-ring/lab.json"
+"""The state of the stack, in the lab's folder."""
 UP_SECONDS = 1200
 COMMAND_SECONDS = 120
 
@@ -30,6 +32,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = dict(os.environ, MYSQL_RING_LAB=str(folder))
+        self._outputs: tuple[os.stat_result, dict[str, Any]] | None = None
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -100,7 +103,12 @@ class Lab:
         return json.loads(self.ssh(node, "sudo /opt/mysql-ring/current/ring-node status"))
 
     def outputs(self) -> dict[str, Any]:
-        return json.loads(self.pulumi("stack", "output", "--json", "--show-secrets").stdout)
+        """The stack's outputs with their secrets; asked again when the state has changed."""
+        stamp = (self.folder / STATE).stat()
+        if self._outputs is None or self._outputs[0] != stamp:
+            done = self.pulumi("stack", "output", "--json", "--show-secrets")
+            self._outputs = stamp, json.loads(done.stdout)
+        return self._outputs[1]
 
     def resources(self) -> list[dict[str, Any]]:
         exported = json.loads(self.pulumi("stack", "export").stdout)

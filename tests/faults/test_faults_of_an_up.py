@@ -16,7 +16,7 @@ from bad_days import REFUSED, UNTIL_THE_END, bad_day
 from cloud.cli.errors import BUSY
 from conftest import is_back
 from hosts import Node
-from labs import NODES, UP_SECONDS, Lab
+from labs import NODES, STATE, UP_SECONDS, Lab
 from updates import DESTROY_COMMAND, Update
 from waits import within
 
@@ -24,7 +24,6 @@ pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-STATE = "state/.pulumi/stacks/mysql-ring/lab.json"
 WAVE_SECONDS = 120
 UPLOAD = r"command:remote:CopyToRemote node-\d-tools-upload"
 # What the API does not tell about, and what it has made when the up is killed: a provider that gets
