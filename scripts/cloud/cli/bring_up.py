@@ -3,7 +3,7 @@
 from rich.console import Console
 
 from cloud.cli import daemon, interrupt, pending, stack, table
-from cloud.cli.lock import held
+from cloud.cli.lock import UP, held
 from cloud.cli.nodes import Nodes
 from cloud.cli.timings import Timings
 from cloud.lab import Lab
@@ -19,7 +19,7 @@ def up(lab: Lab, out: Console, err: Console, providers: str = plugins.AUTO) -> N
 
     timings = Timings.from_entry()
     plugins.require(providers)
-    with held(lab, "scripts/lab up"), interrupt.as_exception():
+    with held(lab, UP), interrupt.as_exception():
         stack.check_settings(lab)
         with timings.phase("set-up"):
             prepared = prepare(lab)

@@ -1,4 +1,4 @@
-"""One command at a time changes a lab: `up` and `down` hold its lock."""
+"""One command at a time changes a lab: `up`, `setup`, `down` and `bench` hold its lock."""
 
 import fcntl
 import json
@@ -15,6 +15,8 @@ from typing import IO
 from cloud.cli.errors import BUSY, USAGE, LabError
 from cloud.lab import Lab, is_alive, process_start
 
+UP = "scripts/lab up"
+DOWN = "scripts/lab down"
 INTERRUPT_SECONDS = 60
 """How long an interrupted `up` may take to end before it is killed."""
 
@@ -40,9 +42,18 @@ class LabBusy(LabError):
         self.owner = owner
         super().__init__(
             f"found {owner or 'another command'} at work on the lab {lab.folder}; expected none; "
-            "wait for its end, or end it with `scripts/lab down`",
+            f"wait for its end{_or_end(owner)}, then run it again",
             BUSY,
         )
+
+
+def _or_end(owner: Owner | None) -> str:
+    """How the holder can be ended; one that has not written down who it is names nothing."""
+    if owner is None:
+        return ""
+    if owner.command == UP:
+        return f", or end it with `{DOWN}`"
+    return f", or end it with `kill -INT {owner.pid}`"
 
 
 @contextmanager

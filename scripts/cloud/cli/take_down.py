@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cloud.cli import daemon, lock
+from cloud.cli import daemon, interrupt, lock
 from cloud.cli.errors import BUSY, NOT_CONFIRMED, LabError
 from cloud.lab import Lab, process_start
 from cloud.network.names import Names, namespace_path
@@ -32,7 +32,7 @@ def down(lab: Lab, out: Console, err: Console, *, yes: bool, cache: bool) -> Non
     if not yes:
         confirm(lab, cache)
     if lab.folder.exists():
-        with _lab_held(lab, err), err.status("") as status:
+        with interrupt.as_exception(), _lab_held(lab, err), err.status("") as status:
             _take_down(lab, lambda text: status.update(text))
         out.print(f"The lab {lab.folder} is gone, with its data.", markup=False)
     if cache:
@@ -62,15 +62,15 @@ def confirm(lab: Lab, cache: bool) -> None:
 def _lab_held(lab: Lab, err: Console) -> Iterator[None]:
     """Hold the lab; end an `up` that has it first."""
     try:
-        context = lock.held(lab, "scripts/lab down")
+        context = lock.held(lab, lock.DOWN)
         context.__enter__()
     except lock.LabBusy as busy:
         owner = busy.owner
-        if owner is None or owner.command != "scripts/lab up":
+        if owner is None or owner.command != lock.UP:
             raise
         err.print(f"end {owner}", markup=False)
         lock.end(owner)
-        context = lock.held(lab, "scripts/lab down")
+        context = lock.held(lab, lock.DOWN)
         context.__enter__()
     try:
         yield

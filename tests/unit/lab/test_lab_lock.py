@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from cloud.cli import lock
-from cloud.cli.errors import BUSY, USAGE, LabError
+from cloud.cli.errors import BUSY, INTERRUPTED, USAGE, LabError
 from cloud.lab import Lab, process_start
 
 pytestmark = pytest.mark.unit
@@ -29,6 +29,18 @@ HOLDER = textwrap.dedent(
             signal.signal(signal.SIGTERM, signal.SIG_IGN)
         print("held", flush=True)
         time.sleep(60)
+    """
+)
+
+SLOW_DOWN = textwrap.dedent(
+    """
+    import time
+    from cloud.cli import main, take_down
+    def hang(*_):
+        print("held", flush=True)
+        time.sleep(60)
+    take_down._take_down = hang
+    main(["down", "--yes"])
     """
 )
 
@@ -77,6 +89,55 @@ def test_a_second_command_is_told_at_once_who_works(lab: Lab, holders: list[Hold
     assert str(holders[0].process.pid) in str(busy.value)
     assert "since" in str(busy.value)
     assert busy.value.code == BUSY
+
+
+@pytest.mark.parametrize(
+    ("command", "ending"),
+    [
+        (lock.UP, f"`{lock.DOWN}`"),
+        (lock.DOWN, "`kill -INT 4711`"),
+        ("scripts/lab bench", "`kill -INT 4711`"),
+    ],
+)
+def test_a_busy_lab_names_what_ends_its_holder(lab: Lab, command: str, ending: str) -> None:
+    busy = str(lock.LabBusy(lab, lock.Owner(4711, 1, command, 0.0)))
+    assert f"wait for its end, or end it with {ending}, then" in busy
+
+
+def test_a_holder_that_has_not_said_who_it_is_can_be_waited_for(lab: Lab) -> None:
+    assert "wait for its end, then run it again" in str(lock.LabBusy(lab, None))
+
+
+def test_what_a_second_down_is_told_to_do_ends_the_first(lab: Lab) -> None:
+    lab.create()
+    surroundings = {
+        **os.environ,
+        "PYTHONPATH": str(SCRIPTS),
+        "MYSQL_RING_LAB": str(lab.folder),
+        "MYSQL_RING_CACHE": str(lab.cache),
+    }
+    with subprocess.Popen(
+        [sys.executable, "-c", SLOW_DOWN],
+        env=surroundings,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # As a shell without job control starts what runs in the background.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
+    ) as first:
+        try:
+            assert first.stdout is not None
+            assert first.stdout.readline() == "held\n"
+            argv = [sys.executable, "-m", "cloud", "down", "--yes"]
+            second = subprocess.run(
+                argv, env=surroundings, capture_output=True, text=True, timeout=30
+            )
+            assert second.returncode == BUSY
+            assert f"`kill -INT {first.pid}`" in second.stderr
+            os.kill(first.pid, signal.SIGINT)
+            assert first.wait(10) == INTERRUPTED
+        finally:
+            first.kill()
 
 
 def test_the_lock_is_free_after_its_holder_was_killed(lab: Lab, holders: list[Holder]) -> None:
