@@ -20,6 +20,7 @@ UP_SECONDS = 1200
 COMMAND_SECONDS = 120
 
 T = TypeVar("T")
+Stamp = tuple[int, int, int]
 
 
 class CommandFailed(AssertionError):
@@ -32,7 +33,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = dict(os.environ, MYSQL_RING_LAB=str(folder))
-        self._outputs: tuple[os.stat_result, dict[str, Any]] | None = None
+        self._outputs: tuple[Stamp | None, dict[str, Any]] = (None, {})
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         return subprocess.Popen(
@@ -102,10 +103,15 @@ class Lab:
     def status(self, node: str) -> dict[str, Any]:
         return json.loads(self.ssh(node, "sudo /opt/mysql-ring/current/ring-node status"))
 
+    def stamp(self) -> Stamp:
+        """Another one after each change of the stack's state."""
+        there = (self.folder / STATE).stat()
+        return there.st_ino, there.st_mtime_ns, there.st_size
+
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs with their secrets; asked again when the state has changed."""
-        stamp = (self.folder / STATE).stat()
-        if self._outputs is None or self._outputs[0] != stamp:
+        stamp = self.stamp()
+        if self._outputs[0] != stamp:
             done = self.pulumi("stack", "output", "--json", "--show-secrets")
             self._outputs = stamp, json.loads(done.stdout)
         return self._outputs[1]

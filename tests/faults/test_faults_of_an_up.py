@@ -4,7 +4,6 @@ First in its tier: the ring that the others use is what these ups have made.
 """
 
 import json
-import os
 import re
 import time
 from collections.abc import Callable
@@ -16,7 +15,7 @@ from bad_days import REFUSED, UNTIL_THE_END, bad_day
 from cloud.cli.errors import BUSY
 from conftest import is_back
 from hosts import Node
-from labs import NODES, STATE, UP_SECONDS, Lab
+from labs import NODES, STATE, UP_SECONDS, Lab, Stamp
 from updates import DESTROY_COMMAND, Update
 from waits import within
 
@@ -86,15 +85,14 @@ class Walk:
         """What the last up made that the state does not know: name and identifier."""
         self.adopted: dict[str, str] = {}
         """What the ups before it have taken in."""
-        self._read: tuple[os.stat_result | None, list[dict[str, Any]]] = (None, [])
+        self._read: tuple[Stamp | None, list[dict[str, Any]]] = (None, [])
 
     def pending(self) -> list[dict[str, Any]]:
         """What the state says to be under way. Asked often: what has not changed is not read."""
-        path = self.lab.folder / STATE
-        there = path.stat()
-        if there != self._read[0]:
-            state = json.loads(path.read_text())["checkpoint"]["latest"]
-            self._read = there, state.get("pending_operations") or []
+        stamp = self.lab.stamp()
+        if stamp != self._read[0]:
+            state = json.loads((self.lab.folder / STATE).read_text())["checkpoint"]["latest"]
+            self._read = stamp, state.get("pending_operations") or []
         return self._read[1]
 
     def under_way(self) -> list[str]:
