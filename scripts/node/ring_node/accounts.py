@@ -1,10 +1,15 @@
-"""Verb `accounts`: databases, the ring's schema, accounts. Nothing of it enters the binary log."""
+"""Verb `accounts`: databases, the ring's schema, accounts.
+
+Of it only a database on a node that has joined enters the binary log: the peer must have it before
+the first table in it, and may get that before its own `accounts` runs.
+"""
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
-from . import documents, grants, paths, ring_files, ring_schema, sql
+from . import documents, grants, paths, ring_files, ring_schema, service, sql
 from .bootstrap import password_hash
 from .documents import Accounts
 from .errors import refused
@@ -19,10 +24,12 @@ ROOT = Account("root", "localhost")
 def run(document: Any) -> Report:
     report = Report("accounts")
     wanted = documents.accounts(document)
-    with sql.own(report) as session, session.unlogged():
-        _databases(session, wanted, report)
-        _ring_schema(session, report)
-        _accounts(session, wanted, report)
+    with sql.own(report) as session:
+        with session.unlogged() if service.fenced() else nullcontext():
+            _databases(session, wanted, report)
+        with session.unlogged():
+            _ring_schema(session, report)
+            _accounts(session, wanted, report)
     kept = ring_files.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
     if ring_files.write_credentials(kept, wanted.heartbeat):
         report.did(f"credentials of the ring's accounts in {paths.ETC}")

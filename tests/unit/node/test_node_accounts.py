@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node import documents, grants
+from ring_node import accounts, documents, grants, ring_files, ring_schema, service, sql
 from ring_node.errors import NodeError
 from ring_node.grants import Account, Rights
 
@@ -135,3 +137,45 @@ def test_two_entries_of_a_user_that_contradict_each_other_are_refused(
         documents.accounts(in_two(**changes))
     assert said in caught.value.found
     assert "'e'" not in caught.value.render()
+
+
+class Server:
+    """A session that notes what it is told, and whether that enters the binary log."""
+
+    def __init__(self) -> None:
+        self.logged: list[str] = []
+        self.hidden: list[str] = []
+        self._told = self.logged
+
+    def do(self, statement: str, _parameters: Any = ()) -> int:
+        self._told.append(statement)
+        return 0
+
+    @contextmanager
+    def unlogged(self) -> Iterator[None]:
+        self._told = self.hidden
+        yield
+        self._told = self.logged
+
+
+@pytest.mark.parametrize("fenced", [False, True], ids=["joined", "fenced"])
+def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, fenced: bool
+) -> None:
+    server = Server()
+
+    @contextmanager
+    def own(*_: Any, **__: Any) -> Iterator[Server]:
+        yield server
+
+    monkeypatch.setattr(sql, "own", own)
+    monkeypatch.setattr(service, "fenced", lambda: fenced)
+    monkeypatch.setattr(ring_schema, "databases", lambda _: {})
+    monkeypatch.setattr(ring_schema, "exists", lambda _: False)
+    monkeypatch.setattr(accounts, "_accounts", lambda session, *_: session.do("GRANT"))
+    monkeypatch.setattr(ring_files, "write_credentials", lambda *_: False)
+    monkeypatch.setattr(ring_files, "node", lambda: None)
+    accounts.run(document())
+    made = "CREATE DATABASE IF NOT EXISTS `my_app`"
+    assert server.logged == ([] if fenced else [made])
+    assert server.hidden == [*([made] if fenced else []), *ring_schema.CREATE, "GRANT"]
