@@ -1,6 +1,8 @@
 """The lab's command line."""
 
 import os
+import shlex
+import subprocess
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -15,6 +17,7 @@ from cloud.lab import Lab
 from cloud.setup.entry import SetupError, Stopped
 from cloud.setup.plugins import AUTO, CHOICES
 
+WORDS_SHOWN = 160
 EXIT_CODES = "\b\nExit codes: " + "\n".join(f"{code} {text}" for code, text in MEANING.items())
 
 
@@ -50,6 +53,9 @@ def reported(function: Callable[..., Any]) -> Callable[..., Any]:
         except SetupError as error:
             _say(error)
             sys.exit(MACHINE)
+        except subprocess.TimeoutExpired as error:
+            _say(_too_slow(error))
+            sys.exit(FAILED)
         except (KeyboardInterrupt, Stopped):
             _say("interrupted; run it again to go on, or `scripts/lab down` to take the lab down")
             sys.exit(INTERRUPTED)
@@ -58,6 +64,16 @@ def reported(function: Callable[..., Any]) -> Callable[..., Any]:
             sys.exit(FAILED)
 
     return run
+
+
+def _too_slow(error: subprocess.TimeoutExpired) -> str:
+    """For the programs whose caller has nothing better to say."""
+    words = error.cmd if isinstance(error.cmd, str) else shlex.join(error.cmd)
+    return (
+        f"found a program that did not end within {error.timeout:g} s and was killed (the end "
+        f"of its command: {' '.join(words.split())[-WORDS_SHOWN:]}); expected it to end; look at "
+        "the load of the machine with `uptime`, then run the command again"
+    )
 
 
 def _say(message: object) -> None:

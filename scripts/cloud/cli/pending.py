@@ -9,19 +9,20 @@ asks for, answered by the API.
 """
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from cloud.cli import stack
 from cloud.cli.ask import Ask, Asking
 from cloud.cli.errors import LabError
-from cloud.cli.surroundings import argv_in_world, environment
 from cloud.cli.take_down import processes_inside
 from cloud.lab import STACK, Lab
 
 SECONDS = 120
+REFRESH_SECONDS = 600
+"""A refresh asks for each of its targets, and there may be some dozens."""
 END_SECONDS = 120
 PLUGIN_SECONDS = 10
 PLUGINS = (b"cloud.providers", b"pulumi-resource-")
@@ -274,15 +275,7 @@ def _name(urn: str) -> str:
 
 def _pulumi(lab: Lab, *words: str, stdin: str = "") -> str:
     argv = ["pulumi", *words]
-    done = subprocess.run(
-        argv_in_world(lab, argv),
-        env=environment(lab),
-        cwd=lab.checkout,
-        input=stdin,
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-    )
+    done = stack.run(lab, argv, REFRESH_SECONDS if words[0] == "refresh" else SECONDS, stdin)
     if done.returncode != 0:
         raise LabError(
             f"`{' '.join(argv[:3])}` ended with {done.returncode}: {done.stderr.strip()[-2000:]}\n"

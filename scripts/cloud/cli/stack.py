@@ -64,7 +64,7 @@ def _init(lab: Lab) -> None:
         shutil.copyfile(lab.checkout / "Pulumi.yaml", project / "Pulumi.yaml")
         shutil.copyfile(lab.settings, project / lab.settings.name)
         argv = ["pulumi", "stack", "init", STACK, "--non-interactive", "--cwd", folder]
-        done = _run(lab, argv, INIT_SECONDS)
+        done = run(lab, argv, INIT_SECONDS)
         if done.returncode != 0:
             raise LabError(
                 f"pulumi stack init {STACK} ended with {done.returncode}:\n{done.stderr.strip()}\n"
@@ -193,7 +193,7 @@ def outputs(lab: Lab) -> dict[str, Any]:
         if document["stamp"] == stamp:
             return document["outputs"]
     argv = ["pulumi", "stack", "output", "--json", "--show-secrets"]
-    done = _run(lab, argv, OUTPUT_SECONDS)
+    done = run(lab, argv, OUTPUT_SECONDS)
     if done.returncode != 0:
         raise LabError(
             f"pulumi stack output ended with {done.returncode}: {done.stderr.strip()}; "
@@ -204,13 +204,22 @@ def outputs(lab: Lab) -> dict[str, Any]:
     return values
 
 
-def _run(lab: Lab, argv: list[str], seconds: float) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(
-        argv_in_world(lab, argv),
-        env=environment(lab),
-        cwd=lab.checkout,
-        capture_output=True,
-        text=True,
-        stdin=subprocess.DEVNULL,
-        timeout=seconds,
-    )
+def run(
+    lab: Lab, argv: list[str], seconds: float, stdin: str = ""
+) -> "subprocess.CompletedProcess[str]":
+    """Run the CLI in the lab; LabError when it does not end in time, its result otherwise."""
+    try:
+        return subprocess.run(
+            argv_in_world(lab, argv),
+            env=environment(lab),
+            cwd=lab.checkout,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+        )
+    except subprocess.TimeoutExpired:
+        raise LabError(
+            f"`{' '.join(argv[:3])}` did not end within {seconds:g} s and was killed; expected it "
+            "to end; look at the load of the machine with `uptime`, then run the command again"
+        ) from None
