@@ -11,6 +11,7 @@ import yaml
 from cloud.cli import daemon
 from cloud.cli.errors import NOT_UP, LabError
 from cloud.cli.nodes import Nodes
+from cloud.cli.stack import stack_locks
 from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import Lab
 
@@ -28,8 +29,21 @@ def require_up(lab: Lab) -> None:
 
 
 def pulumi(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
-    """Become the Pulumi CLI."""
+    """Become the Pulumi CLI, after a word on the lock of a dead update.
+
+    Pulumi's own words on it name a `pulumi cancel` that is not on PATH and has another backend.
+    """
     require_up(lab)
+    if "cancel" not in arguments:
+        for lock in stack_locks(lab):
+            if lock.pid is not None and not lock.alive:
+                print(
+                    f"lab: found the lock of an update that died (process {lock.pid}); expected "
+                    "none, because Pulumi changes nothing while it is there; run "
+                    "`scripts/lab pulumi cancel --yes`, then this command again; "
+                    "`scripts/lab up` needs no cancel",
+                    file=sys.stderr,
+                )
     os.chdir(lab.checkout)
     _become(argv_in_world(lab, ["pulumi", *arguments]), environment(lab))
 
@@ -66,4 +80,5 @@ def mysql(lab: Lab, node: str, sql: str | None, database: str | None) -> int:
 
 def _become(argv: list[str], surroundings: dict[str, str]) -> NoReturn:
     sys.stdout.flush()
+    sys.stderr.flush()
     os.execvpe(argv[0], argv, surroundings)  # noqa: S606 - no shell is wanted

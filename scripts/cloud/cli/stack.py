@@ -83,29 +83,48 @@ def copy_settings(lab: Lab, salt_from: Path | None = None) -> None:
         write_private(lab.settings, wanted)
 
 
-def clear_stale_lock(lab: Lab, say: Callable[[str], None]) -> None:
-    """Remove the lock of an update whose process is gone; refuse while its process is there."""
+@dataclass(frozen=True)
+class StackLock:
+    """A lock that Pulumi has put on the stack: its process, if it names one, and whether that is
+    still there."""
+
+    path: Path
+    pid: int | None
+    alive: bool = False
+
+
+def stack_locks(lab: Lab) -> list[StackLock]:
+    found = []
     for path in lab.locks.glob("*.json") if lab.locks.is_dir() else ():
         try:
-            owner = json.loads(path.read_text())
-            pid, taken = int(owner["pid"]), path.stat().st_mtime
+            pid, taken = int(json.loads(path.read_text())["pid"]), path.stat().st_mtime
         except FileNotFoundError:
             continue
         except (ValueError, KeyError):
-            raise LabError(
-                f"found the lock {path} without a process number; expected one as Pulumi writes "
-                "it; run `scripts/lab pulumi cancel --yes`, then the command again",
-                BUSY,
-            ) from None
+            found.append(StackLock(path, None))
+            continue
         started = process_started_at(pid)
-        if started is not None and started <= taken + 1:
+        found.append(StackLock(path, pid, started is not None and started <= taken + 1))
+    return found
+
+
+def clear_stale_lock(lab: Lab, say: Callable[[str], None]) -> None:
+    """Remove the lock of an update whose process is gone; refuse while its process is there."""
+    for lock in stack_locks(lab):
+        if lock.pid is None:
             raise LabError(
-                f"found an update of the stack {STACK} at work (process {pid}); expected none; "
-                f"wait for its end, or `kill -INT {pid}`",
+                f"found the lock {lock.path} without a process number; expected one as Pulumi "
+                "writes it; run `scripts/lab pulumi cancel --yes`, then the command again",
                 BUSY,
             )
-        say(f"remove the lock of an update that died (process {pid})")
-        path.unlink(missing_ok=True)
+        if lock.alive:
+            raise LabError(
+                f"found an update of the stack {STACK} at work (process {lock.pid}); expected "
+                f"none; wait for its end, or `kill -INT {lock.pid}`",
+                BUSY,
+            )
+        say(f"remove the lock of an update that died (process {lock.pid})")
+        lock.path.unlink(missing_ok=True)
 
 
 def up(lab: Lab) -> Update:

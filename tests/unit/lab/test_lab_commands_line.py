@@ -1,5 +1,7 @@
 """The lab's command line: its arguments, its refusals and its exit codes."""
 
+import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +65,45 @@ def test_a_command_that_needs_a_lab_says_how_to_bring_it_up(
     result = runner.invoke(main, command)
     assert result.exit_code == errors.NOT_UP
     assert "scripts/lab up" in result.output
+
+
+NO_PROCESS = 2**22 + 1
+"""More than a process number can be (proc(5), pid_max)."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "pid", "said"),
+    [
+        (("destroy", "--yes"), NO_PROCESS, True),
+        (("up",), NO_PROCESS, True),
+        (("cancel", "--yes"), NO_PROCESS, False),
+        (("destroy", "--yes"), os.getpid(), False),
+    ],
+    ids=["destroy", "up", "cancel", "of an update that runs"],
+)
+def test_before_pulumi_starts_the_lock_of_a_dead_update_is_named_with_the_labs_own_cancel(
+    runner: CliRunner,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+    pid: int,
+    said: bool,
+) -> None:
+    lab = Lab(tmp_path / "lab", tmp_path / "cache")
+    lab.create()
+    (lab.folder / "toolchain").write_text("/cache/pulumi")
+    lab.locks.mkdir(parents=True)
+    (lab.locks / "1.json").write_text(json.dumps({"pid": pid}))
+    started: list[list[str]] = []
+    monkeypatch.setattr(connect, "require_up", lambda _lab: None)
+    monkeypatch.setattr(connect, "_become", lambda argv, _env: started.append(argv))
+    monkeypatch.chdir(ROOT)
+    result = runner.invoke(main, ["pulumi", *arguments])
+    assert result.exit_code == 0, result.output
+    assert len(started) == 1
+    assert started[0][-len(arguments) :] == list(arguments)
+    assert (f"process {pid}" in result.stderr) == said
+    assert ("run `scripts/lab pulumi cancel --yes`, then" in result.stderr) == said
 
 
 def test_down_where_no_lab_is_says_so_and_succeeds(runner: CliRunner) -> None:
