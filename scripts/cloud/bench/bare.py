@@ -54,9 +54,8 @@ class Bare:
                 with self.mark(step["name"]):
                     self.local(step)
                 return
-            hosts[step["node"]].result()
-            for other in hosts.values():  # a document names both instances
-                other.result()
+            for name in step["hosts"]:
+                hosts[name].result()
             with self.mark(step["name"]):
                 self.remote(step)
 
@@ -224,7 +223,7 @@ class Bare:
             self.ssh(step["node"], tar, packed)
             return
         text = step["stdin"]
-        for old, new in self.replaced.items():
+        for old, new in dict(self.replaced).items():  # the other host may come in meanwhile
             text = text.replace(old, new)
         self.ssh(step["node"], step["command"], text)
 
@@ -238,6 +237,7 @@ class Bare:
             "IdentitiesOnly=yes",
             "ConnectTimeout=2",
             "LogLevel=ERROR",
+            "KexAlgorithms=curve25519-sha256",  # as the official plugin's library
         ):
             argv.append(f"-o{option}")
         done = subprocess.run(

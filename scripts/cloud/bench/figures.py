@@ -11,7 +11,8 @@ class Figure:
     """One line of the table, and its keys in the flat object.
 
     `ours` and `beside` are samples of the two things in `unit`. The ratio is ours to beside: at
-    most `limit`, or at least `limit` when more is better. `aim` is what we would like.
+    most `limit`, or at least `limit` when more is better. `aim` is what we would like. Of a figure
+    `by_difference` it is ours less beside that is held against them.
     """
 
     name: str
@@ -22,6 +23,7 @@ class Figure:
     limit: float | None = None
     aim: float | None = None
     more_is_better: bool = False
+    by_difference: bool = False
     unit: str = "seconds"
     extra: dict[str, float] = field(default_factory=dict)
 
@@ -30,8 +32,12 @@ class Figure:
         return ratio(self.ours, self.beside)
 
     @property
+    def difference(self) -> float:
+        return median(self.ours) - median(self.beside)
+
+    @property
     def verdict(self) -> str:
-        """How the ratio stands to its limit and its aim."""
+        """How it stands to its limit and its aim."""
         if self._within(self.aim):
             return "aim"
         if self._within(self.limit):
@@ -41,7 +47,8 @@ class Figure:
     def _within(self, bound: float | None) -> bool:
         if bound is None:
             return False
-        return self.ratio >= bound if self.more_is_better else self.ratio <= bound
+        found = self.difference if self.by_difference else self.ratio
+        return found >= bound if self.more_is_better else found <= bound
 
     def flat(self) -> dict[str, float]:
         """The figure's part of the flat object."""

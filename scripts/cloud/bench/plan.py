@@ -30,7 +30,8 @@ def opened(value: Any) -> Any:
 def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     """The plan from a stack's export and its output `nodes`. It holds secrets.
 
-    A step names the steps that it waits for; what it waits for in AWS is there before any step.
+    A step names the steps and the hosts that it waits for: its own, and one whose instance its
+    document names. What else it waits for in AWS is there before any step.
     """
     resources = [one for one in export["deployment"]["resources"] if one.get("custom")]
     of_type: dict[str, list[dict[str, Any]]] = {}
@@ -54,7 +55,7 @@ def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> d
             "mac": macs[f"{name}-replication-interface"],
             "after": _waits(instance, commands),
         }
-    steps = [_step(one, commands, list(hosts)) for kind in (LOCAL, COPY, REMOTE)
+    steps = [_step(one, commands, hosts) for kind in (LOCAL, COPY, REMOTE)
              for one in of_type.get(kind, ())]  # fmt: skip
     return {"hosts": hosts, "steps": steps}
 
@@ -63,15 +64,21 @@ def _waits(resource: Mapping[str, Any], commands: set[str]) -> list[str]:
     return [short(urn) for urn in resource.get("dependencies") or () if urn in commands]
 
 
-def _step(resource: Mapping[str, Any], commands: set[str], hosts: list[str]) -> dict[str, Any]:
+def _step(
+    resource: Mapping[str, Any], commands: set[str], hosts: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
     inputs = opened(resource["inputs"])
     name = short(resource["urn"])
     kind = resource["type"]
+    node = None if kind == LOCAL else next(one for one in hosts if name.startswith(one))
+    stdin = inputs.get("stdin") or ""
+    named = [one for one, host in hosts.items() if one == node or host["instance_id"] in stdin]
     step = {
         "name": name,
-        "node": None if kind == LOCAL else next(one for one in hosts if name.startswith(one)),
+        "node": node,
+        "hosts": named if node else [],
         "command": inputs.get("create"),
-        "stdin": inputs.get("stdin") or "",
+        "stdin": stdin,
         "after": _waits(resource, commands),
     }
     if kind == COPY:

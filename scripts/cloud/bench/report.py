@@ -20,15 +20,14 @@ def figures_table(figures: Iterable[Figure]) -> Table:
         table.add_column(title, justify="right" if title in _NUMBERS else "left")
     for figure in figures:
         flat = figure.flat()
-        sign = "≥" if figure.more_is_better else "≤"
         table.add_row(
             figure.title,
             figure.against,
             f"{flat[f'{figure.name}_{figure.unit}']:.2f}",
             f"{flat[f'{figure.name}_beside_{figure.unit}']:.2f}",
             f"{figure.ratio:.2f}",
-            "" if figure.limit is None else f"{sign} {figure.limit}",
-            "" if figure.aim is None else f"{sign} {figure.aim}",
+            _bound(figure, figure.limit),
+            _bound(figure, figure.aim),
             MARKS[figure.verdict],
         )
         for key, value in figure.extra.items():
@@ -37,6 +36,13 @@ def figures_table(figures: Iterable[Figure]) -> Table:
 
 
 _NUMBERS = ("ours", "beside", "ratio", "limit", "aim")
+
+
+def _bound(figure: Figure, bound: float | None) -> str:
+    if bound is None:
+        return ""
+    sign = "≥" if figure.more_is_better else "≤"
+    return f"{sign} {bound} more" if figure.by_difference else f"{sign} {bound}"
 
 
 def path_table(fresh: Fresh) -> Table:

@@ -49,6 +49,14 @@ def test_more_is_better_for_transactions(ours: list[float], verdict: str) -> Non
     assert found.verdict == verdict
 
 
+@pytest.mark.parametrize(("ours", "verdict"), [([1.5], "aim"), ([1.6], "over")])
+def test_a_figure_by_difference_is_held_against_the_seconds_more(
+    ours: list[float], verdict: str
+) -> None:
+    found = figure(ours=ours, beside=[1.0], limit=None, aim=0.5, by_difference=True)
+    assert found.verdict == verdict
+
+
 def test_a_figure_without_a_limit_has_no_verdict() -> None:
     assert figure(limit=None, aim=None).verdict == ""
 
@@ -75,8 +83,10 @@ def test_all_figures_make_one_flat_object() -> None:
 
 def test_the_table_says_of_each_figure_how_it_stands() -> None:
     out = Console(file=io.StringIO(), width=140)
-    out.print(figures_table([figure(), figure(title="slow", beside=[1.0])]))
+    more = figure(title="wiring", ours=[1.7], limit=None, aim=0.5, by_difference=True, beside=[1.0])
+    out.print(figures_table([figure(), figure(title="slow", beside=[1.0]), more]))
     assert isinstance(out.file, io.StringIO)
     lines = out.file.getvalue().splitlines()
     assert any("without a change" in line and "1.60" in line and "within" in line for line in lines)
     assert any("slow" in line and "3.20" in line and "MISSED" in line for line in lines)
+    assert any("wiring" in line and "≤ 0.5 more" in line and "MISSED" in line for line in lines)

@@ -10,11 +10,12 @@ pytestmark = pytest.mark.unit
 
 PREFIX = "urn:pulumi:lab::mysql-ring::"
 NODES = {
-    "node-1": {
-        "client_address": "192.168.100.10",
-        "replication_address": "10.10.1.10",
-        "instance_id": "i-1",
+    f"node-{number}": {
+        "client_address": f"192.168.100.{number}",
+        "replication_address": f"10.10.1.{number}",
+        "instance_id": f"i-{number}",
     }
+    for number in (1, 2)
 }
 
 
@@ -58,7 +59,23 @@ TLS = resource(
     inputs={"create": "sudo ring-node tls", "stdin": secret('{"ca": "x"}')},
     dependencies=[INSTANCE["urn"], UPLOAD["urn"]],
 )
-EXPORT = {"deployment": {"resources": [KEY, INTERFACE, INSTANCE, UPLOAD, TLS]}}
+SEED = resource(
+    "command:remote:Command",
+    "node-1-seed",
+    inputs={"create": "sudo ring-node seed", "stdin": '{"node": "i-1", "peer": "i-2"}'},
+    dependencies=[TLS["urn"]],
+)
+OTHER_INTERFACE, OTHER_INSTANCE = (
+    {**one, "urn": one["urn"].replace("node-1", "node-2"), "dependencies": []}
+    for one in (INTERFACE, INSTANCE)
+)
+EXPORT = {
+    "deployment": {
+        "resources": [
+            KEY, INTERFACE, INSTANCE, UPLOAD, TLS, SEED, OTHER_INTERFACE, OTHER_INSTANCE,
+        ]
+    }
+}  # fmt: skip
 
 
 def steps() -> dict[str, dict[str, Any]]:
@@ -70,6 +87,16 @@ def test_the_steps_keep_their_order_among_themselves() -> None:
         "node-1-ssh-host-key": [],
         "node-1-tools-upload": [],
         "node-1-mysql-tls": ["node-1-tools-upload"],
+        "node-1-seed": ["node-1-mysql-tls"],
+    }
+
+
+def test_a_step_waits_for_another_host_only_when_its_document_names_the_instance() -> None:
+    assert {name: step["hosts"] for name, step in steps().items()} == {
+        "node-1-ssh-host-key": [],
+        "node-1-tools-upload": ["node-1"],
+        "node-1-mysql-tls": ["node-1"],
+        "node-1-seed": ["node-1", "node-2"],
     }
 
 
