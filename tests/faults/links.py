@@ -11,7 +11,6 @@ from hosts import Node
 
 TABLE = "mysql_ring_fault"
 BLACK_HOLE = "drop"
-REFUSAL = "reject with icmp type host-unreachable"
 RESET = "meta l4proto tcp reject with tcp reset"
 
 

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.faults
 Figure = Callable[[str, float], None]
 
 
-def boot_id(node: Node) -> str:
-    """Changes with every start of the host."""
-    return node.run("systemctl", "show", "--property=UserspaceTimestampMonotonic")
-
-
 def test_a_killed_server_starts_again_and_loses_nothing(
     nodes: list[Node], load: Load, figure: Figure
 ) -> None:

@@ -148,7 +148,3 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 def has_unknown(value: Any) -> bool:
     return any(isinstance(leaf, Unknown) for leaf in _leaves(value))
-
-
-def has_secret(value: Any) -> bool:
-    return any(isinstance(leaf, Secret) for leaf in _leaves(value))

@@ -16,7 +16,6 @@ _OPTIONS = (
     ("httpTokens", "HttpTokens"),
     ("instanceMetadataTags", "InstanceMetadataTags"),
 )
-_UNSUPPORTED = ("UnsupportedOperation", "InvalidInstanceID.NotFound")
 
 
 def metadata_options(options: dict[str, Any]) -> dict[str, Any]:
