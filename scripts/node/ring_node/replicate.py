@@ -8,6 +8,7 @@ from typing import Any
 from . import (
     documents,
     paths,
+    relay,
     ring_files,
     ring_schema,
     ring_state,
@@ -111,6 +112,7 @@ def adjust(own: Session, target: wiring.Connection, report: Report) -> bool:
     different = wiring.differs(target, row) if row else []
     if not different:
         return False
+    relay.drain(own)  # CHANGE MASTER drops the relay logs
     own.do("STOP SLAVE")
     status = shows.show_slave_status(own)
     assert status is not None

@@ -15,7 +15,7 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from . import ring_files, ring_health, service, sql
+from . import relay, ring_files, ring_health, service, sql
 from .documents import Node, Peer
 from .errors import Exit, NodeError, refused, too_late
 from .report import Report
@@ -51,7 +51,7 @@ def restart(
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
-    with _turn(node, peer, peer_must_be_healthy) as ages:
+    with _turn(node, peer, peer_must_be_healthy) as ages, _nothing_dropped(ages):
         _restart(before, after, undo)
         served = ", the peer serving meanwhile" if ages is not None else ""
         report.did(f"server restarted for {reason}{served}")
@@ -101,6 +101,22 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[ring_health
         if must_be_healthy and not ages.fresh:
             raise _unhealthy(str(ages))
         yield ages
+
+
+@contextmanager
+def _nothing_dropped(ages: ring_health.Ages | None) -> Iterator[None]:
+    """A restart drops what the slave has not applied. A peer that is lost cannot send it again."""
+    if ages is not None and ages.fresh:
+        yield
+        return
+    with sql.own() as own:
+        relay.drain(own)
+    try:
+        yield
+    except BaseException:
+        with suppress(NodeError), sql.own() as own:
+            own.do("START SLAVE IO_THREAD")
+        raise
 
 
 def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> ring_health.Ages:

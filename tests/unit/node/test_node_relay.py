@@ -1,0 +1,155 @@
+"""What a slave has received is applied before anything drops its relay logs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from ring_node import relay, replicate, ring_files, ring_restart, service, shows, sql, wiring
+from ring_node.documents import Login, Node, Pair, Peer
+from ring_node.errors import Exit, NodeError
+from ring_node.report import Report
+from ring_node.ring_health import Ages
+from ring_node.shows import Position, SlaveStatus
+from states import slave
+
+pytestmark = pytest.mark.unit
+
+PAIR = Pair(
+    Node("node-1", 1, "192.168.100.10", "10.10.1.10"), Peer("node-2", 2, "10.10.1.11", "i-2")
+)
+RECEIVED = slave(read=Position("bin.000002", 900))
+FAILED = slave(
+    read=Position("bin.000002", 900), sql_running="No", sql_errno=1049, sql_error="no database"
+)
+STOP, START = "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"
+
+
+class Server:
+    """A server whose slave stands as told, look after look, and then as at the last one."""
+
+    def __init__(self, *looks: SlaveStatus) -> None:
+        self.looks = list(looks)
+        self.done: list[str] = []
+
+    def do(self, statement: str, _parameters: Any = ()) -> int:
+        self.done.append(statement)
+        return 0
+
+    def look(self) -> SlaveStatus:
+        return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Any:
+    found = Server(slave())
+
+    @contextmanager
+    def own(*_: Any, **__: Any) -> Iterator[Server]:
+        yield found
+
+    for module in (relay, shows):
+        monkeypatch.setattr(module, "show_slave_status", Server.look)
+    monkeypatch.setattr(relay, "DRAIN_SECONDS", 0.05)
+    monkeypatch.setattr(sql, "own", own)
+    monkeypatch.setattr(ring_files, "node", lambda: PAIR.node)
+    monkeypatch.setattr(ring_files, "peer", lambda: PAIR.peer)
+    monkeypatch.setattr(service, "fenced", lambda: False)
+    monkeypatch.setattr(service, "note_restart_due", lambda: found.done.append("note"))
+    monkeypatch.setattr(service, "restart", lambda: found.done.append("restart"))
+    monkeypatch.setattr(ring_restart, "_wait_until_whole", lambda *_, **__: None)
+    return found
+
+
+def test_it_is_waited_until_all_that_was_received_is_applied(server: Any) -> None:
+    server.looks = [RECEIVED, RECEIVED, slave()]
+    relay.drain(server)
+    assert server.done == [STOP]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "said"),
+    [
+        (FAILED, Exit.REFUSED, "SQL 1049: no database"),
+        (slave(read=RECEIVED.read, sql_running="No"), Exit.REFUSED, "its SQL thread is stopped"),
+        (RECEIVED, Exit.DEADLINE, "still at work after 0 s"),
+    ],
+    ids=["error", "stopped", "too slow"],
+)
+def test_a_slave_that_cannot_apply_it_is_refused_and_receives_again(
+    server: Any, status: SlaveStatus, code: Exit, said: str
+) -> None:
+    server.looks = [status]
+    with pytest.raises(NodeError) as caught:
+        relay.drain(server)
+    assert caught.value.code is code
+    assert said in caught.value.found
+    assert server.done == [STOP, START]
+
+
+def test_an_io_thread_that_somebody_stopped_stays_stopped(server: Any) -> None:
+    server.looks = [slave(read=RECEIVED.read, sql_running="No", io_running="No")]
+    with pytest.raises(NodeError):
+        relay.drain(server)
+    assert START not in server.done
+
+
+def test_a_slave_is_not_pointed_anew_over_what_it_has_not_applied(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
+    monkeypatch.setattr(wiring, "differs", lambda *_: ["User_password"])
+    target = wiring.connection(PAIR, Login("repuser", "word"))
+    server.looks = [FAILED]
+    with pytest.raises(NodeError):
+        replicate.adjust(server, target, Report("accounts"))
+    assert server.done == [STOP, START]
+    server.looks, server.done = [slave()], []
+    assert replicate.adjust(server, target, Report("accounts"))
+    assert server.done[:2] == [STOP, "STOP SLAVE"]
+    assert server.done[2].startswith("CHANGE MASTER TO ")
+
+
+def turn(monkeypatch: pytest.MonkeyPatch, ages: Ages | None) -> None:
+    @contextmanager
+    def given(*_: Any) -> Iterator[Ages | None]:
+        yield ages
+
+    monkeypatch.setattr(ring_restart, "_turn", given)
+
+
+@pytest.mark.parametrize("ages", [None, Ages(0.5, None)], ids=["cannot be asked", "is another"])
+def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_applied(
+    server: Any, monkeypatch: pytest.MonkeyPatch, ages: Ages | None
+) -> None:
+    turn(monkeypatch, ages)
+    server.looks = [FAILED]
+    with pytest.raises(NodeError):
+        ring_restart.restart("new certificates", Report("tls"), peer_must_be_healthy=False)
+    assert server.done == [STOP, START]
+    server.looks, server.done = [RECEIVED, slave()], []
+    ring_restart.restart("new certificates", Report("tls"), peer_must_be_healthy=False)
+    assert server.done == [STOP, "note", "restart"]
+
+
+def test_a_whole_ring_is_not_held_up_by_a_restart(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn(monkeypatch, Ages(0.5, 0.5))
+    server.looks = [RECEIVED]
+    ring_restart.restart("a changed my.cnf", Report("config"))
+    assert server.done == ["note", "restart"]
+
+
+def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full() -> None:
+        raise OSError("no space left")
+
+    turn(monkeypatch, None)
+    with pytest.raises(OSError, match="no space"):
+        ring_restart.restart("new certificates", Report("tls"), before=full)
+    assert server.done == [STOP, "note", START]
