@@ -184,6 +184,7 @@ def _unpack(fetched: Path, identity: str, url: str, libraries: Callable[[], obje
         place = paths.MYSQL_ROOT / folders[0].name
         if place.exists():  # of another archive with the same top folder
             place = paths.MYSQL_ROOT / f"{folders[0].name}-{identity.rpartition(':')[2][:12]}"
+        os.sync()  # the manifest says that it is whole
         os.rename(folders[0], place)
         files.sync_folder(paths.MYSQL_ROOT)
         return place

@@ -60,6 +60,7 @@ def _copy(source: Path, release: Path) -> bool:
         prependdir=str(release),
         invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH,
     )
+    os.sync()  # a release counts as whole by its name
     os.rename(temporary, release)
     files.sync_folder(release.parent)
     return True
