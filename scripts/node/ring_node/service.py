@@ -69,7 +69,7 @@ def restart() -> None:
 
 
 def _bring_up(how: str) -> None:
-    if how == "start":
+    if how == "start" and not running():
         refuse_taken_port()
     begin = paths.ERROR_LOG.stat().st_size if paths.ERROR_LOG.exists() else 0
     attempt(
@@ -129,7 +129,7 @@ def refuse_foreign_data() -> None:
     if initialised():
         return
     try:
-        entries = sorted(entry.name for entry in paths.DATA.iterdir() if entry.name != "lost+found")
+        entries = sorted(entry.name for entry in paths.DATA.iterdir())
     except FileNotFoundError:
         return
     if entries:

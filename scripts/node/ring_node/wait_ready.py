@@ -9,6 +9,11 @@ from pathlib import Path
 from . import paths, units
 from .waiting import Deadline, poll
 
+# The first bytes of a packet: its length in three, its number, then what it is.
+# https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html
+HANDSHAKE = b"\x0a"  # protocol version 10
+FULL = b"\xff\x10\x04"  # error 1040, too many connections: a server that runs
+
 
 def run() -> int:
     """systemd waits for this even when the server has ended, so look at that too."""
@@ -27,11 +32,11 @@ def alive(process: str) -> bool:
 
 
 def greets() -> bool | None:
-    """Whether a server sends its handshake. No account is needed for that."""
+    """Whether a server answers who connects. No account is needed for that."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(5)
             connection.connect(str(paths.SOCKET))
-            return True if connection.recv(5)[4:5] == b"\x0a" else None  # protocol version 10
+            return True if connection.recv(7)[4:].startswith((HANDSHAKE, FULL)) else None
     except OSError:
         return None
