@@ -44,7 +44,7 @@ def restart(
 ) -> None:
     """`before` puts the changed files in place, `after` judges the server that read them.
 
-    If either the start or `after` fails, `undo` puts the old files back.
+    If either the start or `after` fails, `undo` puts the old files back, and `after` judges again.
     """
     node, peer = ring_files.node(), ring_files.peer()
     if service.fenced() or node is None or peer is None:
@@ -69,12 +69,15 @@ def _restart(
         after()
     except NodeError as error:
         undo()
-        service.restart()
+        try:
+            service.restart()
+            after()
+        except NodeError as again:
+            outcome = f"with what was there before: {again.found}"
+        else:
+            outcome = "what was there before is back and the server runs with it"
         raise NodeError(
-            error.code,
-            f"{error.found}; what was there before is back and the server runs with it",
-            error.expected,
-            error.next_step,
+            error.code, f"{error.found}; {outcome}", error.expected, error.next_step
         ) from None
 
 

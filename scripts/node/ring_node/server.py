@@ -33,9 +33,9 @@ def run(document: Any) -> Report:
     service.refuse_foreign_data()
     if not service.initialised():
         service.raise_fence(report)
+        _remember(password)  # first: nobody else knows it, if this is killed and it changes
         with room.needed(paths.DATA.parent, "room for the data directory"):
             _initialise(password)
-        _remember(password)
         report.did(f"{paths.DATA} initialised and secured")
     if service.enable(paths.MYSQL_SERVICE):
         report.did("starts with the host")

@@ -107,7 +107,7 @@ def _speaks_tls() -> None:
         found = shows.identity(session).have_ssl
     if found != "YES":
         raise refused(
-            f"have_ssl is {found} with the new certificate",
+            f"have_ssl is {found}",
             "have_ssl=YES",
             f"see what {paths.ERROR_LOG} says about SSL; give an RSA key in PKCS#1 form",
         )
