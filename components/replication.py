@@ -8,9 +8,6 @@ import pulumi
 from components.settings import NodeSettings, Settings
 from components.step import Host, document, step
 
-# A node without data copies its peer's, however much that is.
-SEED_MINUTES = 12 * 60
-
 
 @dataclass(frozen=True)
 class ReplicationArgs:
@@ -35,7 +32,7 @@ class Replication(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mysql-ring:replication:Replication", name, None, opts)
         done = args.after
-        for verb, minutes in {"seed": SEED_MINUTES, "replicate": 15, "verify": 15}.items():
+        for verb in ("seed", "replicate", "verify"):
             done = [
                 step(
                     verb,
@@ -44,7 +41,6 @@ class Replication(pulumi.ComponentResource):
                     self._document(node, args),
                     parent=self,
                     depends_on=done,
-                    minutes=minutes,
                 )
                 for node in args.settings.nodes
             ]

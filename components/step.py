@@ -22,8 +22,21 @@ RELEASES = "/opt/mysql-ring/releases"
 DIAL_ERROR_LIMIT = 60
 # Before sshd is up packets are lost rather than refused: each dial must give up soon.
 PER_DIAL_SECONDS = 5
-# What a step may take before it counts as hung. Every verb has shorter deadlines of its own.
-STEP_MINUTES = 15
+# What a step may take before it counts as hung. Every verb has deadlines of its own, the wait for
+# the host's lock among them, and their sum is less: it ends by itself and says why. The longest are
+# two starts and stops of a server, and the copy of a peer, however much that holds.
+MINUTES = {
+    "tools": 30,
+    "install": 120,
+    "tls": 120,
+    "config": 120,
+    "server": 90,
+    "accounts": 30,
+    "seed": 26 * 60,
+    "replicate": 26 * 60,  # it seeds first if that was missed
+    "verify": 15,
+}
+UPLOAD_MINUTES = 15
 
 
 @dataclass(frozen=True)
@@ -39,7 +52,7 @@ class Host:
         self,
         parent: pulumi.Resource,
         depends_on: Sequence[pulumi.Resource],
-        minutes: int = STEP_MINUTES,
+        minutes: int = UPLOAD_MINUTES,
         secret: bool = False,
     ) -> pulumi.ResourceOptions:
         """A step ends with its instance: there is nothing to undo on a host that is gone."""
@@ -82,7 +95,6 @@ def step(
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource],
     secret: bool = False,
-    minutes: int = STEP_MINUTES,
     command: str | None = None,
 ) -> remote.Command:
     """Run `verb` again whenever its document, the tool's version or the instance changes.
@@ -98,5 +110,5 @@ def step(
         triggers=[host.instance.id],
         logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
         add_previous_output_in_env=False,
-        opts=host.options(parent, depends_on, minutes, secret),
+        opts=host.options(parent, depends_on, MINUTES[verb], secret),
     )

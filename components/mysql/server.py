@@ -13,9 +13,6 @@ from components.mysql.configuration import render, template
 from components.settings import NodeSettings, Settings
 from components.step import Host, document, step
 
-# The vendor's archive has 300 MB.
-INSTALL_MINUTES = 30
-
 
 def client_host(cidr: str) -> str:
     """The host part of an account for a whole range, in the form that MySQL 5.6 compares by mask.
@@ -59,7 +56,6 @@ class MysqlServer(pulumi.ComponentResource):
             ),
             parent=self,
             depends_on=args.after,
-            minutes=INSTALL_MINUTES,
         )
         # Both of these restart a running server: one node after the other.
         tls = step(

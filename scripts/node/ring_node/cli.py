@@ -12,7 +12,7 @@ from typing import NamedTuple, NoReturn
 from . import paths
 from .errors import Exit, NodeError
 
-LOCK_SECONDS = 600.0  # longer than any verb needs, a large copy aside
+LOCK_SECONDS = 600.0  # longer than a verb takes, unless it copies much or a server is slow to end
 
 
 class Verb(NamedTuple):

@@ -1,0 +1,53 @@
+"""A verb ends by its own deadlines before Pulumi gives its step up."""
+
+from __future__ import annotations
+
+import pytest
+from ring_node import (
+    archive,
+    cli,
+    copying,
+    packages,
+    relay,
+    replicate,
+    ring_restart,
+    seed,
+    server,
+    sql,
+    tools,
+    units,
+    verify,
+)
+
+from components.step import MINUTES
+
+pytestmark = pytest.mark.unit
+
+LITTLE = 60.0  # for all that takes seconds, of each verb
+# systemctl starts or restarts, and stops what did not come up.
+START = 30 + units.START_SECONDS + 2 * units.STOP_SECONDS + 60
+ENTER = 2 * sql.CONNECT_SECONDS + ring_restart.TURN_SECONDS + ring_restart.FRESH_SECONDS
+RESTART = (  # with new files, then with the old ones again
+    2 * ENTER + ring_restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
+    + ring_restart.BACK_SECONDS
+)  # fmt: skip
+SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
+APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
+LONGEST = {
+    "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
+    "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
+    "tls": RESTART,
+    "config": RESTART,
+    "server": server.INITIALISE_SECONDS + START,
+    "accounts": relay.DRAIN_SECONDS,
+    "seed": seed.PEER_SECONDS + SEED,
+    "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
+    + relay.DRAIN_SECONDS + replicate.THREADS_SECONDS + replicate.CATCH_UP_SECONDS,
+    "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("verb", MINUTES)
+def test_a_step_outlasts_its_verb(verb: str) -> None:
+    waits = cli.LOCK_SECONDS if cli.VERBS[verb].locks else 0.0
+    assert waits + LONGEST[verb] + LITTLE < MINUTES[verb] * 60
