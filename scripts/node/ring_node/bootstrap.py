@@ -15,7 +15,6 @@ SECURE = (
     "DELETE FROM proxies_priv WHERE NOT (User = 'root' AND Host = 'localhost');",
 )
 SET_PASSWORD = "UPDATE user SET Password = '{}' WHERE User = 'root';"  # noqa: S105
-COUNT_ROOT = "root@localhost is the only account"
 
 
 def password_hash(password: str) -> str:

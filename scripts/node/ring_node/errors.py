@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class Exit(IntEnum):
-    """Exit codes of `ring-node`. README and docs quote this table."""
+    """Exit codes of `ring-node`. docs/operations.md quotes this table."""
 
     OK = 0
     INTERNAL = 1  # a defect of the tool itself

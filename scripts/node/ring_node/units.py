@@ -1,4 +1,4 @@
-"""Text of the systemd units and kernel settings. Pure: each has a golden file."""
+"""Text of the systemd units and kernel settings. Pure."""
 
 from __future__ import annotations
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import re
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -92,3 +94,10 @@ def test_a_verb_without_root_says_so(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"{}")))
     assert cli.main(["tls"]) == Exit.INPUT
     assert "sudo" in capsys.readouterr().err
+
+
+def test_the_table_of_exit_codes_has_each_of_them_once() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "operations.md").read_text()
+    table = text.partition("`ring-node` ends with:")[2].partition("\n## ")[0]
+    codes = re.findall(r"^\| (\d+) \|", table, re.MULTILINE)
+    assert codes == [str(code.value) for code in Exit]
