@@ -11,6 +11,7 @@ asks for, answered by the API.
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,16 +40,23 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
     document = json.loads(_pulumi(lab, "stack", "export"))
     deployment = document["deployment"]
     with Asking(lab) as ask:
-        adopted, dropped = resolve(deployment, ask)
+        settled = resolve(deployment, ask)
+        adopted = settled.adopted
+        there = {each["urn"]: each for each in deployment["resources"]}
         for urn, identifier in adopted.items():
             say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
             if _type(urn) == GROUP:
                 close(identifier, ask)
-        for urn in dropped:
+        for urn in settled.dropped:
             say(f"forget that a killed update was creating {_name(urn)}")
-        if adopted or dropped:
+        for urn, orphans in settled.orphans.items():
+            say(
+                f"found {', '.join(orphans)}, which a killed update created as {_name(urn)}; "
+                "expected only the one that the state knows; delete the other with `scripts/lab "
+                "aws`: nothing uses it"
+            )
+        if adopted or settled.dropped:
             _pulumi(lab, "stack", "import", stdin=json.dumps(document))
-        there = {each["urn"]: each for each in deployment["resources"]}
         unsure = sorted({*adopted, *(set(there) & set(_urns(_operations(deployment))))})
         _wait_for_ends([there[urn] for urn in unsure], ask)
     for urn in unsure:
@@ -109,31 +117,62 @@ def _creating(deployment: dict[str, Any]) -> list[dict[str, Any]]:
     return [each for each in _operations(deployment) if each["type"] == "creating"]
 
 
-def resolve(deployment: dict[str, Any], ask: Ask) -> tuple[dict[str, str], list[str]]:
-    """Change a deployment in place: the identifiers taken in, by URN, and the URNs forgotten."""
+@dataclass(frozen=True)
+class Settled:
+    """What became of the notes of creations, by URN.
+
+    `adopted`: the identifier of what was taken in. `dropped`: nothing was. `orphans`: identifiers
+    of what else was found and is no resource of the state.
+    """
+
+    adopted: dict[str, str]
+    dropped: list[str]
+    orphans: dict[str, list[str]]
+
+
+def resolve(deployment: dict[str, Any], ask: Ask) -> Settled:
+    """Change a deployment in place: no note of a creation is left in it."""
     resources: list[dict[str, Any]] = deployment["resources"]
-    known = {each["urn"] for each in resources}
+    # What was deleted to be replaced stays in the state until its successor is there.
+    present = [each for each in resources if not each.get("pendingReplacement")]
+    known = {each["urn"] for each in present}
     # Of one type: a key pair may well be called as a placement group is.
-    taken = {(each["type"], each.get("id")) for each in resources}
+    taken = {(each["type"], each.get("id")) for each in present}
     adopted: dict[str, str] = {}
     dropped: list[str] = []
+    seen: dict[str, set[str]] = {}
     for operation in _creating(deployment):
         resource = operation["resource"]
         urn, kind = resource["urn"], resource["type"]
-        found = [] if urn in known else find(resource, ask)
+        found = [] if urn in known and kind in _OTHERWISE else find(resource, ask)
         fresh = [each for each in found if (kind, each) not in taken]
-        if fresh:
+        if fresh and urn not in known:
             resource["id"] = adopted[urn] = fresh[0]
             resource.setdefault("outputs", {})
-            resources.append(resource)
+            _put(resources, resource)
             known.add(urn)
             taken.add((kind, fresh[0]))
         else:
             dropped.append(urn)
+        seen.setdefault(urn, set()).update(fresh)
+    orphans = {
+        urn: left
+        for urn, found in seen.items()
+        if (left := sorted(each for each in found if (_type(urn), each) not in taken))
+    }
     deployment["pending_operations"] = [
         each for each in _operations(deployment) if each["type"] != "creating"
     ]
-    return adopted, dropped
+    return Settled(adopted, dropped, orphans)
+
+
+def _put(resources: list[dict[str, Any]], resource: dict[str, Any]) -> None:
+    """In the place of the one that it replaces, before all that depends on it, or at the end."""
+    for place, each in enumerate(resources):
+        if each["urn"] == resource["urn"] and each.get("pendingReplacement"):
+            resources[place] = resource
+            return
+    resources.append(resource)
 
 
 def close(group: str, ask: Ask) -> None:
@@ -211,33 +250,41 @@ _TAGGED = {
 """The command that lists a kind of resource by its tags, and where the identifiers are."""
 
 
+def _only(name: str, value: str) -> tuple[str, str]:
+    """Ask by a filter: what a place is in may be gone by now, and to name it would be an error."""
+    return "--filters", f"Name={name},Values={value}"
+
+
 def _route(inputs: dict[str, Any], ask: Ask) -> list[str]:
     table, network = inputs["routeTableId"], inputs.get("destinationCidrBlock")
-    answer = ask("ec2", "describe-route-tables", "--route-table-ids", table)
+    answer = ask("ec2", "describe-route-tables", *_only("route-table-id", table))
     there = _walk(answer, ["RouteTables", "Routes", "DestinationCidrBlock"])
     return [f"{table}_{network}"] if network in there else []
 
 
 def _table_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
     table, subnet = inputs["routeTableId"], inputs.get("subnetId")
-    answer = ask("ec2", "describe-route-tables", "--route-table-ids", table)
+    answer = ask("ec2", "describe-route-tables", *_only("route-table-id", table))
     there = _walk(answer, ["RouteTables", "Associations", "SubnetId"])
     return [f"{subnet}/{table}"] if subnet in there else []
 
 
 def _attachment(inputs: dict[str, Any], ask: Ask) -> list[str]:
     interface = inputs["networkInterfaceId"]
-    answer = ask("ec2", "describe-network-interfaces", "--network-interface-ids", interface)
+    answer = ask("ec2", "describe-network-interfaces", *_only("network-interface-id", interface))
     return _walk(answer, ["NetworkInterfaces", "Attachment", "AttachmentId"])
 
 
 def _address_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
-    answer = ask("ec2", "describe-addresses", "--allocation-ids", inputs["allocationId"])
+    address = inputs["allocationId"]
+    answer = ask("ec2", "describe-addresses", *_only("allocation-id", address))
     return _walk(answer, ["Addresses", "AssociationId"])
 
 
 def _role_policy(inputs: dict[str, Any], ask: Ask) -> list[str]:
     role, policy = inputs["role"], inputs.get("name")
+    if role not in _walk(ask("iam", "list-roles"), ["Roles", "RoleName"]):
+        return []
     there = ask("iam", "list-role-policies", "--role-name", role)["PolicyNames"]
     return [f"{role}:{policy}"] if policy in there else []
 
@@ -263,6 +310,9 @@ _PLACED: dict[str, Callable[..., list[str]]] = {
     "aws:s3/bucket:Bucket": _listed("s3api", "list-buckets", "Buckets.Name", "bucket"),
 }
 """What carries no tags, or has a name of its own: where it would have to be."""
+
+_OTHERWISE = ("aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation")
+"""Found by what an import takes, which is not the identifier that the state has later."""
 
 
 def _type(urn: str) -> str:

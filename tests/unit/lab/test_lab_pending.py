@@ -1,9 +1,15 @@
 """What a killed update was creating is found by its tags or its place, and taken in once."""
 
+import json
+import subprocess
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.cli.pending import close, find, resolve
+from cloud.cli import pending, stack
+from cloud.cli.pending import Settled, close, find, resolve
+from cloud.lab import Lab
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +49,7 @@ def test_a_vpc_with_the_tags_is_taken_in() -> None:
     vpc = resource("aws:ec2/vpc:Vpc", "a", cidrBlock="10.0.0.0/24", tags=TAGS)
     deployment = {"resources": [], "pending_operations": [creating(vpc)]}
     api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}]})
-    assert resolve(deployment, api) == ({vpc["urn"]: "vpc-1"}, [])
+    assert resolve(deployment, api) == Settled({vpc["urn"]: "vpc-1"}, [], {})
     assert deployment["pending_operations"] == []
     assert [(one["urn"], one["id"]) for one in deployment["resources"]] == [(vpc["urn"], "vpc-1")]
     assert "Name=tag:Name,Values=mysql-ring-lab-a" in api.asked[0]
@@ -52,7 +58,8 @@ def test_a_vpc_with_the_tags_is_taken_in() -> None:
 def test_what_does_not_exist_is_forgotten() -> None:
     vpc = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS)
     deployment = {"resources": [], "pending_operations": [creating(vpc)]}
-    assert resolve(deployment, Api(describe_vpcs={"Vpcs": []})) == ({}, [vpc["urn"]])
+    nothing = Api(describe_vpcs={"Vpcs": []})
+    assert resolve(deployment, nothing) == Settled({}, [vpc["urn"]], {})
     assert deployment == {"resources": [], "pending_operations": []}
 
 
@@ -61,7 +68,7 @@ def test_a_resource_of_the_state_is_not_taken_in_again() -> None:
     new = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS)
     deployment = {"resources": [old], "pending_operations": [creating(new), creating(old)]}
     api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
-    assert resolve(deployment, api) == ({new["urn"]: "vpc-2"}, [old["urn"]])
+    assert resolve(deployment, api) == Settled({new["urn"]: "vpc-2"}, [old["urn"]], {})
     assert [one["id"] for one in deployment["resources"]] == ["vpc-1", "vpc-2"]
 
 
@@ -70,20 +77,97 @@ def test_a_resource_is_taken_in_beside_one_of_another_type_with_the_same_identif
     pair = resource("aws:ec2/keyPair:KeyPair", "key", tags=TAGS)
     deployment = {"resources": [group], "pending_operations": [creating(pair)]}
     api = Api(describe_key_pairs={"KeyPairs": [{"KeyName": "ring"}]})
-    assert resolve(deployment, api) == ({pair["urn"]: "ring"}, [])
+    assert resolve(deployment, api) == Settled({pair["urn"]: "ring"}, [], {})
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "answers"),
+    [
+        (
+            "aws:ec2/eip:Eip",
+            {"tags": TAGS},
+            {"describe_addresses": {"Addresses": [{"AllocationId": "a1"}, {"AllocationId": "a2"}]}},
+        ),
+        (
+            "aws:iam/role:Role",
+            {"name": "a2", "tags": TAGS},
+            {"list_roles": {"Roles": [{"RoleName": "a1"}, {"RoleName": "a2"}]}},
+        ),
+    ],
+)
+def test_what_a_replacement_left_beside_the_known_one_is_named_and_not_taken_in(
+    kind: str, inputs: dict[str, Any], answers: dict[str, Any]
+) -> None:
+    old = resource(kind, "a", tags=TAGS) | {"id": "a1"}
+    new = resource(kind, "a", **inputs)
+    deployment = {"resources": [old], "pending_operations": [creating(new)]}
+    settled = resolve(deployment, Api(**answers))
+    assert settled == Settled({}, [new["urn"]], {new["urn"]: ["a2"]})
+    assert deployment == {"resources": [old], "pending_operations": []}
+
+
+def test_a_route_of_the_state_is_not_taken_for_an_orphan_of_itself() -> None:
+    inputs = {"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0"}
+    route = resource("aws:ec2/route:Route", "a", **inputs) | {"id": "r-rtb-11080289494"}
+    deployment = {"resources": [route], "pending_operations": [creating(dict(route))]}
+    api = Api(describe_route_tables=table(Routes=[{"DestinationCidrBlock": "0.0.0.0/0"}]))
+    assert resolve(deployment, api) == Settled({}, [route["urn"]], {})
+
+
+def test_of_two_that_were_created_for_one_resource_the_second_is_named() -> None:
+    vpc = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS)
+    notes = [creating(vpc), creating(dict(vpc))]
+    deployment = {"resources": [], "pending_operations": notes}
+    api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
+    urn = vpc["urn"]
+    assert resolve(deployment, api) == Settled({urn: "vpc-1"}, [urn], {urn: ["vpc-2"]})
+
+
+def test_two_resources_with_the_same_tags_are_no_orphans_of_each_other() -> None:
+    old = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS) | {"id": "vpc-1"}
+    new = resource("aws:ec2/vpc:Vpc", "b", tags=TAGS)
+    notes = [creating(dict(old)), creating(new)]
+    deployment = {"resources": [old], "pending_operations": notes}
+    api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
+    assert resolve(deployment, api) == Settled({new["urn"]: "vpc-2"}, [old["urn"]], {})
+
+
+def test_what_takes_the_place_of_a_deleted_one_is_taken_in_before_what_depends_on_it() -> None:
+    kind = "aws:ec2/instance:Instance"
+    old = resource(kind, "a", tags=TAGS) | {"id": "i-1", "pendingReplacement": True}
+    step = resource("command:remote:Command", "node-1-tools") | {"dependencies": [old["urn"]]}
+    new = resource(kind, "a", tags=TAGS)
+    deployment = {"resources": [old, step], "pending_operations": [creating(new)]}
+    listed = [{"InstanceId": "i-2", "State": {"Name": "running"}}]
+    api = Api(describe_instances={"Reservations": [{"Instances": listed}]})
+    assert resolve(deployment, api) == Settled({new["urn"]: "i-2"}, [], {})
+    assert [(one["urn"], one.get("id")) for one in deployment["resources"]] == [
+        (new["urn"], "i-2"),
+        (step["urn"], None),
+    ]
+
+
+def test_what_is_called_as_the_deleted_one_it_replaces_is_taken_in() -> None:
+    old = resource("aws:iam/role:Role", "a", name="role-1")
+    old |= {"id": "role-1", "pendingReplacement": True}
+    new = resource("aws:iam/role:Role", "a", name="role-1")
+    deployment = {"resources": [old], "pending_operations": [creating(new)]}
+    api = Api(list_roles={"Roles": [{"RoleName": "role-1"}]})
+    assert resolve(deployment, api) == Settled({new["urn"]: "role-1"}, [], {})
+    assert [one.get("pendingReplacement") for one in deployment["resources"]] == [None]
 
 
 def test_a_step_is_forgotten_without_asking() -> None:
     step = resource("command:remote:Command", "node-1-seed", create="x")
     deployment = {"resources": [], "pending_operations": [creating(step)]}
-    assert resolve(deployment, Api()) == ({}, [step["urn"]])
+    assert resolve(deployment, Api()) == Settled({}, [step["urn"]], {})
 
 
 def test_other_operations_stay_for_the_refresh() -> None:
     one = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS) | {"id": "vpc-1"}
     deleting = {"type": "deleting", "resource": one}
     deployment = {"resources": [one], "pending_operations": [deleting]}
-    assert resolve(deployment, Api()) == ({}, [])
+    assert resolve(deployment, Api()) == Settled({}, [], {})
     assert deployment["pending_operations"] == [deleting]
 
 
@@ -147,7 +231,10 @@ def test_a_group_that_is_taken_in_lets_nothing_out(
         (
             "aws:iam/rolePolicy:RolePolicy",
             {"role": "role-1", "name": "policy-1"},
-            {"list_role_policies": {"PolicyNames": ["policy-1"]}},
+            {
+                "list_roles": {"Roles": [{"RoleName": "role-1"}]},
+                "list_role_policies": {"PolicyNames": ["policy-1"]},
+            },
             ["role-1:policy-1"],
         ),
         (
@@ -162,3 +249,63 @@ def test_what_has_no_tags_is_found_in_its_place(
     kind: str, inputs: dict[str, Any], answers: dict[str, Any], found: list[str]
 ) -> None:
     assert find(resource(kind, "a", **inputs), Api(**answers)) == found
+
+
+@pytest.mark.parametrize(
+    ("kind", "inputs", "answers"),
+    [
+        (
+            "aws:ec2/route:Route",
+            {"routeTableId": "rtb-1", "destinationCidrBlock": "0.0.0.0/0"},
+            {"describe_route_tables": {"RouteTables": []}},
+        ),
+        (
+            "aws:ec2/routeTableAssociation:RouteTableAssociation",
+            {"routeTableId": "rtb-1", "subnetId": "subnet-1"},
+            {"describe_route_tables": {"RouteTables": []}},
+        ),
+        (
+            "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",
+            {"networkInterfaceId": "eni-1"},
+            {"describe_network_interfaces": {"NetworkInterfaces": []}},
+        ),
+        (
+            "aws:ec2/eipAssociation:EipAssociation",
+            {"allocationId": "eipalloc-1"},
+            {"describe_addresses": {"Addresses": []}},
+        ),
+        (
+            "aws:iam/rolePolicy:RolePolicy",
+            {"role": "role-1", "name": "policy-1"},
+            {"list_roles": {"Roles": []}},
+        ),
+    ],
+)
+def test_what_was_in_a_place_that_is_gone_is_not_there_and_nothing_is_asked_for_by_name(
+    kind: str, inputs: dict[str, Any], answers: dict[str, Any]
+) -> None:
+    api = Api(**answers)
+    assert find(resource(kind, "a", **inputs), api) == []
+    named = [word for words in api.asked for word in words if word.startswith("--")]
+    assert set(named) <= {"--filters"}
+
+
+def test_an_orphan_is_named_with_its_identifier_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    vpc = resource("aws:ec2/vpc:Vpc", "a", tags=TAGS)
+    left = {"resources": [vpc | {"id": "vpc-1"}], "pending_operations": [creating(vpc)]}
+    lab = Lab(tmp_path / "lab", tmp_path / "cache")
+    lab.stack_file.parent.mkdir(parents=True)
+    lab.stack_file.write_text(json.dumps({"checkpoint": {"latest": left}}))
+    api = Api(describe_vpcs={"Vpcs": [{"VpcId": "vpc-1"}, {"VpcId": "vpc-2"}]})
+    document = json.dumps({"deployment": left})
+    done = subprocess.CompletedProcess([], 0, document, "")
+    monkeypatch.setattr(pending, "Asking", lambda _lab: nullcontext(api))
+    monkeypatch.setattr(stack, "run", lambda *_: done)
+    said: list[str] = []
+    pending.settle(lab, said.append)
+    assert said[0] == "forget that a killed update was creating a"
+    assert "found vpc-2, which a killed update created as a;" in said[1]
+    assert "delete the other with `scripts/lab aws`" in said[1]
+    assert len(said) == 2
