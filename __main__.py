@@ -8,12 +8,16 @@ gc.disable()  # the imports make objects to keep; looking among them takes a ten
 import pulumi
 
 from components.configuration import read
+from components.lookup import look_up
 from components.ring import Ring, RingArgs
 from components.standing import read_standing
 
 NAME = "ring"
-settings = read(pulumi.Config(), read_standing(NAME))
-ring = Ring(NAME, RingArgs(settings))
+given = read(pulumi.Config())
+# Asked before the ring is composed: the plugin that asks starts meanwhile.
+lookup = None if given.problems else look_up(given.settings)
+settings = given.judged(read_standing(NAME))
+ring = Ring(NAME, RingArgs(settings, lookup=lookup))
 
 pulumi.export("nodes", ring.nodes)
 pulumi.export("ca_certificate", ring.ca_certificate)

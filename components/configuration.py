@@ -3,7 +3,7 @@
 import difflib
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 import pulumi
@@ -196,11 +196,33 @@ class Reader:
                 self.problems.append(Problem(name, "a value in plain text", expected))
 
 
-def read(config: pulumi.Config, standing: Standing) -> Settings:
-    """The settings of the selected stack, for a ring of which `standing` is there.
+@dataclass(frozen=True)
+class Given:
+    """What a stack's configuration says, and every mistake that it shows by itself.
 
-    Raises SettingsError with every mistake in it, not only the first.
+    `unread` are settings that could not be read and stand at their defaults in `settings`.
     """
+
+    settings: Settings
+    region: str | None
+    problems: tuple[Problem, ...]
+    unread: frozenset[str]
+
+    def judged(self, standing: Standing) -> Settings:
+        """The settings, for a ring of which `standing` is there.
+
+        Raises SettingsError with every mistake in it, not only the first.
+        """
+        known = {problem.setting for problem in self.problems}
+        found = changes(standing, self.settings, self.region)
+        late = _judge([each for each in found if each.setting not in known], self.unread)
+        if self.problems or late:
+            raise SettingsError([*self.problems, *late])
+        return self.settings
+
+
+def read(config: pulumi.Config) -> Given:
+    """The configuration of the selected stack."""
     reader = Reader(config)
     values: dict[str, Any] = {
         "admin_cidrs": reader.strings("adminCidrs") or (),
@@ -229,13 +251,12 @@ def read(config: pulumi.Config, standing: Standing) -> Settings:
     reader.refuse_plain_secrets()
     settings = Settings(**{name: value for name, value in values.items() if value is not None})
     region = aws.region
-    judged = [*problems_of(settings), *zone(settings, region)]
-    known = {problem.setting for problem in (*reader.problems, *judged)}
-    judged += [each for each in changes(standing, settings, region) if each.setting not in known]
-    # What could not be read stands at its default now: judge neither that nor what depends on it.
-    # Of a mapping, whose entries stand for themselves, the other entries are judged.
-    unread = {problem.root for problem in reader.problems} - {"mysqlSettings", "tags"}
-    judged = [each for each in judged if not {each.root, each.compared} & unread]
-    if reader.problems or judged:
-        raise SettingsError([*reader.problems, *judged])
-    return settings
+    unread = frozenset(problem.root for problem in reader.problems) - {"mysqlSettings", "tags"}
+    judged = _judge([*problems_of(settings), *zone(settings, region)], unread)
+    return Given(settings, region, (*reader.problems, *judged), unread)
+
+
+def _judge(problems: list[Problem], unread: frozenset[str]) -> list[Problem]:
+    """Without what could not be read and stands at its default now: neither that is judged nor what
+    depends on it. Of a mapping, whose entries stand for themselves, the other entries are."""
+    return [each for each in problems if not {each.root, each.compared} & unread]

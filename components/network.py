@@ -7,7 +7,7 @@ One VPC cannot hold a range of 192.168.0.0/16 and one of 10.0.0.0/8
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import ec2, get_availability_zones_output, vpc
+from pulumi_aws import ec2, vpc
 
 from components.settings import Settings
 from components.tags import Tags
@@ -24,9 +24,10 @@ FETCHED_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True)
 class NetworkArgs:
-    """The settings give the ranges, the nodes' addresses and the zone."""
+    """The settings give the ranges and the nodes' addresses."""
 
     settings: Settings
+    zone: pulumi.Input[str]
     tags: Tags
 
 
@@ -47,7 +48,7 @@ class Network(pulumi.ComponentResource):
         settings = args.settings
 
         client_vpc = self._vpc("client", settings.client_cidr)
-        client_subnet = self._subnet("client", client_vpc, settings.client_cidr, self._zone())
+        client_subnet = self._subnet("client", client_vpc, settings.client_cidr, args.zone)
         self._way_out(client_vpc, client_subnet)
         replication_vpc = self._vpc("replication", settings.replication_cidr)
         # An interface can only join an instance of its own zone.
@@ -71,17 +72,6 @@ class Network(pulumi.ComponentResource):
 
     def _tags(self, part: str) -> dict[str, str]:
         return self._args.tags.named(f"{self._name}-{part}")
-
-    def _zone(self) -> pulumi.Output[str]:
-        if self._args.settings.availability_zone:
-            return pulumi.Output.from_input(self._args.settings.availability_zone)
-        zones = get_availability_zones_output(
-            state="available",
-            # Without it an account's local zones are in the list too.
-            filters=[{"name": "zone-type", "values": ["availability-zone"]}],
-            opts=pulumi.InvokeOutputOptions(parent=self),
-        )
-        return zones.apply(lambda found: found.names[0])
 
     def _vpc(self, part: str, cidr: str) -> ec2.Vpc:
         return ec2.Vpc(

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_aws import ec2, ssm
+from pulumi_aws import ec2
 
 from components.credentials import KeyPair
 from components.first_boot import user_data
@@ -14,8 +14,6 @@ from components.settings import NodeSettings, Settings
 from components.step import Host, connect
 from components.tags import Tags
 
-# The newest Debian 12 (https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm); login `admin`.
-IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
 REPLICATION_DEVICE_INDEX = 1
 
 
@@ -27,6 +25,7 @@ class NodeArgs:
     settings: Settings
     tags: Tags
     network: Network
+    image: pulumi.Input[str]
     profile_name: pulumi.Input[str]
     placement_group: pulumi.Input[str]
     key_name: pulumi.Input[str]
@@ -120,9 +119,6 @@ class Node(pulumi.ComponentResource):
         depends_on: list[pulumi.Resource],
     ) -> ec2.Instance:
         args = self._args
-        image = ssm.get_parameter_output(
-            name=IMAGE_PARAMETER, opts=pulumi.InvokeOutputOptions(parent=self)
-        )
         prefix = ipaddress.IPv4Network(args.settings.replication_cidr).prefixlen
         boot = pulumi.Output.all(
             args.host_key.private_key, args.host_key.public_key, replication.mac_address
@@ -133,7 +129,7 @@ class Node(pulumi.ComponentResource):
         )
         return ec2.Instance(
             f"{self._name}-instance",
-            ami=image.apply(lambda parameter: parameter.value),
+            ami=args.image,
             instance_type=args.settings.instance_type,
             key_name=args.key_name,
             iam_instance_profile=args.profile_name,

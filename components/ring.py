@@ -17,6 +17,7 @@ from components.accounts import REPLICATION_OUTPUT
 from components.bucket import Bucket, BucketArgs
 from components.checks import require_sound
 from components.credentials import Credentials, CredentialsArgs
+from components.lookup import Lookup, look_up
 from components.mysql.server import MysqlServer, MysqlServerArgs
 from components.network import Network, NetworkArgs
 from components.node import Node, NodeArgs
@@ -30,10 +31,12 @@ from components.tools import SOURCE, Tools, ToolsArgs, digest
 
 @dataclass(frozen=True)
 class RingArgs:
-    """Without `tags`, project and stack of the running program are used."""
+    """Without `tags`, project and stack of the running program are used; without `lookup`, the
+    ring asks AWS itself."""
 
     settings: Settings
     tags: Tags | None = None
+    lookup: Lookup | None = None
 
 
 class Ring(pulumi.ComponentResource):
@@ -59,6 +62,7 @@ class Ring(pulumi.ComponentResource):
         super().__init__("mysql-ring:ring:Ring", name, None, opts)
         self._child = pulumi.ResourceOptions(parent=self)
         self._settings = settings
+        self._lookup = args.lookup or look_up(settings, pulumi.InvokeOutputOptions(parent=self))
         self._tags = args.tags or Tags(pulumi.get_project(), pulumi.get_stack(), settings.tags)
 
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(settings), self._child)
@@ -83,7 +87,9 @@ class Ring(pulumi.ComponentResource):
 
     def _nodes(self, name: str, credentials: Credentials, bucket: Bucket) -> dict[str, Node]:
         settings, tags = self._settings, self._tags
-        network = Network(f"{name}-network", NetworkArgs(settings, tags), self._child)
+        network = Network(
+            f"{name}-network", NetworkArgs(settings, self._lookup.zone, tags), self._child
+        )
         spread = ec2.PlacementGroup(
             f"{name}-spread",
             strategy="spread",
@@ -110,6 +116,7 @@ class Ring(pulumi.ComponentResource):
                     settings=settings,
                     tags=tags,
                     network=network,
+                    image=self._lookup.image,
                     profile_name=role.profile_name,
                     placement_group=spread.name,
                     key_name=key.key_name,

@@ -253,5 +253,5 @@ def test_mistakes_and_changes_are_one_list() -> None:
     texts = {f"mysql-ring:{name}": json.dumps(value) for name, value in values.items()}
     pulumi.runtime.set_all_config(texts, [])
     with pytest.raises(SettingsError) as caught:
-        read(pulumi.Config("mysql-ring"), RING)
+        read(pulumi.Config("mysql-ring")).judged(RING)
     assert [problem.setting for problem in caught.value.problems] == ["adminCidrs", "rootVolumeGib"]

@@ -222,7 +222,7 @@ def test_the_region_of_the_provider_is_the_one_that_counts() -> None:
         [],
     )
     with pytest.raises(SettingsError) as caught:
-        read(pulumi.Config("mysql-ring"), Standing())
+        read(pulumi.Config("mysql-ring")).judged(Standing())
     assert [problem.setting for problem in caught.value.problems] == ["availabilityZone"]
 
 
@@ -237,6 +237,6 @@ def test_what_depends_on_an_unread_setting_is_not_judged() -> None:
     texts = {f"mysql-ring:{name}": json.dumps(value) for name, value in values.items()}
     pulumi.runtime.set_all_config(texts, ["mysql-ring:passwords"])
     with pytest.raises(SettingsError) as caught:
-        read(pulumi.Config("mysql-ring"), Standing())
+        read(pulumi.Config("mysql-ring")).judged(Standing())
     settings = [problem.setting for problem in caught.value.problems]
     assert sorted(settings) == ["databases", "users[0].grants"]

@@ -38,7 +38,7 @@ def configured(secrets: tuple[str, ...] = (), **values: Any) -> Settings:
         for name, value in flat.items()
     }
     pulumi.runtime.set_all_config(texts, [f"mysql-ring:{name}" for name in secrets])
-    return read(pulumi.Config("mysql-ring"), Standing())
+    return read(pulumi.Config("mysql-ring")).judged(Standing())
 
 
 def mistakes(**values: Any) -> set[str]:
