@@ -29,6 +29,15 @@ class PassOn(click.Command):
         return []
 
 
+class Tiers(PassOn):
+    """The same, with a help of its own: only it names the tiers."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if args in (["-h"], ["--help"]):
+            return click.Command.parse_args(self, ctx, args)
+        return super().parse_args(ctx, args)
+
+
 class PassOnAfterNode(click.Command):
     """The same for a program on a node: the first argument names the node."""
 
@@ -88,8 +97,9 @@ def _consoles() -> tuple[Console, Console]:
 def main() -> None:
     """The ring on this machine: the real program on a stand-in for AWS.
 
-    No account, no cost. Everything lies in .lab (or $MYSQL_RING_LAB) and in the cache
-    /var/cache/mysql-ring (or $MYSQL_RING_CACHE).
+    No account, no cost. It wants root on Debian 12, and installs the Debian packages that are
+    missing. All else lies in .lab (or $MYSQL_RING_LAB) and in the cache /var/cache/mysql-ring (or
+    $MYSQL_RING_CACHE). The labs of `test` and `bench` are others.
     """
 
 
@@ -101,11 +111,15 @@ def main() -> None:
     envvar="MYSQL_RING_PROVIDERS",
     show_envvar=True,
     show_default=True,
-    help="The official plugins, or those of them that are installed beside stand-ins.",
+    help="official: the official plugins only. auto: a stand-in for each that is not installed.",
 )
 @reported
 def up(providers: str) -> None:
-    """Bring the lab up: set-up, stand-in cloud, pulumi up, and a table of the ring."""
+    """Bring the ring up and show it.
+
+    It does the set-up, starts the stand-in cloud, runs `pulumi up` and asks both nodes. Run again,
+    it continues what was cut short, and applies what has changed.
+    """
     from cloud.cli.bring_up import up as bring_up
 
     bring_up(Lab.from_environment(), *_consoles(), providers=providers)
@@ -116,10 +130,12 @@ def up(providers: str) -> None:
 def setup() -> None:
     """Only the set-up: build and download what is missing in the cache."""
     from cloud.cli import interrupt
+    from cloud.cli.lock import held
     from cloud.setup.run import prepare
 
-    with interrupt.as_exception():
-        prepare(Lab.from_environment())
+    lab = Lab.from_environment()
+    with held(lab, "scripts/lab setup"), interrupt.as_exception():
+        prepare(lab)
 
 
 @main.command()
@@ -127,7 +143,10 @@ def setup() -> None:
 @click.option("--cache", is_flag=True, help="Remove also what the set-up built and downloaded.")
 @reported
 def down(yes: bool, cache: bool) -> None:
-    """Take the lab down, in the middle of an up too, and leave nothing of it."""
+    """Take the lab down, its data with it, also in the middle of an up.
+
+    The cache stays, unless --cache says otherwise. Debian packages stay.
+    """
     from cloud.cli.take_down import down as take_down
 
     take_down(Lab.from_environment(), *_consoles(), yes=yes, cache=cache)
@@ -158,7 +177,10 @@ def aws(arguments: tuple[str, ...]) -> None:
 @click.argument("command", nargs=-1)
 @reported
 def ssh(node: str, command: tuple[str, ...]) -> None:
-    """Log in on a node, or run a command there (joined by spaces, as ssh does)."""
+    """Log in on a node, or run a command there.
+
+    NODE is node-1 or node-2. The words of the command are joined by spaces, as ssh does.
+    """
     from cloud.cli.connect import ssh as run
 
     run(Lab.from_environment(), node, command)
@@ -170,17 +192,25 @@ def ssh(node: str, command: tuple[str, ...]) -> None:
 @click.option("--database", "-D", default=None, help="Start in this database.")
 @reported
 def mysql(node: str, sql: str | None, database: str | None) -> None:
-    """A MySQL prompt on a node as root, or the result of SQL (by -e or on stdin)."""
+    """A MySQL prompt on a node as root, or the result of SQL.
+
+    NODE is node-1 or node-2. SQL comes by -e or on stdin.
+    """
     from cloud.cli.connect import mysql as run
 
     sys.exit(run(Lab.from_environment(), node, sql, database))
 
 
-@main.command(cls=PassOn)
-@click.argument("arguments", nargs=-1)
+@main.command(cls=Tiers)
+@click.argument("arguments", nargs=-1, metavar="[TIER]... | [PYTEST ARGUMENT]...")
 @reported
 def test(arguments: tuple[str, ...]) -> None:
-    """Run every check, one tier of them (lint, unit, lab), or what pytest's arguments name."""
+    """Run every check, some tiers of them, or what pytest's arguments name.
+
+    TIER is one of lint, unit, refusals, lab, updates and faults. The last three make labs of their
+    own: .lab-test, .lab-updates and .lab-faults (or $MYSQL_RING_LAB and that with -updates and
+    -faults).
+    """
     from cloud.cli.check import run
 
     sys.exit(run(Lab.from_environment(), arguments))
@@ -189,15 +219,21 @@ def test(arguments: tuple[str, ...]) -> None:
 @main.command()
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option(
-    "--json", "to", type=click.Path(path_type=Path, dir_okay=False), help="Write one flat object."
+    "--json",
+    "to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Write one flat object of them all.",
 )
-@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Turns.")
+@click.option(
+    "--repeat", type=click.IntRange(1), default=3, show_default=True, help="Turns of each."
+)
 @reported
 def bench(names: tuple[str, ...], to: Path | None, repeat: int) -> None:
-    """Take figures in a lab of the bench's own, .lab-bench (or $MYSQL_RING_LAB).
+    """Take figures in a lab of the bench's own.
 
-    NAME is one of fresh, noop, wiring, sysbench and machine. Without a name all are taken but
-    machine, which downloads and builds everything anew.
+    The lab is in .lab-bench (or $MYSQL_RING_LAB), and is taken down at the end. NAME is one of
+    fresh, noop, wiring, sysbench and machine. Without a name all are taken but machine, which
+    downloads and builds everything anew.
     """
     from cloud.bench.run import bench as take
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from click.testing import CliRunner
 from cloud.cli import check, connect, errors, main, nodes, take_down
 from cloud.cli.check import Result
 from cloud.lab import Lab
+from cloud.setup import run
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).resolve().parents[3]
@@ -112,6 +114,18 @@ def test_down_where_no_lab_is_says_so_and_succeeds(runner: CliRunner) -> None:
     assert "Nothing is up" in result.output
 
 
+def test_a_set_up_refuses_a_folder_that_is_not_a_labs(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(run, "prepare", lambda _lab: pytest.fail("the set-up has begun"))
+    thesis = tmp_path / "lab" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("x")
+    result = runner.invoke(main, ["setup"])
+    assert result.exit_code == errors.USAGE
+    assert [path.name for path in thesis.parent.iterdir()] == ["thesis.txt"]
+
+
 def test_down_without_a_terminal_and_without_yes_changes_nothing(
     runner: CliRunner, tmp_path: Path
 ) -> None:
@@ -159,6 +173,29 @@ def test_every_exit_code_is_in_the_help(runner: CliRunner) -> None:
     text = runner.invoke(main, ["--help"]).output
     for code, meaning in errors.MEANING.items():
         assert f"{code} {meaning}" in text
+
+
+@pytest.mark.parametrize("option", ["-h", "--help"])
+def test_the_help_of_test_names_every_tier(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch, option: str
+) -> None:
+    monkeypatch.setattr(check, "run", lambda *_: pytest.fail("it was passed on"))
+    words = re.findall(r"[a-z]+", runner.invoke(main, ["test", option]).output)
+    assert {*check.QUICK, *check.IN_A_LAB} <= set(words)
+
+
+def test_pytest_gets_its_arguments_as_they_were_given(
+    runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Any] = []
+    monkeypatch.setattr(check, "run", lambda _lab, given: seen.append(given))
+    runner.invoke(main, ["test", "tests/unit", "-k", "lab", "--help"])
+    assert seen == [("tests/unit", "-k", "lab", "--help")]
+
+
+def test_every_command_is_in_the_table_of_the_docs() -> None:
+    text = (ROOT / "docs" / "lab.md").read_text()
+    assert [name for name in main.commands if f"| `scripts/lab {name}" not in text] == []
 
 
 def test_a_tier_that_ran_nothing_fails_the_whole(capsys: pytest.CaptureFixture[str]) -> None:

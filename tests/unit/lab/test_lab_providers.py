@@ -3,6 +3,9 @@
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
+from cloud.cli import bring_up, main
+from cloud.cli.errors import MACHINE
 from cloud.setup import plugins
 from cloud.setup.entry import SetupError
 
@@ -34,3 +37,33 @@ def test_official_plugins_that_are_installed_are_enough(tmp_path: Path) -> None:
 
 def test_without_a_wish_nothing_has_to_be_installed(tmp_path: Path) -> None:
     plugins.require(plugins.AUTO, installed(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "surroundings"),
+    [
+        (["up", "--providers", "official"], {}),
+        (["up"], {"MYSQL_RING_PROVIDERS": "official"}),
+    ],
+    ids=["option", "variable"],
+)
+def test_an_up_with_official_plugins_that_are_missing_ends_before_anything_is_made(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    surroundings: dict[str, str],
+) -> None:
+    monkeypatch.setattr(bring_up, "prepare", lambda _lab: pytest.fail("the set-up has begun"))
+    places = {
+        "MYSQL_RING_LAB": str(tmp_path / "lab"),
+        "MYSQL_RING_CACHE": str(tmp_path / "cache"),
+        **installed(tmp_path / "pulumi", "aws"),
+    }
+    before = sorted(tmp_path.rglob("*"))
+    result = CliRunner().invoke(main, arguments, env={**places, **surroundings})
+    assert result.exit_code == MACHINE
+    assert isinstance(result.exception, SystemExit)
+    assert "found no official plugin command 1.2.1" in result.stderr
+    assert "run `pulumi plugin install resource command 1.2.1`" in result.stderr
+    assert "Traceback" not in result.output
+    assert sorted(tmp_path.rglob("*")) == before
