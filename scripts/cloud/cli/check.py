@@ -163,16 +163,19 @@ def _tier(lab: Lab, tier: str) -> Result:
 
 
 def _captured(_: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-    done = subprocess.run(
-        argv,
-        cwd=cwd,
-        env=env,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=UNIT_SECONDS,
-    )
+    try:
+        done = subprocess.run(
+            argv,
+            cwd=cwd,
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=UNIT_SECONDS,
+        )
+    except subprocess.TimeoutExpired:
+        return 1, f"no end after {UNIT_SECONDS} s"
     return done.returncode, done.stdout
 
 
