@@ -1,12 +1,40 @@
 """Two servers are one ring: what only two real servers can show."""
 
+import json
+import shlex
 import subprocess
 import time
+from datetime import datetime
 
 import pytest
 from labs import NODES, PEER, Lab, eventually
 
 pytestmark = pytest.mark.lab
+
+ACCESS_DENIED = 1045
+BEATS = 6
+# Logs in with TLS and without: each time the error's number, or the account.
+LOGINS = """
+import json, ssl, sys
+import pymysql
+asked = json.load(sys.stdin)
+context = ssl.create_default_context(cadata=asked["ca"])
+context.minimum_version = ssl.TLSVersion.TLSv1
+context.options |= 0x4
+context.set_ciphers("AES256-SHA:@SECLEVEL=0")
+answers = []
+for tls in (True, False):
+    try:
+        with pymysql.connect(
+            host=asked["host"], user=asked["user"], password=asked["password"],
+            ssl=context if tls else None, ssl_disabled=not tls, connect_timeout=5,
+        ) as connection, connection.cursor() as cursor:
+            cursor.execute("SELECT CURRENT_USER()")
+            answers.append(cursor.fetchone()[0])
+    except pymysql.err.MySQLError as error:
+        answers.append(error.args[0])
+print(json.dumps(answers))
+"""
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -24,15 +52,11 @@ def test_both_threads_run_over_tls_towards_the_peers_replication_address(
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_the_server_offers_tls(ring: Lab, node: str) -> None:
-    assert ring.value(node, "SELECT @@have_ssl") == "YES"
-
-
-@pytest.mark.parametrize("node", NODES)
-def test_the_server_runs_with_the_articles_settings(ring: Lab, node: str) -> None:
+def test_the_server_offers_tls_and_runs_with_the_articles_settings(ring: Lab, node: str) -> None:
     rows = ring.sql(node, "SHOW GLOBAL VARIABLES")
     found = dict(rows)
     expected = {
+        "have_ssl": "YES",
         "server_id": node[-1],
         "auto_increment_increment": "2",
         "auto_increment_offset": node[-1],
@@ -40,7 +64,6 @@ def test_the_server_runs_with_the_articles_settings(ring: Lab, node: str) -> Non
         "log_slave_updates": "ON",
         "log_bin_basename": "/var/log/mysql/bin",
         "slave_exec_mode": "IDEMPOTENT",
-        "replicate_same_server_id": "OFF",
         "sync_binlog": "1",
         "innodb_flush_log_at_trx_commit": "1",
         "innodb_flush_method": "O_DIRECT",
@@ -52,7 +75,6 @@ def test_the_server_runs_with_the_articles_settings(ring: Lab, node: str) -> Non
         "character_set_server": "utf8",
         "collation_server": "utf8_unicode_ci",
     }
-    found.setdefault("replicate_same_server_id", "OFF")
     assert {name: found.get(name) for name in expected} == expected
 
 
@@ -101,23 +123,24 @@ def test_rows_inserted_on_both_sides_at_once_do_not_clash(ring: Lab, table: str)
 
 
 def test_replication_uses_only_the_replication_interface(ring: Lab, table: str) -> None:
-    def received(interface: str) -> int:
-        path = f"/sys/class/net/{interface}/statistics/rx_bytes"
-        return int(ring.ssh("node-2", f"cat {path}"))
+    def received() -> tuple[int, int]:
+        """Bytes on the client interface and on the replication interface."""
+        paths = (f"/sys/class/net/{name}/statistics/rx_bytes" for name in ("ens5", "ens6"))
+        clients, replication = ring.ssh("node-2", "cat", *paths).split()
+        return int(clients), int(replication)
 
-    before = {name: received(name) for name in ("ens5", "ens6")}
+    before = received()
     ring.sql("node-1", f"INSERT INTO {table} (note) VALUES (REPEAT('x', 60000))")
-    for _ in range(7):
-        ring.sql("node-1", f"INSERT INTO {table} (note) SELECT note FROM {table}")
+    ring.sql("node-1", f"INSERT INTO {table} (note) SELECT note FROM {table};" * 7)
     eventually(
         lambda: ring.value("node-2", f"SELECT COUNT(*) FROM {table}"),
         lambda count: count == "128",
         "the rows on node-2",
     )
-    grown = {name: received(name) - before[name] for name in before}
+    clients, replication = (now - then for now, then in zip(received(), before, strict=True))
     written = 128 * 60000
-    assert grown["ens6"] > written
-    assert grown["ens5"] < written / 10
+    assert replication > written
+    assert clients < written / 10
 
     for node in NODES:
         established = ring.ssh(
@@ -152,31 +175,46 @@ def test_what_is_replicated_cannot_be_read_on_the_wire(ring: Lab, table: str) ->
     assert marker.encode() not in packets
 
 
-def test_the_replication_account_is_refused_without_tls_and_from_elsewhere(ring: Lab) -> None:
-    for node in NODES:
-        peer = ring.outputs()["nodes"][PEER[node]]["replication_address"]
-        user = ring.outputs()["users"]["replication"]
-        rows = ring.sql(
-            node, f"SELECT host, ssl_type, Repl_slave_priv FROM mysql.user WHERE user = '{user}'"
-        )
-        assert rows == [[peer, "ANY", "Y"]]
+@pytest.mark.parametrize("node", NODES)
+def test_the_replication_account_is_refused_without_tls(ring: Lab, node: str) -> None:
+    """Tried where it is let in with TLS: on the node's peer."""
+    outputs = ring.outputs()
+    asked = {
+        "host": outputs["nodes"][node]["replication_address"],
+        "user": outputs["users"]["replication"],
+        "password": outputs["passwords"]["replication"],
+        "ca": outputs["ca_certificate"],
+    }
+    words = shlex.join(["python3", "-W", "ignore", "-c", LOGINS])
+    answers = json.loads(ring.ssh(PEER[node], words, stdin=json.dumps(asked)))
+    address = outputs["nodes"][PEER[node]]["replication_address"]
+    assert answers == [f"{asked['user']}@{address}", ACCESS_DENIED]
 
 
 @pytest.mark.parametrize("node", NODES)
 def test_only_named_accounts_exist_and_each_has_a_password(ring: Lab, node: str) -> None:
-    rows = ring.sql(node, "SELECT user, host FROM mysql.user WHERE user = '' OR password = ''")
-    assert rows == []
-    roots = ring.sql(node, "SELECT host FROM mysql.user WHERE user = 'root'")
-    assert roots == [["localhost"]]
+    rows = ring.sql(
+        node, "SELECT user, host FROM mysql.user WHERE user IN ('', 'root') OR password = ''"
+    )
+    assert rows == [["root", "localhost"]]
 
 
-@pytest.mark.parametrize("node", NODES)
-def test_the_heartbeat_of_the_peer_arrives_every_second(ring: Lab, node: str) -> None:
-    peer_id = ring.outputs()["nodes"][PEER[node]]["server_id"]
-    read = f"SELECT * FROM mysql_ring.heartbeat WHERE server_id = {peer_id}"
-    before = ring.sql(node, read)
-    assert len(before) == 1
-    eventually(lambda: ring.sql(node, read), lambda rows: rows != before, "a newer heartbeat", 5)
+def test_the_heartbeat_of_the_peer_arrives_every_second(ring: Lab) -> None:
+    nodes = ring.outputs()["nodes"]
+    look = "SELECT beat FROM mysql_ring.heartbeat WHERE server_id = {}; DO SLEEP(0.1);\n"
+    running = {node: ring.popen("mysql", node) for node in NODES}
+    for node, process in running.items():
+        assert process.stdin is not None
+        process.stdin.write(look.format(nodes[PEER[node]]["server_id"]) * (10 * BEATS))
+        process.stdin.close()
+    for node, process in running.items():
+        assert process.stdout is not None
+        printed = process.stdout.read()
+        assert process.wait(timeout=30) == 0, printed
+        beats = sorted({line for line in printed.splitlines() if line != "beat"})
+        assert len(beats) >= BEATS - 1, (node, beats)
+        first, last = (datetime.fromisoformat(beats[index]) for index in (0, -1))
+        assert 0.8 < (last - first).total_seconds() / (len(beats) - 1) < 1.3, (node, beats)
 
 
 def test_a_stopped_slave_thread_shows_in_the_age_of_the_heartbeat(ring: Lab) -> None:
