@@ -23,10 +23,12 @@ from typing import Any
 AT_WORK_SECONDS = 0.25
 MADE = {"os.rename", "os.remove", "os.symlink", "os.link"}
 PASSING = ("/dev/", "/proc/", "/tmp/")  # noqa: S108 - files that no later run looks at
-QUESTIONS = ("SELECT", "SHOW", "SET SESSION")
-# Programs that only look.
+# A lock of the server is taken and given back by a SELECT.
+QUESTIONS = re.compile(r"SELECT (?!GET_LOCK|RELEASE_LOCK)|SHOW|SET SESSION", re.IGNORECASE)
+# Programs that only look, or only forget a failure.
 LOOKS = re.compile(
-    r"systemctl (show|is-)|cloud-init |dpkg-query |ip -|ss |\S+/mysqld .*--(version|help)"
+    r"systemctl (show|is-|reset-failed)|cloud-init |dpkg-query |ip -|ss "
+    r"|\S+/mysqld .*--(version|help)"
 )
 OPTION = re.compile(r" -(o \S+|qq)")
 # Names that are made up anew in each run, and what may be a secret.
@@ -91,7 +93,7 @@ class Cutter:
         if bytes(data[4:5]) == b"\x03":
             text = bytes(data[5:400]).decode(errors="replace").strip()
             said = SAID.match(text)
-            if said and not text.upper().startswith(QUESTIONS):
+            if said and not QUESTIONS.match(text):
                 self.effect(f"send {MADE_UP.sub('N', said[0].strip())[:60]}")
 
 

@@ -16,7 +16,7 @@ from hosts import Node
 from labs import Lab
 from load import Load
 from rebuild import Rebuild, fill
-from updates import DESTROY_COMMAND
+from updates import UP_COMMAND, Update
 from verbs import Verbs
 
 pytestmark = pytest.mark.updates
@@ -24,10 +24,15 @@ pytestmark = pytest.mark.updates
 Figure = Callable[[str, float], None]
 
 ON_THE_NEW_NODE = ("tools", "install", "tls", "config", "server", "accounts")
+CLIENT = "sudo mysql --defaults-file=/root/.my.cnf --batch"
+OTHER_FILES = "cd /etc/mysql/ssl && echo | sudo tee -a CA.pem mysql.pem mysql.key"
+SERVER = "systemctl show --property=MainPID mysql"
 # What must be among the cuts, or the half states that matter were not there.
 MOMENTS = {
     "tools": "rename /opt/mysql-ring/releases/",
     "install": "at work, with it",
+    "tls": "rename /etc/mysql/ssl/",
+    "config": "run systemctl restart mysql.service (1) at work, alone",
     "server": "run setpriv --reuid=mysql",
     "accounts": "send GRANT",
     "seed": "run setpriv --pdeathsig KILL -- myloader",
@@ -44,7 +49,7 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
     cuts: dict[str, list[str]] = {}
     with Load([survivor], tmp_path) as load:
         instance = ring.urn(f"{lost.name}-instance")
-        ring.run(*DESTROY_COMMAND, "--target", instance, "--target-dependents", timeout=300)
+        rebuild.update = Update(ring, *UP_COMMAND, "--replace", instance)
         for pid in rebuild.at("tools", 0.0):
             os.kill(pid, signal.SIGKILL)
         rebuild.fails(rf"{lost.name}-tools")
@@ -61,11 +66,31 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
         cuts["verify"] = verbs.cut(lost.name, "verify")
         for node in (lost, survivor):
             assert verbs.run(node.name, "verify")["both_threads"]
+        whole = time.monotonic()
+        restarts_are_cut(verbs, lost.name, cuts)
+        figure("with restarts for", time.monotonic() - whole)
         figure("killed and run again for", time.monotonic() - begun)
         for verb, found in cuts.items():
             figure(f"times {verb} was killed", len(found))
+        assert all(cuts.values()), cuts
         for verb, moment in MOMENTS.items():
             assert any(moment in cut for cut in cuts[verb]), (verb, cuts[verb])
 
         ring.up()
         nothing_is_lost(ring, load, table)
+
+
+def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> None:
+    """The ring is whole, and a changed file of one node asks for a restart of its server."""
+    text = verbs.document(node, "config")
+    changed = f"{text}\n[mysqld]\ntmp_table_size = 48M\n"
+    restart = verbs.cut(node, "config", changed)
+    cuts["config"] += restart
+    assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT @@tmp_table_size'") == str(48 * 1024**2)
+    assert not verbs.run(node, "config", changed)["changed"], "no restart is due any more"
+    verbs.run(node, "config")
+
+    server = verbs.shell(node, SERVER)
+    verbs.shell(node, OTHER_FILES)
+    cuts["tls"] += verbs.cut(node, "tls", known=restart)
+    assert verbs.shell(node, SERVER) != server, "it reads its certificates when it starts"

@@ -13,7 +13,8 @@ from cloud.network.names import Names, namespace_path
 from labs import UP_SECONDS, Lab
 from waits import PATIENCE
 
-DESTROY_COMMAND = ("pulumi", "destroy", "--yes", "--skip-preview", "--non-interactive")
+UP_COMMAND = ("pulumi", "up", "--yes", "--skip-preview", "--non-interactive")
+DESTROY_COMMAND = ("pulumi", "destroy", *UP_COMMAND[2:])
 
 
 class Update:

@@ -3,6 +3,7 @@
 import json
 import shlex
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -38,18 +39,32 @@ class Verbs:
     def deliver(self, node: str) -> None:
         self._ssh(node, f"sudo tee {PLACE} >/dev/null", TOOL.read_text(), expect=0)
 
-    def run(self, node: str, verb: str) -> dict[str, Any]:
-        """Run a verb to its end: what it says that it did."""
-        command, document = self._step(node, verb)
-        return _result(self._ssh(node, command, document, expect=0))
+    def shell(self, node: str, command: str) -> str:
+        return self._ssh(node, command, "", expect=0).stdout.strip()
 
-    def cut(self, node: str, verb: str) -> list[str]:
-        """Kill a verb once at each of its effects, and then let it end. The cuts."""
-        command, document = self._step(node, verb)
+    def document(self, node: str, verb: str) -> str:
+        return self._step(node, verb)[1]
+
+    def run(self, node: str, verb: str, document: str | None = None) -> dict[str, Any]:
+        """Run a verb to its end: what it says that it did."""
+        command, own = self._step(node, verb)
+        return _result(self._ssh(node, command, own if document is None else document, expect=0))
+
+    def cut(
+        self,
+        node: str,
+        verb: str,
+        document: str | None = None,
+        known: Sequence[str] = (),
+    ) -> list[str]:
+        """Kill a verb once at each of its effects but the known ones, and then let it end. The
+        cuts."""
+        command, own = self._step(node, verb)
+        document = own if document is None else document
         entry, name = command.split()[-2:]
         harness = f"sudo python3 {PLACE} {CUTS} {entry} {name}"
         cuts: list[str] = []
-        known: list[str] = []
+        known = list(known)
         while len(cuts) < MOST_CUTS:
             lines = shlex.quote("\n".join(known))
             done = self._ssh(
