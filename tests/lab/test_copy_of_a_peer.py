@@ -4,6 +4,7 @@ Only real servers can show what a relay log still holds, what a fence lets throu
 that is full does to a copy.
 """
 
+import json
 import time
 from collections.abc import Iterator
 
@@ -75,6 +76,12 @@ def test_a_row_that_only_the_survivors_relay_log_holds_is_on_both_nodes_after_th
     wait_until_received(ring)
     lose_data(steps)
     assert ring.value(SURVIVOR, f"SELECT COUNT(*) FROM {table}") == "0", "not applied yet"
+    # Another password for the slave must not drop the row: nobody is left to send it again.
+    accounts = json.loads(steps.document(SURVIVOR, "accounts"))
+    accounts["replication"]["password"] = "another-word"  # noqa: S105
+    error = steps.run(SURVIVOR, "accounts", json.dumps(accounts), expect=REFUSED)
+    assert "its SQL thread is stopped" in error["found"]
+    steps.run(SURVIVOR, "accounts")
 
     copy = steps.begin(LOST, "seed")
     eventually(
