@@ -6,7 +6,7 @@ or changes it says so by the fixture it asks for.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 from labs import Lab, eventually
@@ -15,21 +15,33 @@ from labs import lab as lab
 from labs import ring as ring
 from steps import Steps
 
+PASSED = pytest.StashKey[bool]()
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The tests that rebuild the ring run after those that only use it: it saves rebuilds.
 
     Each of them still works alone.
     """
-    items.sort(key=lambda item: "lab_to_break" in getattr(item, "fixturenames", ()))
+    items.sort(key=lambda item: "ring_to_mend" in getattr(item, "fixturenames", ()))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call":
+        item.stash[PASSED] = report.passed
+    return report
 
 
 @pytest.fixture
-def lab_to_break(lab: Lab, first_up: str) -> Iterator[Lab]:
-    """A verified ring that the test may take apart; it is stood up again afterwards."""
-    assert first_up
-    yield lab
-    lab.up()
+def ring_to_mend(ring: Lab, request: pytest.FixtureRequest) -> Iterator[Lab]:
+    """A verified ring that the test may take apart, and has to stand up again itself."""
+    yield ring
+    if not request.node.stash.get(PASSED, False):
+        ring.up()
 
 
 @pytest.fixture

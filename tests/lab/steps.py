@@ -106,18 +106,8 @@ class Steps:
         words = shlex.join(["python3", "-W", "ignore", "-c", APPLICATION])
         return self.lab.run("ssh", node, words, stdin=json.dumps(asked), expect=None).stderr
 
-    def peers_heartbeat_is_fresh(self, node: str) -> bool:
-        age = self.lab.status(node).get("heartbeat_age_ms")
-        return age is not None and age < FRESH_MS
-
     def wait_until_whole(self) -> None:
-        for node in NODES:
-            eventually(
-                lambda node=node: self.peers_heartbeat_is_fresh(node),
-                bool,
-                f"a fresh heartbeat of the peer on {node}",
-                seconds=60,
-            )
+        wait_until_whole(self.lab)
 
 
 class Running:
@@ -160,6 +150,21 @@ def session(lab: Lab, node: str, statement: str) -> Iterator[None]:
     finally:
         process.stdin.close()
         process.wait(timeout=30)
+
+
+def peers_heartbeat_is_fresh(lab: Lab, node: str) -> bool:
+    age = lab.status(node).get("heartbeat_age_ms")
+    return age is not None and age < FRESH_MS
+
+
+def wait_until_whole(lab: Lab) -> None:
+    for node in NODES:
+        eventually(
+            lambda node=node: peers_heartbeat_is_fresh(lab, node),
+            bool,
+            f"a fresh heartbeat of the peer on {node}",
+            seconds=60,
+        )
 
 
 def parts(text: str) -> dict[str, str]:

@@ -10,7 +10,15 @@ from collections.abc import Iterator
 
 import pytest
 from labs import NODES, Lab, eventually
-from steps import HOST, KILLED_STATUS, REFUSED, Steps, parts, session
+from steps import (
+    HOST,
+    KILLED_STATUS,
+    REFUSED,
+    Steps,
+    parts,
+    peers_heartbeat_is_fresh,
+    session,
+)
 
 pytestmark = pytest.mark.lab
 
@@ -27,13 +35,13 @@ SSH_LOST = 255  # the far end died by a signal
 def whole(steps: Steps) -> Iterator[None]:
     """Whatever the test leaves: the ring stands again afterwards."""
     yield
-    if not all(steps.peers_heartbeat_is_fresh(node) for node in NODES):
+    if not all(peers_heartbeat_is_fresh(steps.lab, node) for node in NODES):
+        for node in NODES:
+            steps.lab.ssh(node, "sudo pkill -KILL -f '[r]ing-node (seed|replicate)'", expect=None)
         make_whole(steps)
 
 
 def make_whole(steps: Steps) -> None:
-    for node in NODES:  # of a test that failed
-        steps.lab.ssh(node, "sudo pkill -KILL -f '[r]ing-node (seed|replicate)'", expect=None)
     for verb in ("seed", "replicate"):
         for running in [steps.begin(node, verb) for node in NODES]:
             running.end()

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from labs import NODES, Lab, eventually
-from steps import Steps
+from steps import wait_until_whole
 
 pytestmark = pytest.mark.lab
 
@@ -60,9 +60,8 @@ def big(table: str, node: str) -> str:
 def test_a_node_without_room_for_its_logs_goes_on_when_there_is_room_again(
     ring: Lab, table: str
 ) -> None:
-    steps = Steps(ring)
     with little_room(ring, FULL):
-        steps.wait_until_whole()
+        wait_until_whole(ring)
         waiting = [ring.popen("mysql", FULL, "-e", big(table, FULL)) for _ in range(WRITERS)]
         status = eventually(
             lambda: ring.status(FULL),
@@ -80,11 +79,11 @@ def test_a_node_without_room_for_its_logs_goes_on_when_there_is_room_again(
         for each in waiting:
             output, _ = each.communicate(timeout=AGAIN_SECONDS)
             assert each.returncode == 0, f"what waited is done: {output}"
-        steps.wait_until_whole()
+        wait_until_whole(ring)
         for node in NODES:
             eventually(
                 lambda node=node: ring.value(node, f"SELECT COUNT(*) FROM {table}"),
                 lambda count: count == str((WRITERS + 1) * ROWS),
                 f"all rows on {node}",
             )
-    steps.wait_until_whole()
+    wait_until_whole(ring)

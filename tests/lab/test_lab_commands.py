@@ -100,8 +100,8 @@ def test_down_without_a_confirmation_destroys_nothing(ring: Lab) -> None:
         assert ring.value(node, "SELECT 1") == "1"
 
 
-def test_up_after_the_machine_was_switched_off_brings_the_data_back(lab_to_break: Lab) -> None:
-    lab = lab_to_break
+def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring_to_mend: Lab) -> None:
+    lab = ring_to_mend
     lab.sql("node-1", "CREATE TABLE app.power (id INT PRIMARY KEY)")
     lab.sql("node-1", "INSERT INTO app.power VALUES (42)")
     time.sleep(1)  # the stand-in's rows are on disk once committed; this is for the replica's

@@ -5,7 +5,9 @@ import subprocess
 
 import pytest
 import yaml
-from labs import NODES, PEER, ROOT, Lab, eventually
+from cloud.cli.ask import Asking
+from cloud.lab import Lab as Folder
+from labs import NODES, ROOT, Lab, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -65,35 +67,36 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
     )
 
 
-def test_a_changed_mysql_setting_reaches_both_servers_and_goes_back(lab_to_break: Lab) -> None:
-    lab = lab_to_break
+def test_a_changed_mysql_setting_reaches_both_servers_and_goes_back(ring_to_mend: Lab) -> None:
+    lab = ring_to_mend
     changed = lab.settings_with(mysqlSettings={"max_connections": "77"})
-    lab.pulumi("up", "--yes", "--config-file", str(changed))
+    lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(changed))
     for node in NODES:
         assert lab.value(node, "SELECT @@max_connections") == "77"
-    lab.pulumi("up", "--yes")
+    lab.up()
     for node in NODES:
         assert lab.value(node, "SELECT @@max_connections") != "77"
 
 
 def test_destroy_leaves_nothing_and_the_next_up_stands_the_ring_up_again(
-    lab_to_break: Lab,
+    ring_to_mend: Lab,
 ) -> None:
-    lab = lab_to_break
+    lab = ring_to_mend
     assert len(hosts_running(lab)) == 2
-    lab.pulumi("destroy", "--yes")
+    lab.pulumi("destroy", "--yes", "--skip-preview")
 
     assert lab.resources() == []
     states = "Reservations[].Instances[?State.Name!='terminated'].InstanceId[]"
-    assert lab.aws("ec2", "describe-instances", "--query", states) == []
     tagged = ["--filters", "Name=tag:Project,Values=mysql-ring"]
-    assert lab.aws("ec2", "describe-vpcs", *tagged)["Vpcs"] == []
-    assert lab.aws("ec2", "describe-network-interfaces", *tagged)["NetworkInterfaces"] == []
-    assert lab.aws("ec2", "describe-addresses", *tagged)["Addresses"] == []
-    assert lab.aws("ec2", "describe-security-groups", *tagged)["SecurityGroups"] == []
-    assert lab.aws("s3api", "list-buckets")["Buckets"] == []
-    assert lab.aws("iam", "list-roles")["Roles"] == []
-    assert lab.aws("iam", "list-instance-profiles")["InstanceProfiles"] == []
+    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws:
+        assert aws("ec2", "describe-instances", "--query", states) == []
+        assert aws("ec2", "describe-vpcs", *tagged)["Vpcs"] == []
+        assert aws("ec2", "describe-network-interfaces", *tagged)["NetworkInterfaces"] == []
+        assert aws("ec2", "describe-addresses", *tagged)["Addresses"] == []
+        assert aws("ec2", "describe-security-groups", *tagged)["SecurityGroups"] == []
+        assert aws("s3api", "list-buckets")["Buckets"] == []
+        assert aws("iam", "list-roles")["Roles"] == []
+        assert aws("iam", "list-instance-profiles")["InstanceProfiles"] == []
     eventually(lambda: hosts_running(lab), lambda hosts: hosts == [], "no host")
 
     lab.up()
@@ -102,59 +105,50 @@ def test_destroy_leaves_nothing_and_the_next_up_stands_the_ring_up_again(
         assert (status["Slave_IO_Running"], status["Slave_SQL_Running"]) == ("Yes", "Yes")
 
 
-def test_a_replaced_node_copies_its_peer_and_joins_again(lab_to_break: Lab) -> None:
-    lab = lab_to_break
-    lab.sql("node-1", "CREATE TABLE app.kept (id INT AUTO_INCREMENT PRIMARY KEY, note CHAR(20))")
-    lab.sql("node-1", "INSERT INTO app.kept (note) VALUES ('before'), ('before')")
-    eventually(
-        lambda: lab.value("node-2", "SELECT COUNT(*) FROM app.kept"),
-        lambda count: count == "2",
-        "the rows on node-2",
-    )
-    old = lab.outputs()["nodes"]["node-2"]["instance_id"]
-    instances = [r["urn"] for r in lab.resources() if r["type"] == "aws:ec2/instance:Instance"]
-    target = next(urn for urn in instances if "node-2" in urn.rsplit("::", 1)[1])
-    lab.pulumi("up", "--yes", "--replace", target)
-
-    assert lab.outputs()["nodes"]["node-2"]["instance_id"] != old
-    for node in NODES:
-        lab.sql(node, f"INSERT INTO app.kept (note) VALUES ('from {node}')")
-    for node in NODES:
-        eventually(
-            lambda node=node: lab.value(node, "SELECT COUNT(*) FROM app.kept"),
-            lambda count: count == "4",
-            f"all rows on {node}",
-        )
-        assert lab.slave_status(node)["Slave_IO_Running"] == "Yes", PEER[node]
-    lab.sql("node-1", "DROP TABLE app.kept")
-
-
-def test_a_node_gets_new_addresses_and_a_new_id_with_a_new_instance(lab_to_break: Lab) -> None:
-    """The one way to change them on a ring that holds data: the other node stays and follows."""
-    lab = lab_to_break
+def test_a_node_with_new_addresses_and_a_new_id_is_replaced_and_copies_its_peer(
+    ring_to_mend: Lab,
+) -> None:
+    """There and back, twice a new instance: the other node stays, keeps the data and follows."""
+    lab = ring_to_mend
     lab.sql("node-2", "CREATE TABLE app.moved (id INT AUTO_INCREMENT PRIMARY KEY, note CHAR(20))")
     lab.sql("node-2", "INSERT INTO app.moved (note) VALUES ('before'), ('before')")
-    eventually(
-        lambda: lab.value("node-1", "SELECT COUNT(*) FROM app.moved"),
-        lambda count: count == "2",
-        "the rows on node-1",
-    )
+    wait_for_rows(lab, 2)
     before = lab.outputs()["nodes"]
     one, two = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())["config"]["nodes"]["default"]
     two |= {"clientAddress": "192.168.100.21", "replicationAddress": "10.10.1.21", "serverId": 7}
-    lab.pulumi("up", "--yes", "--config-file", str(lab.settings_with(nodes=[one, two])))
+    changed = lab.settings_with(nodes=[one, two])
+    lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(changed))
 
     after = lab.outputs()["nodes"]
     assert after["node-1"]["instance_id"] == before["node-1"]["instance_id"]
     assert after["node-2"]["instance_id"] != before["node-2"]["instance_id"]
     assert lab.value("node-2", "SELECT @@server_id") == "7"
     assert lab.slave_status("node-1")["Master_Host"] == "10.10.1.21"
+    written_on_both(lab, 4)
+
+    lab.up()
+    again = lab.outputs()["nodes"]
+    assert again["node-1"]["instance_id"] == before["node-1"]["instance_id"]
+    assert again["node-2"]["instance_id"] not in (
+        before["node-2"]["instance_id"],
+        after["node-2"]["instance_id"],
+    )
+    assert lab.slave_status("node-1")["Master_Host"] == "10.10.1.11"
+    written_on_both(lab, 6)
+    lab.sql("node-1", "DROP TABLE app.moved")
+
+
+def written_on_both(lab: Lab, rows: int) -> None:
+    """One row more from each node; all of them are on both."""
     for node in NODES:
         lab.sql(node, f"INSERT INTO app.moved (note) VALUES ('from {node}')")
+    wait_for_rows(lab, rows)
+
+
+def wait_for_rows(lab: Lab, rows: int) -> None:
     for node in NODES:
         eventually(
             lambda node=node: lab.value(node, "SELECT COUNT(*) FROM app.moved"),
-            lambda count: count == "4",
+            lambda count: count == str(rows),
             f"all rows on {node}",
         )
-    lab.sql("node-1", "DROP TABLE app.moved")
