@@ -14,16 +14,19 @@ import pytest
 from conftest import nothing_is_lost
 from hosts import Node
 from labs import Lab
-from links import BLACK_HOLE, RESET, broken, ports
+from links import BLACK_HOLE, RESET, broken, dropped, ports
 from load import Load
 from rebuild import Rebuild, fill
 from updates import DESTROY_COMMAND, Update
+from waits import within
 
 pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
 SSH = "tcp dport 22\ntcp sport 22"
+# A silent verb sends nothing: at the latest its result is lost, or the client's keepalive.
+LOST_SECONDS = 20
 # Verbs in the order of the steps, and for how long each has worked when it is killed. Short ones
 # are killed while they start: a moment later they may be done.
 KILLED = {
@@ -65,6 +68,11 @@ def test_a_node_made_anew_under_faults_in_its_steps_loses_nothing(
                 # A pause in the line is not an end of it: this update goes on to the next verb.
                 rebuild.at(verb, 0.1)
                 with broken(survivor.names, clients, BLACK_HOLE, SSH):
+                    within(
+                        LOST_SECONDS,
+                        "packets are lost",
+                        lambda: dropped(survivor.names, clients),
+                    )
                     time.sleep(5)
 
         begun = time.monotonic()
