@@ -33,11 +33,11 @@ def run(document: Any) -> Report:
     kept = ring_files.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
     if ring_files.write_credentials(kept, wanted.heartbeat):
         report.did(f"credentials of the ring's accounts in {paths.ETC}")
-    _tell_slave(wanted, report)
+    tell_slave(wanted, report)
     return report
 
 
-def _tell_slave(wanted: Accounts, report: Report) -> None:
+def tell_slave(wanted: Accounts, report: Report) -> None:
     """A slave that is wired keeps the replication account's password: it gets the new one."""
     from . import replicate, wiring
 
@@ -49,8 +49,8 @@ def _tell_slave(wanted: Accounts, report: Report) -> None:
         if source is None or source.state != "wired" or wiring.stored(session) is None:
             return
         target = wiring.connection(documents.Pair(node, peer), wanted.replication)
-        if replicate.adjust(session, target, report):
-            session.do("START SLAVE")
+        replicate.adjust(session, target, report)
+        replicate.start(session, report)
 
 
 def _databases(session: Session, wanted: Accounts, report: Report) -> None:

@@ -52,7 +52,7 @@ def run(document: Any) -> Report:
             adjust(own, target, report)
         else:
             _begin(own, me, peer, target, report)
-        _start(own, report)
+        start(own, report)
         status = _threads(own)
         _check(status, peer)
         _join(own, other, me, peer, report)
@@ -121,7 +121,8 @@ def adjust(own: Session, target: wiring.Connection, report: Report) -> bool:
     return True
 
 
-def _start(own: Session, report: Report) -> None:
+def start(own: Session, report: Report) -> None:
+    """Starts what does not run, also what a killed run had stopped."""
     status = shows.show_slave_status(own)
     assert status is not None
     if "No" in (status.io_running, status.sql_running):

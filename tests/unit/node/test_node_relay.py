@@ -7,7 +7,19 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node import relay, replicate, ring_files, ring_restart, service, shows, sql, wiring
+from ring_node import (
+    accounts,
+    documents,
+    relay,
+    replicate,
+    ring_files,
+    ring_restart,
+    ring_schema,
+    service,
+    shows,
+    sql,
+    wiring,
+)
 from ring_node.documents import Login, Node, Pair, Peer
 from ring_node.errors import Exit, NodeError
 from ring_node.report import Report
@@ -110,6 +122,21 @@ def test_a_slave_is_not_pointed_anew_over_what_it_has_not_applied(
     assert replicate.adjust(server, target, Report("accounts"))
     assert server.done[:2] == [STOP, "STOP SLAVE"]
     assert server.done[2].startswith("CHANGE MASTER TO ")
+
+
+@pytest.mark.parametrize("running", ["Yes", "No"])
+def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
+    server: Any, monkeypatch: pytest.MonkeyPatch, running: str
+) -> None:
+    server.looks = [slave(io_running=running, sql_running=running)]
+    wired = ring_schema.Source("here", "there", "wired", Position("bin.000001", 4))
+    monkeypatch.setattr(ring_schema, "read_source", lambda _: wired)
+    monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
+    monkeypatch.setattr(wiring, "differs", lambda *_: [])
+    login = Login("repuser", "word")
+    document = documents.Accounts(login, login, login, "10.10.1.11", (), ())
+    accounts.tell_slave(document, Report("accounts"))
+    assert server.done == ([] if running == "Yes" else ["START SLAVE"])
 
 
 def turn(monkeypatch: pytest.MonkeyPatch, ages: Ages | None) -> None:
