@@ -5,6 +5,7 @@ import shlex
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
 import pymysql
@@ -81,7 +82,9 @@ def client(lab: Lab, first_up: str) -> Iterator[ClientHost]:
             "--instance-type", node["InstanceType"], "--subnet-id", node["SubnetId"],
             "--security-group-ids", group, "--private-ip-address", CLIENT_ADDRESS,
         )["Instances"][0]["InstanceId"]  # fmt: skip
-        stack.callback(aws, "ec2", "wait", "instance-terminated", "--instance-ids", instance)
+        state = ("--query", "Reservations[].Instances[].State.Name")
+        ask = partial(aws, "ec2", "describe-instances", "--instance-ids", instance, *state)
+        stack.callback(eventually, ask, lambda found: found == ["terminated"], "its end", 60)
         stack.callback(aws, "ec2", "terminate-instances", "--instance-ids", instance)
         address = aws("ec2", "allocate-address", "--domain", "vpc")
         allocation = ("--allocation-id", address["AllocationId"])
