@@ -36,7 +36,8 @@ def run(text: str) -> Report:
         _own_settings(values)
         _same_server_id(old, values)
     started = service.initialised()
-    running = started and service.running()
+    left_down = started and service.left_down()
+    running = started and service.running() and not left_down
     if same and not (running and service.restart_due()) and (running or not started):
         return report
     if not started:
@@ -52,7 +53,7 @@ def run(text: str) -> Report:
         )
     else:
         _put(content, report)
-        service.start()
+        service.restart() if left_down else service.start()
         report.did("server started")
     return report
 

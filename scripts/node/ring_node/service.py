@@ -102,6 +102,12 @@ def restart_due() -> bool:
     return paths.RESTART_DUE.exists()
 
 
+def left_down() -> bool:
+    """Whether a killed restart left a server that does not answer, such as one with a file that
+    stops it from starting. systemd tries it again and again: it looks as if it runs."""
+    return restart_due() and not greets()
+
+
 def error_log(begin: int) -> str:
     """The [ERROR] lines that the server wrote since `begin`, or the last lines if none."""
     try:

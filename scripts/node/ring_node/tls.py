@@ -37,8 +37,8 @@ def run(document: Any) -> Report:
         files.write_all(known, owner=paths.MYSQL_USER)
 
     same = all(old[path] == content for path, (content, _) in wanted.items())
-    if (same and not service.restart_due()) or not service.running():
-        put()
+    if (same and not service.restart_due()) or not service.running() or service.left_down():
+        put()  # who starts the server starts it with them
     else:
         ring_restart.restart(
             "new certificates",

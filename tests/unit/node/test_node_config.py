@@ -1,0 +1,63 @@
+"""Verb `config`: what it does with the server when the file is in place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from ring_node import config, paths, ring_restart, service, tls
+from ring_node.documents import Keys
+
+pytestmark = pytest.mark.unit
+
+TEXT = "[mysqld]\nserver-id = 1\n"
+
+
+@pytest.fixture
+def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
+    """What is done to a server that systemd calls running, with a file that is as wanted."""
+    found: list[str] = []
+    monkeypatch.setattr(paths, "CONFIG", tmp_path / "mysqld.cnf")
+    monkeypatch.setattr(paths, "RESTART_DUE", tmp_path / "due")
+    paths.CONFIG.write_text(TEXT)
+    for name in ("initialised", "running"):
+        monkeypatch.setattr(service, name, lambda: True)
+    for name in ("start", "restart"):
+        monkeypatch.setattr(service, name, lambda name=name: found.append(name))
+    monkeypatch.setattr(ring_restart, "restart", lambda *_, **__: found.append("in turns"))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("due", "greets", "what"),
+    [
+        (False, True, []),
+        (True, True, ["in turns"]),
+        (True, False, ["restart"]),
+        (False, False, []),
+    ],
+    ids=["as it should be", "a restart is due", "left down by a killed restart", "starting"],
+)
+def test_a_server_that_a_killed_restart_left_down_waits_for_no_peer(
+    monkeypatch: pytest.MonkeyPatch, done: list[str], due: bool, greets: bool, what: list[str]
+) -> None:
+    monkeypatch.setattr(service, "greets", lambda: greets)
+    if due:
+        paths.RESTART_DUE.touch()
+    config.run(TEXT)
+    assert done == what
+
+
+def test_certificates_for_a_server_that_is_down_are_put_in_place_without_a_restart(
+    monkeypatch: pytest.MonkeyPatch, done: list[str]
+) -> None:
+    written: list[Path] = []
+    monkeypatch.setattr(service, "greets", lambda: False)
+    monkeypatch.setattr(tls.documents, "keys", lambda _: Keys("ca", "certificate", "key"))
+    monkeypatch.setattr(tls, "check", lambda *_: None)
+    monkeypatch.setattr(tls.ring_files, "node", lambda: None)
+    monkeypatch.setattr(tls.files, "read_bytes", lambda _: b"")
+    monkeypatch.setattr(tls.files, "write_all", lambda wanted, **_: written.extend(wanted) or [])
+    paths.RESTART_DUE.touch()
+    tls.run({})
+    assert (done, set(written)) == ([], {paths.CA, paths.CERTIFICATE, paths.KEY})
