@@ -90,6 +90,12 @@ def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> Non
     assert not verbs.run(node, "config", changed)["changed"], "no restart is due any more"
     verbs.run(node, "config")
 
+    broken = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
+    cuts["config"].append(verbs.cut_once(node, "config", broken, restart))
+    assert verbs.shell(node, f"{CLIENT} -e 'SELECT 1' || echo down").endswith("down")
+    verbs.run(node, "config")
+    assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT 1'") == "1"
+
     server = verbs.shell(node, SERVER)
     verbs.shell(node, OTHER_FILES)
     cuts["tls"] += verbs.cut(node, "tls", known=restart)

@@ -59,21 +59,11 @@ class Verbs:
     ) -> list[str]:
         """Kill a verb once at each of its effects but the known ones, and then let it end. The
         cuts."""
-        command, own = self._step(node, verb)
-        document = own if document is None else document
-        entry, name = command.split()[-2:]
-        harness = f"sudo python3 {PLACE} {CUTS} {entry} {name}"
         cuts: list[str] = []
         known = list(known)
         while len(cuts) < MOST_CUTS:
-            lines = shlex.quote("\n".join(known))
-            done = self._ssh(
-                node, f"echo {lines} | sudo tee {CUTS} >/dev/null; {harness}", document
-            )
-            said = dict(line.split(": ", 1) for line in done.stderr.splitlines() if ": " in line)
+            done, said = self._killed(node, verb, document, known)
             if "cut" in said:
-                assert done.returncode != 0, f"killed at {said['cut']}: it ended with 0"
-                assert '"changed"' not in done.stdout, f"killed at {said['cut']}: it had ended"
                 cuts.append(said["cut"])
                 known.append(said["cut"])
                 continue
@@ -83,6 +73,31 @@ class Verbs:
                 return cuts
             known.append(said["armed"])  # it ended before it had been at work so long
         raise AssertionError(f"{verb} was killed {MOST_CUTS} times and has no end: {cuts[-10:]}")
+
+    def cut_once(self, node: str, verb: str, document: str, known: Sequence[str]) -> str:
+        """Kill a verb at its first effect that is not known. That effect."""
+        done, said = self._killed(node, verb, document, known)
+        assert "cut" in said, f"{verb} ended with {done.returncode}: {done.stderr[-3000:]}"
+        return said["cut"]
+
+    def _killed(
+        self, node: str, verb: str, document: str | None, known: Sequence[str]
+    ) -> tuple["subprocess.CompletedProcess[str]", dict[str, str]]:
+        """Run a verb until its first effect that is not known; what it said of where it was cut."""
+        command, own = self._step(node, verb)
+        entry, name = command.split()[-2:]
+        harness = f"sudo python3 {PLACE} {CUTS} {entry} {name}"
+        lines = shlex.quote("\n".join(known))
+        done = self._ssh(
+            node,
+            f"echo {lines} | sudo tee {CUTS} >/dev/null; {harness}",
+            own if document is None else document,
+        )
+        said = dict(line.split(": ", 1) for line in done.stderr.splitlines() if ": " in line)
+        if "cut" in said:
+            assert done.returncode != 0, f"killed at {said['cut']}: it ended with 0"
+            assert '"changed"' not in done.stdout, f"killed at {said['cut']}: it had ended"
+        return done, said
 
     def _step(self, node: str, verb: str) -> tuple[str, str]:
         (step,) = (
