@@ -9,7 +9,7 @@ from __future__ import annotations
 from contextlib import nullcontext
 from typing import Any
 
-from . import documents, grants, paths, ring_files, ring_schema, service, sql
+from . import documents, grants, paths, ring_files, ring_schema, service, shows, sql
 from .bootstrap import password_hash
 from .documents import Accounts
 from .errors import refused
@@ -49,8 +49,15 @@ def tell_slave(wanted: Accounts, report: Report) -> None:
         if source is None or source.state != "wired" or wiring.stored(session) is None:
             return
         target = wiring.connection(documents.Pair(node, peer), wanted.replication)
-        replicate.adjust(session, target, report)
-        replicate.start(session, report)
+        if replicate.adjust(session, target, report) or _left_stopped(session):
+            replicate.start(session, report)
+
+
+def _left_stopped(session: Session) -> bool:
+    """Whether the slave was told to stop, as a killed run of this verb leaves it. An IO thread that
+    an error stopped names it."""
+    status = shows.show_slave_status(session)
+    return status is not None and status.io_stopped and not status.io_errno
 
 
 def _databases(session: Session, wanted: Accounts, report: Report) -> None:

@@ -124,11 +124,21 @@ def test_a_slave_is_not_pointed_anew_over_what_it_has_not_applied(
     assert server.done[2].startswith("CHANGE MASTER TO ")
 
 
-@pytest.mark.parametrize("running", ["Yes", "No"])
+@pytest.mark.parametrize(
+    ("status", "started"),
+    [
+        (slave(), False),
+        (slave(io_running="No", sql_running="No"), True),
+        (slave(io_running="No"), True),
+        (slave(io_running="No", io_errno=1236), False),
+        (slave(sql_running="No"), False),
+    ],
+    ids=["runs", "stopped", "draining", "an error", "the SQL thread alone"],
+)
 def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
-    server: Any, monkeypatch: pytest.MonkeyPatch, running: str
+    server: Any, monkeypatch: pytest.MonkeyPatch, status: SlaveStatus, started: bool
 ) -> None:
-    server.looks = [slave(io_running=running, sql_running=running)]
+    server.looks = [status]
     wired = ring_schema.Source("here", "there", "wired", Position("bin.000001", 4))
     monkeypatch.setattr(ring_schema, "read_source", lambda _: wired)
     monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
@@ -136,7 +146,7 @@ def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
     login = Login("repuser", "word")
     document = documents.Accounts(login, login, login, "10.10.1.11", (), ())
     accounts.tell_slave(document, Report("accounts"))
-    assert server.done == ([] if running == "Yes" else ["START SLAVE"])
+    assert server.done == (["START SLAVE"] if started else [])
 
 
 def turn(monkeypatch: pytest.MonkeyPatch, ages: Ages | None) -> None:
