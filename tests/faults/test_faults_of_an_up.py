@@ -7,6 +7,7 @@ import json
 import re
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import holdings
@@ -103,20 +104,27 @@ class Walk:
             if each["type"] == "creating"
         ]
 
-    def ended_at(self, what: str, pause: float, end: Callable[[Update], None]) -> None:
-        """An up that ends while a resource of the program is being made."""
+    def ended_at(
+        self, what: str, pause: float, end: Callable[[Update], None], refused: str = ""
+    ) -> None:
+        """An up that ends while a resource of the program is being made; `refused`: actions that
+        the API does not take meanwhile."""
         up = Update(self.lab, "up")
 
         def at_work() -> list[str]:
             _must_run(up, what)
             return [each for each in self.under_way() if re.fullmatch(what, each)]
 
-        within(UP_SECONDS, f"{what} is being made", at_work, pause=0.01)
-        if "install" in what:
-            second = self.lab.run("up", expect=BUSY)
-            assert f"process {up.process.pid}" in second.stderr
-        time.sleep(pause)
-        end(up)
+        with ExitStack() as stack:
+            if refused:
+                up.reaches("Updating")
+                stack.enter_context(bad_day(self.lab, "error", UNTIL_THE_END, refused))
+            within(UP_SECONDS, f"{what} is being made", at_work, pause=0.01)
+            if "install" in what:
+                second = self.lab.run("up", expect=BUSY)
+                assert f"process {up.process.pid}" in second.stderr
+            time.sleep(pause)
+            end(up)
         self._look_back(up)
         left = self.under_way()
         if end is Update.interrupt:
@@ -183,7 +191,8 @@ def bare(lab: Lab) -> Lab:
 
 def test_an_up_killed_in_each_phase_ends_in_a_verified_ring(bare: Lab, figure: Figure) -> None:
     walk = Walk(bare)
-    walk.ended_at(r"command:local:Command \S+", 0.0, Update.kill)
+    # What the waves are about must not be there before them.
+    walk.ended_at(r"command:local:Command \S+", 0.0, Update.kill, refused="Create.*|PUT")
     for looks, made, end in WAVES:
         walk.ended_in_a_wave(looks, made, end)
     for what, pause, end in STEPS:
