@@ -3,10 +3,12 @@
 import json
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from statistics import mean
 from string import Template
-from typing import Any
+from typing import Any, TypeVar
 
 from cloud.bench.figures import Figure, percentile
 from cloud.bench.hosts import Hosts
@@ -26,7 +28,9 @@ APT = (
     "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq update && "
     "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends sysbench"
 )
-OURS, ARTICLES = "ours", "article's"
+OURS, ARTICLES = "our", "the article's"
+Rings = tuple[Hosts, Hosts]
+T = TypeVar("T")
 
 
 def rate(output: str) -> float:
@@ -48,34 +52,41 @@ def article_text(node: dict[str, Any]) -> str:
 
 
 def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
-    """The load runs on the first node, over its socket. In turns, each of which swaps the order,
-    after one load that does not count: a young server gets faster for a while."""
+    """Two rings bear the same load at the same time, one under each my.cnf, and then the other way
+    round: what the machine's host takes away, it takes from both."""
     place.require_ring()
-    hosts = Hosts(Nodes(place.lab))
-    writer, reader = hosts.names
-    say("sysbench: install it and fill its tables")
-    _prepare(hosts, writer)
-    texts = {
-        OURS: hosts.both(lambda node: hosts.run(node, "sudo cat /etc/mysql/conf.d/mysqld.cnf")),
-        ARTICLES: {node: article_text(hosts.nodes.all[node]) for node in hosts.names},
-    }
+    other = place.beside()
+    try:
+        say("sysbench: a second ring")
+        other.renew()
+        other.up()
+        return _compare((Hosts(Nodes(place.lab)), Hosts(Nodes(other.lab))), repeat, say)
+    finally:
+        other.clear()
+
+
+def _compare(rings: Rings, repeat: int, say: Callable[[str], None]) -> Figure:
+    """The loads run on each ring's first node, over its socket, after one that does not count: a
+    young server gets faster for a while."""
+    say("sysbench: install it, fill its tables, a load that does not count")
+    ours = texts(rings[0])
+    _side_by_side(_prepare, rings)
     rates: dict[str, list[float]] = {OURS: [], ARTICLES: []}
     lags: dict[str, list[float]] = {OURS: [], ARTICLES: []}
-    say("sysbench: a load that does not count")
-    _sysbench(hosts, writer, "run", SECONDS)
     for turn in range(repeat):
-        for whose in (OURS, ARTICLES) if turn % 2 else (ARTICLES, OURS):
-            text = texts[whose]
-            say(f"sysbench: turn {turn + 1} of {repeat}, {whose} my.cnf")
-            hosts.both(lambda node, text=text: hosts.ask(node, "configure", stdin=text[node]))
-            _settle(hosts)
-            measured, delays = _load(hosts, writer, reader)
-            say(f"sysbench: {measured:.0f} transactions per second under {whose} my.cnf")
-            rates[whose].append(measured)
-            lags[whose] += delays
-            _settle(hosts)
-    hosts.both(lambda node: hosts.ask(node, "configure", stdin=texts[OURS][node]))
-    _settle(hosts)
+        found: dict[str, list[float]] = {OURS: [], ARTICLES: []}
+        for placed in ((OURS, ARTICLES), (ARTICLES, OURS)):
+            say(f"sysbench: turn {turn + 1} of {repeat}, {' beside '.join(placed)} my.cnf")
+            _side_by_side(_configure, rings, [ours[whose] for whose in placed])
+            for whose, (measured, delays) in zip(placed, _side_by_side(_load, rings), strict=True):
+                found[whose].append(measured)
+                lags[whose] += delays
+        for whose, both in found.items():
+            rates[whose].append(mean(both))
+        say(
+            f"sysbench: {rates[OURS][-1]:.0f} transactions per second under our my.cnf, "
+            f"{rates[ARTICLES][-1]:.0f} under the article's"
+        )
     return Figure(
         "sysbench",
         "sysbench oltp_read_write under our my.cnf",
@@ -94,7 +105,26 @@ def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
     )
 
 
-def _prepare(hosts: Hosts, writer: str) -> None:
+def texts(hosts: Hosts) -> dict[str, dict[str, str]]:
+    """Both my.cnf of each node. The rings have the same addresses and server ids."""
+    return {
+        OURS: hosts.both(lambda node: hosts.run(node, "sudo cat /etc/mysql/conf.d/mysqld.cnf")),
+        ARTICLES: {node: article_text(hosts.nodes.all[node]) for node in hosts.names},
+    }
+
+
+def _side_by_side(work: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
+    with ThreadPoolExecutor(len(arguments[0])) as pool:
+        return list(pool.map(work, *arguments))
+
+
+def _configure(hosts: Hosts, text: Mapping[str, str]) -> None:
+    hosts.both(lambda node: hosts.ask(node, "configure", stdin=text[node]))
+    _settle(hosts)
+
+
+def _prepare(hosts: Hosts) -> None:
+    writer = hosts.names[0]
     password = secrets.token_hex(12)
     hosts.run(writer, APT)
     hosts.run(
@@ -113,6 +143,7 @@ def _prepare(hosts: Hosts, writer: str) -> None:
     text = "".join(f"{key}={value}\n" for key, value in login.items())
     hosts.ask(writer, "private", LOGIN, stdin=text)
     _sysbench(hosts, writer, "prepare", WARM_UP_SECONDS)
+    _sysbench(hosts, writer, "run", SECONDS)
     _settle(hosts)
 
 
@@ -127,8 +158,9 @@ def _settle(hosts: Hosts) -> None:
     hosts.both(wait)
 
 
-def _load(hosts: Hosts, writer: str, reader: str) -> tuple[float, list[float]]:
+def _load(hosts: Hosts) -> tuple[float, list[float]]:
     """Transactions per second, and the lags in ms that were seen meanwhile."""
+    writer, reader = hosts.names
     _sysbench(hosts, writer, "run", WARM_UP_SECONDS)
     pulse = hosts.start(writer, "pulse", str(SECONDS))
     lag = hosts.start(reader, "lag", str(SECONDS))
@@ -140,6 +172,7 @@ def _load(hosts: Hosts, writer: str, reader: str) -> tuple[float, list[float]]:
             f"found no pulse of {writer} on {reader}; expected replication while the load runs; "
             f"look at `scripts/lab mysql {reader} -e 'SHOW SLAVE STATUS\\G'`"
         )
+    _settle(hosts)
     return rate(output), delays
 
 

@@ -81,6 +81,11 @@ class Place:
         plugins.install(self.lab)
         stack.prepare(self.lab)
 
+    def beside(self) -> "Place":
+        """Another lab of the bench's own, beside this one."""
+        folder = self.lab.folder
+        return Place(Lab(folder.with_name(f"{folder.name}-beside"), self.lab.cache))
+
     def clear(self) -> None:
         """Take the lab down, whatever state it is in."""
         self._open.close()

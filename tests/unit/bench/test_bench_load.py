@@ -1,7 +1,12 @@
 """What sysbench prints, the article's my.cnf, and the shares of a first `up`."""
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import pytest
-from cloud.bench.load import article_text, rate
+from cloud.bench import load
+from cloud.bench.hosts import Hosts
+from cloud.bench.load import ARTICLES, OURS, article_text, rate
 from cloud.bench.machine import machine
 from cloud.cli.errors import LabError
 
@@ -36,6 +41,32 @@ def test_the_articles_my_cnf_keeps_what_is_not_safe_in_a_crash() -> None:
     text = article_text({"server_id": 1, "replication_address": "10.10.1.10"})
     assert "relay_log_recovery" not in text
     assert "repository" not in text
+
+
+def test_each_my_cnf_bears_the_load_on_each_ring_beside_the_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The second ring is twice as fast, our my.cnf by a tenth."""
+    texts = {OURS: {"node-1": "ours"}, ARTICLES: {"node-1": "article"}}
+    under: dict[Hosts, str] = {}
+
+    def configure(ring: Hosts, text: Mapping[str, str]) -> None:
+        under[ring] = text["node-1"]
+
+    def bear(ring: Hosts) -> tuple[float, list[float]]:
+        tenth = 1.1 if under[ring] == "ours" else 1.0
+        return 100.0 * tenth * (2 if ring == rings[1] else 1), [tenth]
+
+    rings = cast(Any, ("ring 1", "ring 2"))
+    monkeypatch.setattr(load, "texts", lambda _ring: texts)
+    monkeypatch.setattr(load, "_prepare", lambda _ring: None)
+    monkeypatch.setattr(load, "_configure", configure)
+    monkeypatch.setattr(load, "_load", bear)
+    figure = load._compare(rings, 2, lambda _text: None)
+    assert list(figure.ours) == pytest.approx([165, 165])
+    assert list(figure.beside) == pytest.approx([150, 150])
+    assert figure.extra["replication_lag_p99_ms"] == 1.1
+    assert figure.extra["replication_lag_article_p99_ms"] == 1.0
 
 
 def test_the_bare_machine_is_compared_with_its_downloads_and_builds() -> None:
