@@ -115,11 +115,15 @@ def check_go() -> None:
 def _go_build(
     name: str, package: str, flags: tuple[str, ...], folder: Path, binary: str, report: Report
 ) -> None:
+    def say(line: str) -> None:
+        # With -v go prints the bare name of each package that it compiles.
+        report(line if " " in line else f"compile {line}")
+
     check_go()
     run_logged(
-        ["go", "build", *flags, "-o", str(folder / binary), package],
+        ["go", "build", "-v", *flags, "-o", str(folder / binary), package],
         folder / "build.log",
-        lambda text: report("go build" if text == f"go build {name}" else text),
+        say,
         what=f"go build {name}",
         next_step=NEXT_STEP,
         env=GO_ENVIRONMENT,
