@@ -55,6 +55,8 @@ class Asking:
             process.stdin.write(json.dumps(words) + "\n")
             process.stdin.flush()
             line = process.stdout.readline()
+        except BrokenPipeError:
+            line = ""
         finally:
             watchdog.cancel()
         code, text, problem = json.loads(line or '[-1, "", "it ended without an answer"]')
