@@ -14,7 +14,7 @@ MARKS = {"aim": "reached", "within": "within the limit", "over": "MISSED", "": "
 
 
 def figures_table(figures: Iterable[Figure]) -> Table:
-    """One line per figure: medians, ratio, and how it stands."""
+    """One line per figure: the best of each side, ratio, and how it stands."""
     table = Table(title="Figures", title_justify="left", box=box.SIMPLE_HEAD)
     for title in ("what", "against", "ours", "beside", "ratio", "limit", "aim", ""):
         table.add_column(title, justify="right" if title in _NUMBERS else "left")
@@ -49,7 +49,7 @@ def path_table(fresh: Fresh) -> Table:
     """Every step on a host and every resource on the critical path, in the order of their start."""
     on_path = {link.span.name: link.waited for link in fresh.path}
     table = Table(
-        title=f"Where the {fresh.total:.1f} s of the last fresh `pulumi up` went",
+        title=f"Where the {fresh.total:.1f} s of the fastest fresh `pulumi up` went",
         title_justify="left",
         box=box.SIMPLE_HEAD,
     )
@@ -95,6 +95,7 @@ def print_machine(out: Console, machine: Mapping[str, float | str]) -> None:
     """What the figures were taken on."""
     out.print(
         f"{machine['date']}: {machine['cpus']} cores, {machine['memory_gib']} GiB, "
-        f"load {machine['load']} at the start",
+        f"load {machine['load']} at the start; the host of this virtual machine kept "
+        f"{machine['stolen_percent']} % of the processors' time",
         markup=False,
     )

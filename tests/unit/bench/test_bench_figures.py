@@ -3,8 +3,9 @@
 import io
 
 import pytest
-from cloud.bench.figures import Figure, flat, percentile, ratio
+from cloud.bench.figures import Figure, flat, percentile
 from cloud.bench.report import figures_table
+from cloud.bench.run import stolen_percent
 from rich.console import Console
 
 pytestmark = pytest.mark.unit
@@ -15,8 +16,8 @@ def figure(**changes: object) -> Figure:
         "name": "noop_up",
         "title": "`up` without a change",
         "against": "imports",
-        "ours": [3.0, 9.0, 3.2],
-        "beside": [2.0, 1.9, 2.1],
+        "ours": [3.3, 9.0, 3.2],
+        "beside": [2.0, 2.9, 2.1],
         "limit": 2.0,
         "aim": 1.5,
         **changes,
@@ -24,8 +25,17 @@ def figure(**changes: object) -> Figure:
     return Figure(**values)  # type: ignore[arg-type]
 
 
-def test_one_slow_turn_does_not_move_the_ratio() -> None:
-    assert ratio([3.0, 30.0, 3.2], [2.0, 2.0, 2.0]) == pytest.approx(1.6)
+def test_slow_turns_do_not_move_the_ratio() -> None:
+    assert figure(ours=[30.0, 3.2, 3.3], beside=[2.0, 9.0, 8.0]).ratio == pytest.approx(1.6)
+
+
+def test_turns_with_few_transactions_do_not_move_the_ratio() -> None:
+    found = figure(ours=[90.0, 120.0], beside=[100.0, 20.0], more_is_better=True)
+    assert found.ratio == pytest.approx(1.2)
+
+
+def test_the_share_that_the_host_took_is_of_the_time_between() -> None:
+    assert stolen_percent((100, 1000), (150, 1400)) == 12.5
 
 
 def test_the_99th_percentile_of_a_hundred_samples_is_the_99th() -> None:
