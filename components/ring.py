@@ -65,13 +65,17 @@ class Ring(pulumi.ComponentResource):
         self._lookup = args.lookup or look_up(settings, pulumi.InvokeOutputOptions(parent=self))
         self._tags = args.tags or Tags(pulumi.get_project(), pulumi.get_stack(), settings.tags)
 
+        # The network first: all that takes long waits for it, and the engine takes turns.
+        network = Network(
+            f"{name}-network", NetworkArgs(settings, self._lookup.zone, self._tags), self._child
+        )
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(settings), self._child)
         bucket = Bucket(
             f"{name}-bucket",
             BucketArgs(self._tags, destroy_contents=settings.destroy_bucket_contents),
             self._child,
         )
-        nodes = self._nodes(name, credentials, bucket)
+        nodes = self._nodes(name, network, credentials, bucket)
         servers = self._servers(nodes, credentials)
         Replication(
             f"{name}-replication",
@@ -85,11 +89,10 @@ class Ring(pulumi.ComponentResource):
         self._export(credentials, bucket, nodes)
         self.register_outputs({"nodes": self.nodes, "bucket": self.bucket_name})
 
-    def _nodes(self, name: str, credentials: Credentials, bucket: Bucket) -> dict[str, Node]:
+    def _nodes(
+        self, name: str, network: Network, credentials: Credentials, bucket: Bucket
+    ) -> dict[str, Node]:
         settings, tags = self._settings, self._tags
-        network = Network(
-            f"{name}-network", NetworkArgs(settings, self._lookup.zone, tags), self._child
-        )
         spread = ec2.PlacementGroup(
             f"{name}-spread",
             strategy="spread",

@@ -210,6 +210,7 @@ class Daemon:
             thread = threading.Thread(target=reconciler.run, name="reconciler")
             thread.start()
             self._ready()
+            threading.Thread(target=api.warm, name="warm", daemon=True).start()
             log.info("serving; state kept of: %s", ", ".join(kept) or "nothing")
             self.ended.wait()
             log.info("stopping")

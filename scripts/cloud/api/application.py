@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from cloud import refusals
 from cloud.api import addresses, buckets, errors, identity, instances, placement, seed, tags
@@ -17,6 +18,13 @@ from cloud.api.snapshot import Snapshot, take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
 
 log = logging.getLogger("cloud.api")
+
+# A service's first request, in the order in which a program needs them: action and version.
+FIRST = {
+    "sts": ("GetCallerIdentity", "2011-06-15"),
+    "ec2": ("DescribeRegions", "2016-11-15"),
+    "iam": ("ListRoles", "2010-05-08"),
+}
 
 READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
 
@@ -77,6 +85,20 @@ class Api:
                     self.changed()
         start_response(answer.status, answer.headers)
         return [body]
+
+    def warm(self) -> None:
+        """Have moto load what it loads at a service's first request, which takes a second."""
+        for service, (action, version) in FIRST.items():
+            scope = f"warm/20100101/us-east-1/{service}/aws4_request"
+            environ = EnvironBuilder(
+                method="POST",
+                base_url=f"https://{service}.us-east-1.amazonaws.com",
+                data=f"Action={action}&Version={version}",
+                content_type=errors.FORM,
+                headers=[("Authorization", f"AWS4-HMAC-SHA256 Credential={scope}")],
+            ).get_environ()
+            with self.lock:
+                run_wsgi_app(self.moto, environ)
 
     def snapshot(self) -> Snapshot:
         with self.lock:

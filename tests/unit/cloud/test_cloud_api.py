@@ -178,3 +178,21 @@ def test_the_operator_is_the_accounts_root_user(cloud: Any) -> None:
 
 def test_motos_own_pages_are_not_served(cloud: Any) -> None:
     assert cloud.web.post("/moto-api/reset").status_code == 404
+
+
+def test_the_api_loads_the_services_ahead_of_their_first_requests(cloud: Any) -> None:
+    statuses = []
+    moto = cloud.api.moto
+
+    def listening(environ: Any, start_response: Any) -> Any:
+        def start(status: str, *rest: Any) -> Any:
+            statuses.append(status)
+            return start_response(status, *rest)
+
+        return moto(environ, start)
+
+    assert not moto.app_instances
+    cloud.api.moto = listening
+    cloud.api.warm()
+    assert statuses == ["200 OK"] * 3
+    assert sorted(moto.app_instances) == ["ec2", "iam", "sts"]
