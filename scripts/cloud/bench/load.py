@@ -69,7 +69,7 @@ def _compare(rings: Rings, repeat: int, say: Callable[[str], None]) -> Figure:
     """The loads run on each ring's first node, over its socket, after one that does not count: a
     young server gets faster for a while."""
     say("sysbench: install it, fill its tables, a load that does not count")
-    ours = texts(rings[0])
+    texts = _texts(rings[0])
     _side_by_side(_prepare, rings)
     rates: dict[str, list[float]] = {OURS: [], ARTICLES: []}
     lags: dict[str, list[float]] = {OURS: [], ARTICLES: []}
@@ -77,7 +77,7 @@ def _compare(rings: Rings, repeat: int, say: Callable[[str], None]) -> Figure:
         found: dict[str, list[float]] = {OURS: [], ARTICLES: []}
         for placed in ((OURS, ARTICLES), (ARTICLES, OURS)):
             say(f"sysbench: turn {turn + 1} of {repeat}, {' beside '.join(placed)} my.cnf")
-            _side_by_side(_configure, rings, [ours[whose] for whose in placed])
+            _side_by_side(_configure, rings, [texts[whose] for whose in placed])
             for whose, (measured, delays) in zip(placed, _side_by_side(_load, rings), strict=True):
                 found[whose].append(measured)
                 lags[whose] += delays
@@ -105,7 +105,7 @@ def _compare(rings: Rings, repeat: int, say: Callable[[str], None]) -> Figure:
     )
 
 
-def texts(hosts: Hosts) -> dict[str, dict[str, str]]:
+def _texts(hosts: Hosts) -> dict[str, dict[str, str]]:
     """Both my.cnf of each node. The rings have the same addresses and server ids."""
     return {
         OURS: hosts.both(lambda node: hosts.run(node, "sudo cat /etc/mysql/conf.d/mysqld.cnf")),

@@ -92,23 +92,17 @@ def _verbs(hosts: Hosts) -> Iterator[Way]:
 @contextmanager
 def _by_hand(hosts: Hosts) -> Iterator[Way]:
     """Two connections per node: one to read the place in the log, one to follow the peer's."""
-    passwords = _password(hosts)
 
     def send(node: str, statements: list[str]) -> list[list[str]]:
         text = "".join(f"{statement};\n" for statement in statements)
         return [line.split("\t") for line in hosts.run(node, CLIENT, text).splitlines()]
 
-    yield _halves(
-        hosts,
-        lambda node: send(node, [*_rows(hosts), *POSITION])[0][:2],
-        lambda node, place: send(node, _follow(hosts, node, place, passwords)),
-    )
+    yield _halves(hosts, lambda node: send(node, [*_rows(hosts), *POSITION])[0][:2], send)
 
 
 @contextmanager
 def _on_open_connections(hosts: Hosts) -> Iterator[Way]:
     """Nothing but the statements: what no tool can go below."""
-    passwords = _password(hosts)
     sessions = hosts.both(lambda node: hosts.start(node, "session"))
 
     def send(node: str, statements: list[str]) -> list[Any]:
@@ -127,27 +121,23 @@ def _on_open_connections(hosts: Hosts) -> Iterator[Way]:
         return [status["File"], str(status["Position"])]
 
     try:
-        yield _halves(
-            hosts, place, lambda node, place: send(node, _follow(hosts, node, place, passwords))
-        )
+        yield _halves(hosts, place, send)
     finally:
         for process in sessions.values():
             process.communicate(timeout=END_SECONDS)
 
 
 def _halves(
-    hosts: Hosts, place: Callable[[str], list[str]], follow: Callable[[str, list[str]], Any]
+    hosts: Hosts, place: Callable[[str], list[str]], send: Callable[[str, list[str]], object]
 ) -> Way:
     """Each node's place in its log, then each follows from the other's place."""
+    password: str = hosts.nodes.outputs["passwords"]["replication"]
     places: dict[str, list[str]] = {}
-    return (
-        lambda: places.update(hosts.both(place)),
-        lambda: hosts.both(lambda node: follow(node, places[hosts.peer(node)])),
-    )
 
+    def follow(node: str) -> None:
+        send(node, _follow(hosts, node, places[hosts.peer(node)], password))
 
-def _password(hosts: Hosts) -> str:
-    return hosts.nodes.outputs["passwords"]["replication"]
+    return lambda: places.update(hosts.both(place)), lambda: hosts.both(follow)
 
 
 def _rows(hosts: Hosts) -> list[str]:

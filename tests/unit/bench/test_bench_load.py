@@ -58,7 +58,7 @@ def test_each_my_cnf_bears_the_load_on_each_ring_beside_the_other(
         return 100.0 * tenth * (2 if ring == rings[1] else 1), [tenth]
 
     rings = cast(Any, ("ring 1", "ring 2"))
-    monkeypatch.setattr(load, "texts", lambda _ring: texts)
+    monkeypatch.setattr(load, "_texts", lambda _ring: texts)
     monkeypatch.setattr(load, "_prepare", lambda _ring: None)
     monkeypatch.setattr(load, "_configure", configure)
     monkeypatch.setattr(load, "_load", bear)
