@@ -55,7 +55,7 @@ def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
     """Two rings bear the same load at the same time, one under each my.cnf, and then the other way
     round: what the machine's host takes away, it takes from both."""
     place.require_ring()
-    other = place.beside()
+    other = place.beside("second")
     try:
         say("sysbench: a second ring")
         other.renew()

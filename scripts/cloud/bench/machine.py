@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cloud.bench.figures import Figure
-from cloud.bench.place import MARKER, bench_lab
+from cloud.bench.place import MARKER, Place
 from cloud.cli.errors import LabError
 from cloud.cli.timings import FILE
 from cloud.lab import CHECKOUT
@@ -29,7 +29,7 @@ class Machine:
     parts: dict[str, float]
 
 
-def measure(say: Callable[[str], None]) -> Machine:
+def measure(place: Place, say: Callable[[str], None]) -> Machine:
     """`scripts/lab up` in a new lab on an empty cache, the caches of Go and npm empty too. All are
     removed at the end.
 
@@ -37,8 +37,7 @@ def measure(say: Callable[[str], None]) -> Machine:
     phase `packages` comes on top.
     """
     say("bare machine: scripts/lab up on an empty cache (about ten minutes)")
-    base = bench_lab().folder
-    folder = base.with_name(f"{base.name}-bare")
+    folder = place.lab.folder
     cache = Path(tempfile.mkdtemp(prefix="mysql-ring-bench-"))
     env = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
     env |= {

@@ -81,10 +81,10 @@ class Place:
         plugins.install(self.lab)
         stack.prepare(self.lab)
 
-    def beside(self) -> "Place":
-        """Another lab of the bench's own, beside this one."""
+    def beside(self, part: str) -> "Place":
+        """Another lab of the bench's own, in a folder beside this one's."""
         folder = self.lab.folder
-        return Place(Lab(folder.with_name(f"{folder.name}-beside"), self.lab.cache))
+        return Place(Lab(folder.with_name(f"{folder.name}-{part}"), self.lab.cache))
 
     def clear(self) -> None:
         """Take the lab down, whatever state it is in."""

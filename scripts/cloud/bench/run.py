@@ -84,7 +84,7 @@ def _take(
     if name == "sysbench":
         return [load.measure(place, repeat, say)], []
     place.clear()
-    shares = machine.measure(say)
+    shares = machine.measure(place.beside("bare"), say)
     return [shares.figure], [report.shares_table(shares)]
 
 
