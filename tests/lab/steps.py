@@ -83,9 +83,10 @@ class Steps:
         return Running(self.lab, node, f"{RING_NODE} {verb}", stdin)
 
     def begin_to_be_killed(self, node: str, verb: str, after: str, words: str = "") -> "Running":
-        """The verb dies once it has called `after` (module.name, module.Class.name), with `words`
-        among its arguments."""
-        module, *owner, name = after.split(".")
+        """The verb dies once it has called `after` (room.module.name, room.module.Class.name),
+        with `words` among its arguments."""
+        room, file, *owner, name = after.split(".")
+        module = f"{room}.{file}"
         argv = ["sudo", "python3", "-B", "-c", KILLED, verb, module, *(owner or [""]), name, words]
         # The shell's own status says which signal it was; ssh does not.
         return Running(self.lab, node, f"{shlex.join(argv)}; exit $?", self.document(node, verb))

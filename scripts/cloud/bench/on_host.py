@@ -16,8 +16,9 @@ import pymysql
 sys.dont_write_bytecode = True
 sys.path.insert(0, "/opt/mysql-ring/current")
 
-from ring_node import paths, service, sql  # noqa: E402
-from ring_node.report import Report  # noqa: E402
+from ring_node.base import paths  # noqa: E402
+from ring_node.base.report import Report  # noqa: E402
+from ring_node.mysql import service, sql  # noqa: E402
 
 WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.005

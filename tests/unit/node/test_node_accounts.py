@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node import accounts, documents, grants, ring_files, ring_schema, service, sql
-from ring_node.errors import NodeError
-from ring_node.grants import Account, Rights
+from ring_node.base.errors import NodeError
+from ring_node.mysql import grants, service, sql
+from ring_node.mysql.grants import Account, Rights
+from ring_node.ring import documents, ring_files, ring_schema
+from ring_node.verbs import accounts
 
 pytestmark = pytest.mark.unit
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ring_node import config, paths, ring_restart, service, tls
-from ring_node.documents import Keys
+from ring_node.base import paths
+from ring_node.mysql import service
+from ring_node.ring import ring_restart
+from ring_node.ring.documents import Keys
+from ring_node.verbs import config, tls
 
 pytestmark = pytest.mark.unit
 

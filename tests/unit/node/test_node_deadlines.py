@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ring_node import (
-    archive,
-    cli,
-    copying,
-    packages,
-    relay,
-    replicate,
-    ring_restart,
-    seed,
-    server,
-    sql,
-    tools,
-    units,
-    verify,
-)
+from ring_node import cli
+from ring_node.host import archive, packages, units
+from ring_node.mysql import sql
+from ring_node.ring import copying, relay, ring_restart
+from ring_node.verbs import replicate, seed, server, tools, verify
 
 from components.step import MINUTES
 

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node import cli, documents
-from ring_node.errors import Exit, NodeError
+from ring_node import cli
+from ring_node.base.errors import Exit, NodeError
+from ring_node.ring import documents
 
 pytestmark = pytest.mark.unit
 

@@ -8,11 +8,12 @@ import os
 from pathlib import Path
 
 import pytest
-from ring_node import files, tools, wait_ready
-from ring_node.errors import Exit, NodeError
-from ring_node.lock import host_lock
-from ring_node.report import Report
-from ring_node.waiting import Deadline, poll
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.lock import host_lock
+from ring_node.base.report import Report
+from ring_node.base.waiting import Deadline, poll
+from ring_node.host import files
+from ring_node.verbs import tools, wait_ready
 
 pytestmark = pytest.mark.unit
 

@@ -7,24 +7,14 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node import (
-    accounts,
-    documents,
-    relay,
-    replicate,
-    ring_files,
-    ring_restart,
-    ring_schema,
-    service,
-    shows,
-    sql,
-    wiring,
-)
-from ring_node.documents import Login, Node, Pair, Peer
-from ring_node.errors import Exit, NodeError
-from ring_node.report import Report
-from ring_node.ring_health import Ages
-from ring_node.shows import Position, SlaveStatus
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.report import Report
+from ring_node.mysql import service, shows, sql, wiring
+from ring_node.mysql.shows import Position, SlaveStatus
+from ring_node.ring import documents, relay, ring_files, ring_restart, ring_schema
+from ring_node.ring.documents import Login, Node, Pair, Peer
+from ring_node.ring.ring_health import Ages
+from ring_node.verbs import accounts, replicate
 from states import slave
 
 pytestmark = pytest.mark.unit

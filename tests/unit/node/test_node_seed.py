@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ring_node import copying, ring_schema, seed
-from ring_node.report import Report
-from ring_node.shows import Position
+from ring_node.base.report import Report
+from ring_node.mysql.shows import Position
+from ring_node.ring import copying, ring_schema
+from ring_node.verbs import seed
 from states import ME, MINE, OLD, PEER, born, node
 
 pytestmark = pytest.mark.unit

@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ring_node import paths, ring_files, ring_restart, server, service
-from ring_node.errors import NodeError, refused
-from ring_node.report import Report
+from ring_node.base import paths
+from ring_node.base.errors import NodeError, refused
+from ring_node.base.report import Report
+from ring_node.mysql import service
+from ring_node.ring import ring_files, ring_restart
+from ring_node.verbs import server
 
 pytestmark = pytest.mark.unit
 

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ring_node import paths, service, wait_ready
-from ring_node.errors import NodeError
+from ring_node.base import paths
+from ring_node.base.errors import NodeError
+from ring_node.mysql import service
+from ring_node.verbs import wait_ready
 
 pytestmark = pytest.mark.unit
 

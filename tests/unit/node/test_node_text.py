@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ring_node import archive, bootstrap, config, copying, packages, service, sql, units, wiring
-from ring_node.documents import Login, Node, Pair, Peer
-from ring_node.errors import NodeError
-from ring_node.shows import Position, slave_status
+from ring_node.base.errors import NodeError
+from ring_node.host import archive, packages, units
+from ring_node.mysql import bootstrap, service, sql, wiring
+from ring_node.mysql.shows import Position, slave_status
+from ring_node.ring import copying
+from ring_node.ring.documents import Login, Node, Pair, Peer
+from ring_node.verbs import config
 
 pytestmark = pytest.mark.unit
 

@@ -6,9 +6,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ring_node import tls
-from ring_node.documents import Keys, Node
-from ring_node.errors import Exit, NodeError
+from ring_node.base.errors import Exit, NodeError
+from ring_node.ring.documents import Keys, Node
+from ring_node.verbs import tls
 
 pytestmark = pytest.mark.unit
 

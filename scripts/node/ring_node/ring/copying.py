@@ -1,0 +1,238 @@
+"""The copy of the peer's data into this node: mydumper over TLS, myloader over the socket."""
+
+from __future__ import annotations
+
+import os
+import re
+from contextlib import suppress
+
+from ..base import paths
+from ..base.errors import NodeError, refused
+from ..base.report import Report
+from ..host import files, room
+from ..host.programs import run as run_program
+from ..mysql import sql
+from ..mysql.shows import Position
+from ..mysql.sql import Session
+from . import ring_schema
+from .documents import Login, Peer
+
+COPY_SECONDS = 12 * 3600.0
+LONG_QUERY_SECONDS = 300  # mydumper gives up rather than lock behind a longer statement
+NEXT_STEP = "see that both servers run, then run this again: it copies anew"
+ROOM = "room for the copy and for what is loaded from it"
+OPENSSL = paths.COPY.with_name("openssl.cnf")
+CLIENT = paths.COPY.with_name("peer.cnf")
+# MariaDB's client library speaks what sql.tls_context allows, told by OpenSSL's own file.
+OPENSSL_TEXT = f"""\
+openssl_conf = main
+[main]
+ssl_conf = protocols
+[protocols]
+system_default = defaults
+[defaults]
+MinProtocol = TLSv1
+CipherString = {sql.CIPHERS}
+Options = UnsafeLegacyServerConnect
+"""
+MASTER_COORDINATES = re.compile(
+    r"^SHOW MASTER STATUS:\n\tLog: (?P<file>\S+)\n\tPos: (?P<offset>\d+)$", re.MULTILINE
+)
+FINISHED = re.compile(r"^Finished dump at: ", re.MULTILINE)
+SIZE = (
+    "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
+    " WHERE table_schema NOT IN %s"
+)
+# The dump is text, about as large as the data; the loaded tables come on top of it.
+ROOM_FACTOR = 2.5
+ROOM_BYTES = 256 << 20
+OBJECTS = (
+    "SELECT CONCAT(LOWER(table_type), ' ', table_schema, '.', table_name) AS name"
+    " FROM information_schema.tables WHERE table_schema NOT IN %s UNION ALL "
+    "SELECT CONCAT(LOWER(routine_type), ' ', routine_schema, '.', routine_name)"
+    " FROM information_schema.routines WHERE routine_schema NOT IN %s UNION ALL "
+    "SELECT CONCAT('event ', event_schema, '.', event_name)"
+    " FROM information_schema.events WHERE event_schema NOT IN %s UNION ALL "
+    "SELECT CONCAT('trigger ', trigger_schema, '.', trigger_name)"
+    " FROM information_schema.triggers WHERE trigger_schema NOT IN %s"
+)
+EVENTS = (
+    "SELECT event_schema, event_name, status FROM information_schema.events"
+    " WHERE event_schema NOT IN %s"
+)
+ACCOUNTS = "SELECT User AS user, Host AS host, Password AS hash FROM mysql.user"
+# SHOW GRANTS hides the hash from an account without SUPER, each 5.6 in a way of its own.
+SHOWN_HASH = re.compile(r"IDENTIFIED BY PASSWORD(?: '[^']*'| <secret>)?(?= |$)")
+# A copy must not go on behind the back of a verb that was killed.
+DIES_WITH_VERB = ("setpriv", "--pdeathsig", "KILL", "--")
+
+
+def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report) -> Position:
+    """Makes this empty node hold what the peer holds; answers as of where in its binary log."""
+    _room(other)
+    files.remove_tree(paths.COPY)
+    before = _objects(other)
+    try:
+        with room.needed(paths.STATE, ROOM):
+            position = _dump(peer, login)
+        _clear(own, other)
+        with room.needed(paths.DATA, ROOM):
+            _load(own)
+        lacking = sorted((before & _objects(other)) - _objects(own))
+        if lacking:
+            raise refused(
+                f"the copy lacks {', '.join(lacking[:5])}", "all that the peer holds", NEXT_STEP
+            )
+        _events(own, other, report)
+        accounts(own, other, report)
+    finally:
+        files.remove_tree(paths.COPY)
+        files.remove(CLIENT)
+    report.did(f"copied {len(before)} tables, views and programs of {peer.name} as of {position}")
+    return position
+
+
+def coordinates(metadata: str) -> Position:
+    """The master coordinates in mydumper's `metadata` file of a dump that is complete."""
+    found = MASTER_COORDINATES.search(metadata)
+    if found is None or not FINISHED.search(metadata):
+        raise refused("mydumper left no complete metadata", "coordinates of the dump", NEXT_STEP)
+    return Position(found["file"], int(found["offset"]))
+
+
+def clear(own: Session) -> None:
+    """Drops every database of users. Only for what an unfinished copy brought."""
+    with own.unlogged():
+        own.do("SET SESSION foreign_key_checks = 0")
+        for database in ring_schema.databases(own):
+            own.do(f"DROP DATABASE {sql.name(database)}")
+
+
+def create_databases(own: Session, wanted: dict[str, tuple[str, str]]) -> list[str]:
+    """Databases that are lacking here, without a trace in the binary log."""
+    lacking = sorted(set(wanted) - set(ring_schema.databases(own)))
+    with own.unlogged():
+        for database in lacking:
+            charset, collation = wanted[database]
+            own.do(
+                f"CREATE DATABASE {sql.name(database)} CHARACTER SET {charset} COLLATE {collation}"
+            )
+    return lacking
+
+
+def _clear(own: Session, other: Session) -> None:
+    """Makes room: the same databases as on the peer, and nothing in them."""
+    kept = ring_schema.databases(own)
+    clear(own)
+    create_databases(own, {**kept, **ring_schema.databases(other)})
+
+
+def _room(other: Session) -> None:
+    size = int(other.value(SIZE, [ring_schema.SYSTEM_SCHEMAS]))
+    needed = int(size * ROOM_FACTOR) + ROOM_BYTES
+    for place in (paths.STATE, paths.DATA):
+        free = room.free(place)
+        if free < needed:
+            raise refused(
+                f"{free >> 20} MiB free in {place}, and the peer holds {size >> 20} MiB",
+                f"at least {needed >> 20} MiB for the copy and what is loaded from it",
+                room.NEXT_STEP,
+            )
+
+
+def _dump(peer: Peer, login: Login) -> Position:
+    files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
+    trust = f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
+    files.write(CLIENT, sql.client_file(login, trust), mode=0o600)
+    systems = "|".join(ring_schema.SYSTEM_SCHEMAS)
+    run_program(
+        [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
+         "--host", peer.replication_address, "--port", "3306",
+         "--outputdir", str(paths.COPY), "--threads", _threads(),
+         "--triggers", "--events", "--routines", "--regex", rf"^(?!(?:{systems})\.)",
+         "--long-query-guard", str(LONG_QUERY_SECONDS)],
+        seconds=COPY_SECONDS,
+        expected=f"mydumper copying {peer.name}",
+        next_step=NEXT_STEP,
+        environment={"OPENSSL_CONF": str(OPENSSL)},
+    )  # fmt: skip
+    return coordinates((paths.COPY / "metadata").read_text())
+
+
+def _load(own: Session) -> None:
+    try:
+        run_program(
+            [*DIES_WITH_VERB, "myloader", f"--defaults-file={paths.ROOT_CLIENT}",
+             "--socket", str(paths.SOCKET), "--directory", str(paths.COPY),
+             "--threads", _threads(), "--queries-per-transaction", "100"],
+            seconds=COPY_SECONDS,
+            expected="myloader loading the copy",
+            next_step=NEXT_STEP,
+        )  # fmt: skip
+    except NodeError:
+        with suppress(NodeError):  # half a copy is no use, and may be what fills the disk
+            clear(own)
+        raise
+
+
+def _threads() -> str:
+    return str(max(2, min(8, os.cpu_count() or 2)))
+
+
+def _objects(session: Session) -> set[str]:
+    return {row["name"] for row in session.rows(OBJECTS, [ring_schema.SYSTEM_SCHEMAS] * 4)}
+
+
+def _events(own: Session, other: Session, report: Report) -> None:
+    """An event fires on the node that made it and is disabled on the other one."""
+    with own.unlogged():
+        for row in other.rows(EVENTS, [ring_schema.SYSTEM_SCHEMAS]):
+            action = event_action(row["status"])
+            if action is not None:
+                event = f"{sql.name(row['event_schema'])}.{sql.name(row['event_name'])}"
+                own.do(f"ALTER EVENT {event} {action}")
+                report.did(f"event {event}: {action.lower()}")
+
+
+def event_action(status: str) -> str | None:
+    """What to do here with an event that has this status on the peer."""
+    if status == "ENABLED":
+        return "DISABLE ON SLAVE"
+    if status == "SLAVESIDE_DISABLED":  # it was the one of this node's predecessor
+        return "ENABLE"
+    return None
+
+
+def accounts(own: Session, other: Session, report: Report) -> None:
+    """Makes the accounts that the peer has and this node has not, the ring's own aside."""
+    ring = {row["user"] for row in own.rows(ACCOUNTS)}
+    present = {(row["user"], row["host"]) for row in own.rows(ACCOUNTS)}
+    with own.unlogged():
+        for row in other.rows(ACCOUNTS):
+            user, host = row["user"], row["host"]
+            if user == "root" or (user, host) in present or _of_the_ring(user, ring):
+                continue
+            try:
+                for grant in other.rows("SHOW GRANTS FOR %s@%s", [user, host]):
+                    own.do(with_hash(next(iter(grant.values())), row["hash"]))
+            except NodeError as error:
+                report.note(f"account {user}@{host} was not copied: {error.found}")
+            else:
+                report.did(f"account {user}@{host} copied")
+
+
+def with_hash(grant: str, password_hash: str) -> str:
+    """A row of SHOW GRANTS as a statement. It may hold the hash: never log it."""
+    shown = f"IDENTIFIED BY PASSWORD {sql.literal(password_hash)}"
+    return SHOWN_HASH.sub(lambda _: shown if password_hash else "", grant)
+
+
+def _of_the_ring(user: str, here: set[str]) -> bool:
+    from . import ring_files
+
+    kept = ring_files.credentials()
+    return user in here and user in (
+        kept.replication.user,
+        kept.peer.user,
+        ring_files.heartbeat_login().user,
+    )

@@ -1,0 +1,83 @@
+"""What earlier verbs left for later ones: this node, its peer, the ring's accounts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base import paths
+from ..base.errors import refused
+from ..host import files
+from . import documents
+from .documents import Login, Node, Peer
+
+
+@dataclass(frozen=True)
+class Credentials:
+    replication: Login
+    peer: Login
+    peer_address: str
+
+
+def node() -> Node | None:
+    value = _read(paths.NODE)
+    return None if value is None else documents.node(value, str(paths.NODE))
+
+
+def peer() -> Peer | None:
+    value = _read(paths.PEER)
+    return None if value is None else documents.peer(value, str(paths.PEER))
+
+
+def joined_with() -> str | None:
+    """Instance id of the peer that this node last joined a ring with."""
+    value = _read(paths.JOINED)
+    return None if value is None else value["instance_id"]
+
+
+def write_joined(peer: Peer) -> bool:
+    content = json.dumps({"instance_id": peer.instance_id}) + "\n"
+    return files.write(paths.JOINED, content.encode(), mode=0o644)
+
+
+def credentials() -> Credentials:
+    value = _read(paths.CREDENTIALS)
+    if value is None:
+        raise refused(
+            f"no {paths.CREDENTIALS}", "the ring's accounts", "run `ring-node accounts` first"
+        )
+    where = str(paths.CREDENTIALS)
+    return Credentials(
+        documents.login(value["replication"], where),
+        documents.login(value["peer"], where),
+        value["peer_address"],
+    )
+
+
+def write_credentials(value: Credentials, heartbeat: Login) -> bool:
+    kept = files.write(paths.CREDENTIALS, documents.to_json(value), mode=0o600)
+    beat = files.write(
+        paths.HEARTBEAT_CREDENTIALS,
+        documents.to_json(heartbeat),
+        mode=0o600,
+        owner=paths.HEARTBEAT_USER,
+    )
+    return kept or beat
+
+
+def heartbeat_login() -> Login:
+    value = _read(paths.HEARTBEAT_CREDENTIALS)
+    if value is None:
+        raise refused(
+            f"no {paths.HEARTBEAT_CREDENTIALS}",
+            "the heartbeat's account",
+            "run `ring-node accounts` first",
+        )
+    return documents.login(value, str(paths.HEARTBEAT_CREDENTIALS))
+
+
+def _read(path: Path) -> Any:
+    content = files.read_bytes(path)
+    return None if content is None else json.loads(content)
