@@ -10,7 +10,7 @@ import pytest
 from ring_node.base.errors import NodeError
 from ring_node.mysql import grants, service, sql
 from ring_node.mysql.grants import Account, Rights
-from ring_node.ring import documents, ring_files, ring_schema
+from ring_node.ring import documents, records, schema
 from ring_node.verbs import accounts
 
 pytestmark = pytest.mark.unit
@@ -172,12 +172,12 @@ def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_e
 
     monkeypatch.setattr(sql, "own", own)
     monkeypatch.setattr(service, "fenced", lambda: fenced)
-    monkeypatch.setattr(ring_schema, "databases", lambda _: {})
-    monkeypatch.setattr(ring_schema, "exists", lambda _: False)
+    monkeypatch.setattr(schema, "databases", lambda _: {})
+    monkeypatch.setattr(schema, "exists", lambda _: False)
     monkeypatch.setattr(accounts, "_accounts", lambda session, *_: session.do("GRANT"))
-    monkeypatch.setattr(ring_files, "write_credentials", lambda *_: False)
-    monkeypatch.setattr(ring_files, "node", lambda: None)
+    monkeypatch.setattr(records, "write_credentials", lambda *_: False)
+    monkeypatch.setattr(records, "node", lambda: None)
     accounts.run(document())
     made = "CREATE DATABASE IF NOT EXISTS `my_app`"
     assert server.logged == ([] if fenced else [made])
-    assert server.hidden == [*([made] if fenced else []), *ring_schema.CREATE, "GRANT"]
+    assert server.hidden == [*([made] if fenced else []), *schema.CREATE, "GRANT"]

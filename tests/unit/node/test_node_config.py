@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from ring_node.base import paths
 from ring_node.mysql import service
-from ring_node.ring import ring_restart
+from ring_node.ring import restart
 from ring_node.ring.documents import Keys
 from ring_node.verbs import config, tls
 
@@ -27,7 +27,7 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
         monkeypatch.setattr(service, name, lambda: True)
     for name in ("start", "restart"):
         monkeypatch.setattr(service, name, lambda name=name: found.append(name))
-    monkeypatch.setattr(ring_restart, "restart", lambda *_, **__: found.append("in turns"))
+    monkeypatch.setattr(restart, "in_turn", lambda *_, **__: found.append("in turns"))
     return found
 
 
@@ -58,7 +58,7 @@ def test_certificates_for_a_server_that_is_down_are_put_in_place_without_a_resta
     monkeypatch.setattr(service, "greets", lambda: False)
     monkeypatch.setattr(tls.documents, "keys", lambda _: Keys("ca", "certificate", "key"))
     monkeypatch.setattr(tls, "check", lambda *_: None)
-    monkeypatch.setattr(tls.ring_files, "node", lambda: None)
+    monkeypatch.setattr(tls.records, "node", lambda: None)
     monkeypatch.setattr(tls.files, "read_bytes", lambda _: b"")
     monkeypatch.setattr(tls.files, "write_all", lambda wanted, **_: written.extend(wanted) or [])
     paths.RESTART_DUE.touch()

@@ -6,7 +6,7 @@ import pytest
 from ring_node import cli
 from ring_node.host import archive, packages, units
 from ring_node.mysql import sql
-from ring_node.ring import copying, relay, ring_restart
+from ring_node.ring import copying, relay, restart
 from ring_node.verbs import replicate, seed, server, tools, verify
 
 from components.step import MINUTES
@@ -16,10 +16,10 @@ pytestmark = pytest.mark.unit
 LITTLE = 60.0  # for all that takes seconds, of each verb
 # systemctl starts or restarts, and stops what did not come up.
 START = 30 + units.START_SECONDS + 2 * units.STOP_SECONDS + 60
-ENTER = 2 * sql.CONNECT_SECONDS + ring_restart.TURN_SECONDS + ring_restart.FRESH_SECONDS
+ENTER = 2 * sql.CONNECT_SECONDS + restart.TURN_SECONDS + restart.FRESH_SECONDS
 RESTART = (  # with new files, then with the old ones again
-    2 * ENTER + ring_restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
-    + ring_restart.BACK_SECONDS
+    2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
+    + restart.BACK_SECONDS
 )  # fmt: skip
 SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS

@@ -9,11 +9,11 @@ from typing import Any
 import pytest
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
-from ring_node.mysql import service, shows, sql, wiring
+from ring_node.mysql import master, service, shows, sql
 from ring_node.mysql.shows import Position, SlaveStatus
-from ring_node.ring import documents, relay, ring_files, ring_restart, ring_schema
+from ring_node.ring import documents, records, relay, restart, schema
 from ring_node.ring.documents import Login, Node, Pair, Peer
-from ring_node.ring.ring_health import Ages
+from ring_node.ring.health import Ages
 from ring_node.verbs import accounts, replicate
 from states import slave
 
@@ -56,12 +56,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(module, "show_slave_status", Server.look)
     monkeypatch.setattr(relay, "DRAIN_SECONDS", 0.05)
     monkeypatch.setattr(sql, "own", own)
-    monkeypatch.setattr(ring_files, "node", lambda: PAIR.node)
-    monkeypatch.setattr(ring_files, "peer", lambda: PAIR.peer)
+    monkeypatch.setattr(records, "node", lambda: PAIR.node)
+    monkeypatch.setattr(records, "peer", lambda: PAIR.peer)
     monkeypatch.setattr(service, "fenced", lambda: False)
     monkeypatch.setattr(service, "note_restart_due", lambda: found.done.append("note"))
     monkeypatch.setattr(service, "restart", lambda: found.done.append("restart"))
-    monkeypatch.setattr(ring_restart, "_wait_until_whole", lambda *_, **__: None)
+    monkeypatch.setattr(restart, "_wait_until_whole", lambda *_, **__: None)
     return found
 
 
@@ -101,9 +101,9 @@ def test_an_io_thread_that_somebody_stopped_stays_stopped(server: Any) -> None:
 def test_a_slave_is_not_pointed_anew_over_what_it_has_not_applied(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
-    monkeypatch.setattr(wiring, "differs", lambda *_: ["User_password"])
-    target = wiring.connection(PAIR, Login("repuser", "word"))
+    monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
+    monkeypatch.setattr(master, "differs", lambda *_: ["User_password"])
+    target = master.connection(PAIR, Login("repuser", "word"))
     server.looks = [FAILED]
     with pytest.raises(NodeError):
         replicate.adjust(server, target, Report("accounts"))
@@ -129,10 +129,10 @@ def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
     server: Any, monkeypatch: pytest.MonkeyPatch, status: SlaveStatus, started: bool
 ) -> None:
     server.looks = [status]
-    wired = ring_schema.Source("here", "there", "wired", Position("bin.000001", 4))
-    monkeypatch.setattr(ring_schema, "read_source", lambda _: wired)
-    monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
-    monkeypatch.setattr(wiring, "differs", lambda *_: [])
+    wired = schema.Source("here", "there", "wired", Position("bin.000001", 4))
+    monkeypatch.setattr(schema, "read_source", lambda _: wired)
+    monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
+    monkeypatch.setattr(master, "differs", lambda *_: [])
     login = Login("repuser", "word")
     document = documents.Accounts(login, login, login, "10.10.1.11", (), ())
     accounts.tell_slave(document, Report("accounts"))
@@ -144,7 +144,7 @@ def turn(monkeypatch: pytest.MonkeyPatch, ages: Ages | None) -> None:
     def given(*_: Any) -> Iterator[Ages | None]:
         yield ages
 
-    monkeypatch.setattr(ring_restart, "_turn", given)
+    monkeypatch.setattr(restart, "_turn", given)
 
 
 @pytest.mark.parametrize("ages", [None, Ages(0.5, None)], ids=["cannot be asked", "is another"])
@@ -154,10 +154,10 @@ def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_a
     turn(monkeypatch, ages)
     server.looks = [FAILED]
     with pytest.raises(NodeError):
-        ring_restart.restart("new certificates", Report("tls"), peer_must_be_healthy=False)
+        restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
     assert server.done == [STOP, START]
     server.looks, server.done = [RECEIVED, slave()], []
-    ring_restart.restart("new certificates", Report("tls"), peer_must_be_healthy=False)
+    restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
     assert server.done == [STOP, "note", "restart"]
 
 
@@ -166,7 +166,7 @@ def test_a_whole_ring_is_not_held_up_by_a_restart(
 ) -> None:
     turn(monkeypatch, Ages(0.5, 0.5))
     server.looks = [RECEIVED]
-    ring_restart.restart("a changed my.cnf", Report("config"))
+    restart.in_turn("a changed my.cnf", Report("config"))
     assert server.done == ["note", "restart"]
 
 
@@ -178,5 +178,5 @@ def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
 
     turn(monkeypatch, None)
     with pytest.raises(OSError, match="no space"):
-        ring_restart.restart("new certificates", Report("tls"), before=full)
+        restart.in_turn("new certificates", Report("tls"), before=full)
     assert server.done == [STOP, "note", START]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ring_node.base.report import Report
 from ring_node.mysql.shows import Position
-from ring_node.ring import copying, ring_schema
+from ring_node.ring import copying, schema
 from ring_node.verbs import seed
 from states import ME, MINE, OLD, PEER, born, node
 
@@ -41,9 +41,9 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     places = {own: MINE, other: logged_until}
     monkeypatch.setattr(copying, "create_databases", lambda *_: [])
     monkeypatch.setattr(copying, "accounts", lambda *given: accounts.append(given[:2]))
-    monkeypatch.setattr(ring_schema, "databases", lambda _: {})
-    monkeypatch.setattr(ring_schema, "content", lambda _: [])
-    monkeypatch.setattr(ring_schema, "write_origin", lambda *_: None)
+    monkeypatch.setattr(schema, "databases", lambda _: {})
+    monkeypatch.setattr(schema, "content", lambda _: [])
+    monkeypatch.setattr(schema, "write_origin", lambda *_: None)
     monkeypatch.setattr(seed, "show_master_status", lambda session: places[session])
     session: Any = own
     peer_session: Any = other

@@ -9,7 +9,7 @@ from ring_node.base import paths
 from ring_node.base.errors import NodeError, refused
 from ring_node.base.report import Report
 from ring_node.mysql import service
-from ring_node.ring import ring_files, ring_restart
+from ring_node.ring import records, restart
 from ring_node.verbs import server
 
 pytestmark = pytest.mark.unit
@@ -52,12 +52,12 @@ def test_after_a_failed_change_it_says_what_the_server_does_with_the_old_files(
         if not judged.pop(0):
             raise refused("have_ssl is DISABLED", "have_ssl=YES", "give another key")
 
-    monkeypatch.setattr(ring_files, "node", lambda: None)
-    monkeypatch.setattr(ring_files, "peer", lambda: None)
+    monkeypatch.setattr(records, "node", lambda: None)
+    monkeypatch.setattr(records, "peer", lambda: None)
     monkeypatch.setattr(service, "note_restart_due", lambda: None)
     monkeypatch.setattr(service, "restart", lambda: done.append("restart"))
     with pytest.raises(NodeError) as caught:
-        ring_restart.restart(
+        restart.in_turn(
             "new certificates", Report("tls"), after=after, undo=lambda: done.append("undo")
         )
     assert done == ["restart", "undo", "restart"]
@@ -70,13 +70,13 @@ def test_a_server_that_starts_with_neither_is_told_with_both_reasons(
 ) -> None:
     reasons = ["unknown variable", "no room"]
 
-    def restart() -> None:
+    def fail() -> None:
         raise refused(reasons.pop(0), "a start", "read the log")
 
-    monkeypatch.setattr(ring_files, "node", lambda: None)
-    monkeypatch.setattr(ring_files, "peer", lambda: None)
+    monkeypatch.setattr(records, "node", lambda: None)
+    monkeypatch.setattr(records, "peer", lambda: None)
     monkeypatch.setattr(service, "note_restart_due", lambda: None)
-    monkeypatch.setattr(service, "restart", restart)
+    monkeypatch.setattr(service, "restart", fail)
     with pytest.raises(NodeError) as caught:
-        ring_restart.restart("a changed my.cnf", Report("config"))
+        restart.in_turn("a changed my.cnf", Report("config"))
     assert caught.value.found == "unknown variable; with what was there before: no room"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from ring_node.mysql.shows import NOTHING_MORE, Position
-from ring_node.ring.ring_schema import Source
+from ring_node.ring.schema import Source
 from states import ME, OLD, PEER, THEIRS, node, slave
 
 pytestmark = pytest.mark.unit

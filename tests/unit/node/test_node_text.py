@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ring_node.base.errors import NodeError
 from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, service, sql, wiring
+from ring_node.mysql import bootstrap, master, service, sql
 from ring_node.mysql.shows import Position, slave_status
 from ring_node.ring import copying
 from ring_node.ring.documents import Login, Node, Pair, Peer
@@ -124,8 +124,8 @@ def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
 
 
 def test_change_master_states_every_tls_setting_and_the_place() -> None:
-    target = wiring.connection(PAIR, Login("repuser", "it's"))
-    statement = wiring.change_master(target, Position("bin.000003", 77))
+    target = master.connection(PAIR, Login("repuser", "it's"))
+    statement = master.change_master(target, Position("bin.000003", 77))
     for part in (
         "MASTER_HOST = '10.10.1.11'",
         "MASTER_BIND = '10.10.1.10'",
@@ -143,15 +143,15 @@ def test_change_master_states_every_tls_setting_and_the_place() -> None:
 
 
 def test_a_changed_replication_password_is_seen_without_being_shown() -> None:
-    target = wiring.connection(PAIR, Login("repuser", "new-word"))
+    target = master.connection(PAIR, Login("repuser", "new-word"))
     row = {
         "Host": "10.10.1.11", "Port": 3306, "User_name": "repuser", "User_password": "old-word",
         "Bind": "10.10.1.10", "Connect_retry": 2, "Retry_count": 0, "Heartbeat": 1.0,
         "Enabled_ssl": 1, "Ssl_ca": "/etc/mysql/ssl/CA.pem", "Ssl_capath": "", "Ssl_cert": "",
         "Ssl_key": "", "Ssl_cipher": "", "Ssl_verify_server_cert": 1, "Ignored_server_ids": "0",
     }  # fmt: skip
-    assert wiring.differs(target, row) == ["User_password"]
-    assert wiring.differs(target, {**row, "User_password": "new-word"}) == []
+    assert master.differs(target, row) == ["User_password"]
+    assert master.differs(target, {**row, "User_password": "new-word"}) == []
 
 
 def test_a_slave_that_was_reset_is_no_slave() -> None:

@@ -12,8 +12,8 @@ import pymysql
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
-from ..ring import ring_files, ring_schema
-from ..ring.ring_schema import BEAT
+from ..ring import records, schema
+from ..ring.schema import BEAT
 
 PERIOD = 1.0
 CONNECT_SECONDS = 3
@@ -21,16 +21,16 @@ ANSWER_SECONDS = 10
 
 
 def run() -> int:
-    node = ring_files.node()
+    node = records.node()
     if node is None:
         print(f"no {paths.NODE}: run `ring-node tools` first", file=sys.stderr)
         return Exit.REFUSED
-    ring_files.heartbeat_login()
+    records.heartbeat_login()
     signal.signal(signal.SIGTERM, _end)
     said = ""
     while True:
         try:
-            login = ring_files.heartbeat_login()  # `accounts` may have changed it
+            login = records.heartbeat_login()  # `accounts` may have changed it
             _beat(login.user, login.password, node.server_id)
         except (pymysql.err.MySQLError, NodeError) as error:
             problem = str(error.args[-1] if error.args else type(error).__name__)
@@ -52,7 +52,7 @@ def _beat(user: str, password: str, server_id: int) -> None:
         autocommit=True,
     )
     try:
-        print(f"beating in {ring_schema.SCHEMA}.heartbeat", file=sys.stderr, flush=True)
+        print(f"beating in {schema.SCHEMA}.heartbeat", file=sys.stderr, flush=True)
         due = time.monotonic()
         while True:
             with connection.cursor() as cursor:

@@ -14,7 +14,7 @@ from ..host.programs import run as run_program
 from ..mysql import sql
 from ..mysql.shows import Position
 from ..mysql.sql import Session
-from . import ring_schema
+from . import schema
 from .documents import Login, Peer
 
 COPY_SECONDS = 12 * 3600.0
@@ -104,13 +104,13 @@ def clear(own: Session) -> None:
     """Drops every database of users. Only for what an unfinished copy brought."""
     with own.unlogged():
         own.do("SET SESSION foreign_key_checks = 0")
-        for database in ring_schema.databases(own):
+        for database in schema.databases(own):
             own.do(f"DROP DATABASE {sql.name(database)}")
 
 
 def create_databases(own: Session, wanted: dict[str, tuple[str, str]]) -> list[str]:
     """Databases that are lacking here, without a trace in the binary log."""
-    lacking = sorted(set(wanted) - set(ring_schema.databases(own)))
+    lacking = sorted(set(wanted) - set(schema.databases(own)))
     with own.unlogged():
         for database in lacking:
             charset, collation = wanted[database]
@@ -122,13 +122,13 @@ def create_databases(own: Session, wanted: dict[str, tuple[str, str]]) -> list[s
 
 def _clear(own: Session, other: Session) -> None:
     """Makes room: the same databases as on the peer, and nothing in them."""
-    kept = ring_schema.databases(own)
+    kept = schema.databases(own)
     clear(own)
-    create_databases(own, {**kept, **ring_schema.databases(other)})
+    create_databases(own, {**kept, **schema.databases(other)})
 
 
 def _room(other: Session) -> None:
-    size = int(other.value(SIZE, [ring_schema.SYSTEM_SCHEMAS]))
+    size = int(other.value(SIZE, [schema.SYSTEM_SCHEMAS]))
     needed = int(size * ROOM_FACTOR) + ROOM_BYTES
     for place in (paths.STATE, paths.DATA):
         free = room.free(place)
@@ -144,7 +144,7 @@ def _dump(peer: Peer, login: Login) -> Position:
     files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
     trust = f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
     files.write(CLIENT, sql.client_file(login, trust), mode=0o600)
-    systems = "|".join(ring_schema.SYSTEM_SCHEMAS)
+    systems = "|".join(schema.SYSTEM_SCHEMAS)
     run_program(
         [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
          "--host", peer.replication_address, "--port", "3306",
@@ -180,13 +180,13 @@ def _threads() -> str:
 
 
 def _objects(session: Session) -> set[str]:
-    return {row["name"] for row in session.rows(OBJECTS, [ring_schema.SYSTEM_SCHEMAS] * 4)}
+    return {row["name"] for row in session.rows(OBJECTS, [schema.SYSTEM_SCHEMAS] * 4)}
 
 
 def _events(own: Session, other: Session, report: Report) -> None:
     """An event fires on the node that made it and is disabled on the other one."""
     with own.unlogged():
-        for row in other.rows(EVENTS, [ring_schema.SYSTEM_SCHEMAS]):
+        for row in other.rows(EVENTS, [schema.SYSTEM_SCHEMAS]):
             action = event_action(row["status"])
             if action is not None:
                 event = f"{sql.name(row['event_schema'])}.{sql.name(row['event_name'])}"
@@ -228,11 +228,11 @@ def with_hash(grant: str, password_hash: str) -> str:
 
 
 def _of_the_ring(user: str, here: set[str]) -> bool:
-    from . import ring_files
+    from . import records
 
-    kept = ring_files.credentials()
+    kept = records.credentials()
     return user in here and user in (
         kept.replication.user,
         kept.peer.user,
-        ring_files.heartbeat_login().user,
+        records.heartbeat_login().user,
     )

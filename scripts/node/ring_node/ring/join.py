@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..mysql.shows import Position, SlaveStatus
-from .ring_schema import Origin, Source
+from .schema import Origin, Source
 
 
 @dataclass(frozen=True)

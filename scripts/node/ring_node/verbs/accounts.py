@@ -16,7 +16,7 @@ from ..mysql import grants, service, shows, sql
 from ..mysql.bootstrap import password_hash
 from ..mysql.grants import Account, Rights
 from ..mysql.sql import Session
-from ..ring import documents, ring_files, ring_schema
+from ..ring import documents, records, schema
 from ..ring.documents import Accounts
 
 USERS = "SELECT User, Host, Password FROM mysql.user"
@@ -32,8 +32,8 @@ def run(document: Any) -> Report:
         with session.unlogged():
             _ring_schema(session, report)
             _accounts(session, wanted, report)
-    kept = ring_files.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
-    if ring_files.write_credentials(kept, wanted.heartbeat):
+    kept = records.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
+    if records.write_credentials(kept, wanted.heartbeat):
         report.did(f"credentials of the ring's accounts in {paths.ETC}")
     tell_slave(wanted, report)
     return report
@@ -41,17 +41,17 @@ def run(document: Any) -> Report:
 
 def tell_slave(wanted: Accounts, report: Report) -> None:
     """A slave that is wired keeps the replication account's password: it gets the new one."""
-    from ..mysql import wiring
+    from ..mysql import master
     from . import replicate
 
-    node, peer = ring_files.node(), ring_files.peer()
+    node, peer = records.node(), records.peer()
     if node is None or peer is None:
         return
     with sql.own(report) as session:
-        source = ring_schema.read_source(session)
-        if source is None or source.state != "wired" or wiring.stored(session) is None:
+        source = schema.read_source(session)
+        if source is None or source.state != "wired" or master.stored(session) is None:
             return
-        target = wiring.connection(documents.Pair(node, peer), wanted.replication)
+        target = master.connection(documents.Pair(node, peer), wanted.replication)
         if replicate.adjust(session, target, report) or _left_stopped(session):
             replicate.start(session, report)
 
@@ -64,7 +64,7 @@ def _left_stopped(session: Session) -> bool:
 
 
 def _databases(session: Session, wanted: Accounts, report: Report) -> None:
-    present = ring_schema.databases(session)
+    present = schema.databases(session)
     for database in wanted.databases:
         if database not in present:
             session.do(f"CREATE DATABASE IF NOT EXISTS {sql.name(database)}")
@@ -75,10 +75,10 @@ def _databases(session: Session, wanted: Accounts, report: Report) -> None:
 
 
 def _ring_schema(session: Session, report: Report) -> None:
-    if not ring_schema.exists(session):
-        for statement in ring_schema.CREATE:
+    if not schema.exists(session):
+        for statement in schema.CREATE:
             session.do(statement)
-        report.did(f"schema {ring_schema.SCHEMA}")
+        report.did(f"schema {schema.SCHEMA}")
 
 
 def _accounts(session: Session, document: Accounts, report: Report) -> None:

@@ -12,7 +12,7 @@ from ..base.report import Report
 from ..host import files
 from ..host.programs import attempt
 from ..mysql import service
-from ..ring import ring_restart
+from ..ring import restart
 
 OWN_SETTINGS = {
     "datadir": str(paths.DATA),
@@ -48,7 +48,7 @@ def run(text: str) -> Report:
         report.did(f"{paths.CONFIG} written")
         return report
     if running:
-        ring_restart.restart(
+        restart.in_turn(
             "a changed my.cnf",
             report,
             before=lambda: _put(content, report),

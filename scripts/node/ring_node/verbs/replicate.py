@@ -9,13 +9,13 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import service, shows, sql, wiring
+from ..mysql import master, service, shows, sql
 from ..mysql.shows import Position, SlaveStatus
 from ..mysql.sql import Session
-from ..ring import documents, relay, ring_files, ring_schema, ring_state
+from ..ring import documents, records, relay, schema, state
 from ..ring.documents import Pair
 from ..ring.join import Follow, Refusal, State, coordinates, decide_follow
-from ..ring.ring_schema import Source
+from ..ring.schema import Source
 from . import seed
 
 PEER_SECONDS = 60.0
@@ -32,8 +32,8 @@ def run(document: Any) -> Report:
     report = Report("replicate")
     pair = documents.pair(document)
     seed.remember_peer(pair, report)
-    kept = ring_files.credentials()
-    target = wiring.connection(pair, kept.replication)
+    kept = records.credentials()
+    target = master.connection(pair, kept.replication)
     with (
         sql.own(report) as own,
         sql.other(pair.peer.replication_address, kept.peer, report, seconds=PEER_SECONDS) as other,
@@ -50,7 +50,7 @@ def run(document: Any) -> Report:
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
-    ring_files.write_joined(pair.peer)  # without it the heartbeat's service does not start
+    records.write_joined(pair.peer)  # without it the heartbeat's service does not start
     _beat(report)
     return report
 
@@ -63,7 +63,7 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
         me, peer = seed.states(own, other, pair)
         decision = decide_follow(me, peer)
         if isinstance(decision, Refusal):
-            ring_state.raise_refusal(decision)
+            state.raise_refusal(decision)
         return None if decision is Follow.WAIT else (me, peer)
 
     def ready() -> tuple[State, State] | None:
@@ -83,31 +83,31 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
     return found
 
 
-def _begin(own: Session, me: State, peer: State, target: wiring.Connection, report: Report) -> None:
+def _begin(own: Session, me: State, peer: State, target: master.Connection, report: Report) -> None:
     position = coordinates(me, peer)
     assert position is not None
     if me.slave is not None:  # ALL: a slave without coordinates must not pass for a whole one
         own.do("STOP SLAVE")
         own.do("RESET SLAVE ALL")
     source = Source(me.uuid, peer.uuid, "wiring", position)
-    ring_schema.write_source(own, source)
-    own.do(wiring.change_master(target, position))
+    schema.write_source(own, source)
+    own.do(master.change_master(target, position))
     report.did(f"follows {peer.name} ({peer.uuid[:8]}) from {position}")
 
 
-def adjust(own: Session, target: wiring.Connection, report: Report) -> bool:
+def adjust(own: Session, target: master.Connection, report: Report) -> bool:
     """Leaves the slave stopped when something had to change.
 
     The same master and place in its log; address, account or TLS settings may be new."""
-    row = wiring.stored(own)
-    different = wiring.differs(target, row) if row else []
+    row = master.stored(own)
+    different = master.differs(target, row) if row else []
     if not different:
         return False
     relay.drain(own)  # CHANGE MASTER drops the relay logs
     own.do("STOP SLAVE")
     status = shows.show_slave_status(own)
     assert status is not None
-    own.do(wiring.change_master(target, status.executed))
+    own.do(master.change_master(target, status.executed))
     report.did(f"connection to the peer changed: {', '.join(different)}")
     return True
 
@@ -171,15 +171,15 @@ def _join(own: Session, other: Session, me: State, peer: State, report: Report) 
                 f"that within {CATCH_UP_SECONDS:.0f} s",
                 "run this again: it goes on from where it is",
             )
-    source = ring_schema.read_source(own)
+    source = schema.read_source(own)
     if source is not None and source.state != "wired":
-        ring_schema.write_source(own, replace(source, state="wired"))
+        schema.write_source(own, replace(source, state="wired"))
     if me.copied and me.origin is not None:
-        ring_schema.write_origin(own, replace(me.origin, state="ready"))
+        schema.write_origin(own, replace(me.origin, state="ready"))
     if service.fenced():  # in this order: an interrupted run finds the fence and goes on
         own.do("SET GLOBAL read_only = 0")
         service.drop_fence()
-        own.do(ring_schema.BEAT, [me.server_id])  # the peer need not wait for the service
+        own.do(schema.BEAT, [me.server_id])  # the peer need not wait for the service
         report.did("takes writes")
 
 

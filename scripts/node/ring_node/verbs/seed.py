@@ -12,10 +12,10 @@ from ..host import files
 from ..mysql import service, sql
 from ..mysql.shows import show_master_status, show_slave_status
 from ..mysql.sql import Session
-from ..ring import copying, documents, ring_files, ring_schema, ring_state
+from ..ring import copying, documents, records, schema, state
 from ..ring.documents import Pair
 from ..ring.join import Refusal, Seed, State, decide_seed
-from ..ring.ring_schema import Origin
+from ..ring.schema import Origin
 
 PEER_SECONDS = 60.0
 PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
@@ -28,11 +28,9 @@ def run(document: Any) -> Report:
     report = Report("seed")
     pair = documents.pair(document)
     remember_peer(pair, report)
-    login = ring_files.credentials().peer
+    login = records.credentials().peer
     with sql.own(report) as own:
-        if ring_schema.exists(own) and ring_schema.add_rows(
-            own, pair.node.server_id, pair.peer.server_id
-        ):
+        if schema.exists(own) and schema.add_rows(own, pair.node.server_id, pair.peer.server_id):
             report.did("rows of both nodes in the ring's schema")
         joined = _joined(own, pair)
         patience = PEER_SECONDS_JOINED if joined else PEER_SECONDS
@@ -48,7 +46,7 @@ def run(document: Any) -> Report:
 
 
 def remember_peer(pair: Pair, report: Report) -> None:
-    if ring_files.node() != pair.node:
+    if records.node() != pair.node:
         raise refused(
             f"{paths.NODE} is not of {pair.node.name} as the document has it",
             "the same node",
@@ -77,29 +75,29 @@ def step(own: Session, other: Session, pair: Pair, report: Report) -> None:
 def _decide(me: State, peer: State) -> Seed:
     decision = decide_seed(me, peer)
     if isinstance(decision, Refusal):
-        ring_state.raise_refusal(decision)
+        state.raise_refusal(decision)
     return decision
 
 
 def states(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
-    me = ring_state.read(own, pair.node.name)
-    peer = ring_state.read(other, pair.peer.name)
-    ring_state.check_id(me, pair.node.server_id)
-    ring_state.check_id(peer, pair.peer.server_id)
+    me = state.read(own, pair.node.name)
+    peer = state.read(other, pair.peer.name)
+    state.check_id(me, pair.node.server_id)
+    state.check_id(peer, pair.peer.server_id)
     return me, peer
 
 
 def _joined(own: Session, pair: Pair) -> bool:
     """Whether this node is in a ring with that very peer. One on a new instance is another."""
-    if service.fenced() or ring_files.joined_with() != pair.peer.instance_id:
+    if service.fenced() or records.joined_with() != pair.peer.instance_id:
         return False
-    source = ring_schema.read_source(own) if ring_schema.exists(own) else None
+    source = schema.read_source(own) if schema.exists(own) else None
     return source is not None and source.state == "wired"
 
 
 def _begin(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
     """Writes down from where the peer must read, as of a moment when nothing is there."""
-    created = copying.create_databases(own, ring_schema.databases(other))
+    created = copying.create_databases(own, schema.databases(other))
     begun = peer.own_origin
     # What a peer that has begun logs from there on comes by itself.
     if begun is None or begun.peer_uuid != me.uuid or begun.position == show_master_status(other):
@@ -107,7 +105,7 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
     own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
     own.do("FLUSH TABLES WITH READ LOCK")
     try:
-        found = ring_schema.content(own)
+        found = schema.content(own)
         position = show_master_status(own)
     finally:
         own.do("UNLOCK TABLES")
@@ -119,7 +117,7 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
         )
     if position is None:
         raise _no_binary_log(me)
-    ring_schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", position, None))
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", position, None))
     if created:
         report.did(f"databases like the peer's: {', '.join(created)}")
     report.did(f"{peer.name} must read from {position} on")
@@ -128,23 +126,21 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
 def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
     service.raise_fence(report)
     own.do("SET GLOBAL read_only = 1")
-    if me.empty and not me.copying and ring_schema.content(own):
+    if me.empty and not me.copying and schema.content(own):
         raise too_late(
             "data appeared before this node was fenced",
             "an empty node",
             "run this again: it decides anew",
         )
     _stop_slave(own)
-    ring_schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
     _wait_until_quiet(other, me, peer)
-    login = ring_files.credentials().peer
+    login = records.credentials().peer
     copied_at = copying.copy(own, other, pair.peer, login, report)
     position = show_master_status(own)
     if position is None:
         raise _no_binary_log(me)
-    ring_schema.write_origin(
-        own, Origin(me.uuid, peer.uuid, "copied", "copied", position, copied_at)
-    )
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", position, copied_at))
     report.did(f"{peer.name} must read from {position} on")
 
 

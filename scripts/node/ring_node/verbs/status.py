@@ -9,7 +9,7 @@ from ..base.errors import NodeError
 from ..base.report import Report
 from ..host import room
 from ..mysql import service, shows
-from ..ring import ring_files, ring_schema
+from ..ring import records, schema
 
 UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until there is room again
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until t
 
 def run() -> Report:
     report = Report("status")
-    node, peer = ring_files.node(), ring_files.peer()
+    node, peer = records.node(), records.peer()
     server = service.state(paths.MYSQL_SERVICE)[0] if service.installed() else "absent"
     facts: dict[str, Any] = {
         "node": node.name if node else None,
@@ -57,10 +57,10 @@ def _server(node: Any, peer: Any) -> dict[str, Any]:
             "uptime_s": int((session.row(UPTIME) or {"Value": 0})["Value"]),
             "binary_log": str(master) if master else None,
             "slave": _slave(slave),
-            "empty": not ring_schema.content(session),
+            "empty": not schema.content(session),
         }
-        if ring_schema.exists(session):
-            origin, source = ring_schema.read_origin(session), ring_schema.read_source(session)
+        if schema.exists(session):
+            origin, source = schema.read_origin(session), schema.read_source(session)
             facts["origin"] = origin and {
                 "state": origin.state,
                 "basis": origin.basis,
@@ -73,7 +73,7 @@ def _server(node: Any, peer: Any) -> dict[str, Any]:
                 "position": str(source.position),
             }
             for name, who in (("heartbeat_age_ms", peer), ("own_heartbeat_age_ms", node)):
-                age = ring_schema.beat_age(session, who.server_id) if who else None
+                age = schema.beat_age(session, who.server_id) if who else None
                 facts[name] = None if age is None else round(age * 1000, 1)
         return facts
 

@@ -12,7 +12,7 @@ from ..base.errors import NodeError, refused, wrong_input
 from ..base.report import Report
 from ..host import files
 from ..mysql import service
-from ..ring import documents, ring_files, ring_restart
+from ..ring import documents, records, restart
 from ..ring.documents import Keys, Node
 
 PKCS1 = "-----BEGIN RSA PRIVATE KEY-----"
@@ -22,7 +22,7 @@ CIPHERS = "DEFAULT:@SECLEVEL=1"
 def run(document: Any) -> Report:
     report = Report("tls")
     keys = documents.keys(document)
-    node = ring_files.node()
+    node = records.node()
     check(keys, node)
     wanted = {
         paths.CA: (_lines(keys.ca), 0o644),
@@ -43,7 +43,7 @@ def run(document: Any) -> Report:
     if (same and not service.restart_due()) or not service.running() or service.left_down():
         put()  # who starts the server starts it with them
     else:
-        ring_restart.restart(
+        restart.in_turn(
             "new certificates",
             report,
             peer_must_be_healthy=False,

@@ -11,7 +11,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import shows, sql
 from ..mysql.sql import Session
-from ..ring import documents, ring_files, ring_health, ring_schema
+from ..ring import documents, health, records, schema
 from ..ring.documents import Pair
 
 FRESH_SECONDS = 30.0
@@ -22,7 +22,7 @@ QUICK = 0.01
 def run(document: Any) -> Report:
     report = Report("verify")
     pair = documents.pair(document)
-    login = ring_files.credentials().peer
+    login = records.credentials().peer
     with (
         sql.own(report) as own,
         sql.other(pair.peer.replication_address, login, report, seconds=FRESH_SECONDS) as other,
@@ -64,18 +64,18 @@ def _slave(own: Session) -> None:
         raise refused("Master_SSL_Allowed is No", "Yes", "run `ring-node replicate`")
 
 
-def _fresh(own: Session, other: Session, pair: Pair) -> ring_health.Ages:
+def _fresh(own: Session, other: Session, pair: Pair) -> health.Ages:
     ids = pair.node.server_id, pair.peer.server_id
 
-    def fresh() -> ring_health.Ages | None:
-        ages = ring_health.ages(own, other, *ids)
+    def fresh() -> health.Ages | None:
+        ages = health.ages(own, other, *ids)
         return ages if ages.fresh else None
 
     found = poll(fresh, Deadline(FRESH_SECONDS), longest_pause=0.1)
     if found is None:
         raise too_late(
-            f"heartbeat: {ring_health.ages(own, other, *ids)}",
-            f"both younger than {ring_health.FRESH_SECONDS:.0f} s",
+            f"heartbeat: {health.ages(own, other, *ids)}",
+            f"both younger than {health.FRESH_SECONDS:.0f} s",
             "run `ring-node status` on both nodes: threads may say Yes over a dead link, and the "
             "hosts' clocks may differ",
         )
@@ -89,14 +89,14 @@ def _travel(writer: Session, reader: Session, pair: Pair, *, written_on: int) ->
     """
     token = secrets.token_hex(16)
     key = [pair.node.server_id, written_on]
-    if writer.do(ring_schema.PROBE, [token, *key]) != 1:
+    if writer.do(schema.PROBE, [token, *key]) != 1:
         raise refused(
-            f"no row {key} in {ring_schema.SCHEMA}.probe", "one", "run `ring-node seed` on both"
+            f"no row {key} in {schema.SCHEMA}.probe", "one", "run `ring-node seed` on both"
         )
     begin = time.monotonic()
 
     def arrived() -> float | None:
-        if reader.value(ring_schema.PROBED, key) != token:
+        if reader.value(schema.PROBED, key) != token:
             return None
         return round((time.monotonic() - begin) * 1000, 1)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from ..mysql.sql import Session
-from . import ring_schema
+from . import schema
 
 FRESH_SECONDS = 5.0  # the heartbeat beats every second
 
@@ -29,7 +29,7 @@ class Ages:
 
 
 def ages(own: Session, other: Session, own_id: int, peer_id: int) -> Ages:
-    return Ages(ring_schema.beat_age(own, peer_id), ring_schema.beat_age(other, own_id))
+    return Ages(schema.beat_age(own, peer_id), schema.beat_age(other, own_id))
 
 
 def _age(seconds: float | None) -> str:

@@ -7,14 +7,14 @@ from typing import NoReturn
 from ..base.errors import refused
 from ..mysql import shows
 from ..mysql.sql import Session
-from . import ring_schema
+from . import schema
 from .join import Refusal, State
 
 
 def read(session: Session, name: str) -> State:
-    if not ring_schema.exists(session):
+    if not schema.exists(session):
         raise refused(
-            f"{name} has no schema {ring_schema.SCHEMA}",
+            f"{name} has no schema {schema.SCHEMA}",
             "the ring's tables",
             f"run `ring-node accounts` on {name} first",
         )
@@ -23,9 +23,9 @@ def read(session: Session, name: str) -> State:
         name=name,
         uuid=identity.uuid,
         server_id=identity.server_id,
-        content=tuple(ring_schema.content(session)),
-        origin=ring_schema.read_origin(session),
-        source=ring_schema.read_source(session),
+        content=tuple(schema.content(session)),
+        origin=schema.read_origin(session),
+        source=schema.read_source(session),
         slave=shows.show_slave_status(session),
         logs=frozenset(shows.show_binary_logs(session)),
     )

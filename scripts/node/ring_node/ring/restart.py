@@ -20,7 +20,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import service, sql
 from ..mysql.sql import Session
-from . import relay, ring_files, ring_health
+from . import health, records, relay
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -34,7 +34,7 @@ GIVE = "SELECT RELEASE_LOCK(%s)"
 HELD = "SELECT IS_USED_LOCK(%s)"
 
 
-def restart(
+def in_turn(
     reason: str,
     report: Report,
     *,
@@ -47,7 +47,7 @@ def restart(
 
     If either the start or `after` fails, `undo` puts the old files back, and `after` judges again.
     """
-    node, peer = ring_files.node(), ring_files.peer()
+    node, peer = records.node(), records.peer()
     if service.fenced() or node is None or peer is None:
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
@@ -83,7 +83,7 @@ def _restart(
 
 
 @contextmanager
-def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[ring_health.Ages | None]:
+def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[health.Ages | None]:
     """Yields the ring's health, while the peer keeps its hands off its own server.
 
     None: the peer cannot be asked, and the caller restarts all the same.
@@ -108,7 +108,7 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[ring_health
 
 
 @contextmanager
-def _nothing_dropped(ages: ring_health.Ages | None) -> Iterator[None]:
+def _nothing_dropped(ages: health.Ages | None) -> Iterator[None]:
     """A restart drops what the slave has not applied. A peer that is lost cannot send it again."""
     if ages is not None and ages.fresh:
         yield
@@ -123,14 +123,14 @@ def _nothing_dropped(ages: ring_health.Ages | None) -> Iterator[None]:
         raise
 
 
-def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> ring_health.Ages:
-    login = ring_files.credentials().peer
+def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> health.Ages:
+    login = records.credentials().peer
     own = stack.enter_context(sql.own())
     other = stack.enter_context(sql.other(peer.replication_address, login))
     _take_turn(own, other, node, peer)
 
-    def ages() -> ring_health.Ages:
-        return ring_health.ages(own, other, node.server_id, peer.server_id)
+    def ages() -> health.Ages:
+        return health.ages(own, other, node.server_id, peer.server_id)
 
     poll(lambda: ages().fresh or None, Deadline(FRESH_SECONDS))
     found = ages()
@@ -166,7 +166,7 @@ def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
 
 def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
     """Only with a peer that can be asked: `known` if it could before."""
-    login = ring_files.credentials().peer
+    login = records.credentials().peer
     try:
         with sql.other(peer.replication_address, login):
             pass
@@ -178,7 +178,7 @@ def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) ->
     def healthy() -> bool | None:
         try:
             with sql.own() as own, sql.other(peer.replication_address, login) as other:
-                found = ring_health.ages(own, other, node.server_id, peer.server_id)
+                found = health.ages(own, other, node.server_id, peer.server_id)
         except NodeError:
             return None
         return True if found.fresh else None
