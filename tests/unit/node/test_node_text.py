@@ -137,7 +137,7 @@ def test_change_master_states_every_tls_setting_and_the_place() -> None:
         "MASTER_SSL_VERIFY_SERVER_CERT = 1",
         "MASTER_SSL_CERT = ''",
         "MASTER_SSL_CRLPATH = ''",
-        "MASTER_RETRY_COUNT = 0",
+        "MASTER_RETRY_COUNT = 4294967295",
     ):
         assert part in statement
 
@@ -146,12 +146,15 @@ def test_a_changed_replication_password_is_seen_without_being_shown() -> None:
     target = master.connection(PAIR, Login("repuser", "new-word"))
     row = {
         "Host": "10.10.1.11", "Port": 3306, "User_name": "repuser", "User_password": "old-word",
-        "Bind": "10.10.1.10", "Connect_retry": 2, "Retry_count": 0, "Heartbeat": 1.0,
+        "Bind": "10.10.1.10", "Connect_retry": 2, "Heartbeat": 1.0,
+        "Retry_count": 4294967295,
         "Enabled_ssl": 1, "Ssl_ca": "/etc/mysql/ssl/CA.pem", "Ssl_capath": "", "Ssl_cert": "",
         "Ssl_key": "", "Ssl_cipher": "", "Ssl_verify_server_cert": 1, "Ignored_server_ids": "0",
     }  # fmt: skip
     assert master.differs(target, row) == ["User_password"]
     assert master.differs(target, {**row, "User_password": "new-word"}) == []
+    former = {**row, "User_password": "new-word", "Retry_count": 0}
+    assert master.differs(target, former) == ["Retry_count"], "a ring of an earlier release"
 
 
 def test_a_slave_that_was_reset_is_no_slave() -> None:
