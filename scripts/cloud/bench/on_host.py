@@ -18,7 +18,8 @@ sys.path.insert(0, "/opt/mysql-ring/current")
 
 from ring_node.base import paths  # noqa: E402
 from ring_node.base.report import Report  # noqa: E402
-from ring_node.mysql import service, sql  # noqa: E402
+from ring_node.mysql import sql  # noqa: E402
+from ring_node.ring import fence  # noqa: E402
 
 WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.005
@@ -67,7 +68,7 @@ def reset() -> None:
     rows(connection, "USE mysql_ring")
     for table in ("heartbeat", "probe", "origin", "source"):
         rows(connection, f"TRUNCATE TABLE {table}")
-    service.raise_fence(Report("bench"))
+    fence.put_up(Report("bench"))
     rows(connection, "SET GLOBAL read_only = 1")
     paths.PEER.unlink(missing_ok=True)
     answer(True)

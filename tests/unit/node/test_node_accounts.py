@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
-from ring_node.mysql import grants, service, sql
+from ring_node.mysql import grants, sql
 from ring_node.mysql.grants import Account, Rights
-from ring_node.ring import documents, records, schema
+from ring_node.ring import documents, fence, records, schema
 from ring_node.verbs import accounts
 
 pytestmark = pytest.mark.unit
@@ -171,7 +171,7 @@ def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_e
         yield server
 
     monkeypatch.setattr(sql, "own", own)
-    monkeypatch.setattr(service, "fenced", lambda: fenced)
+    monkeypatch.setattr(fence, "stands", lambda: fenced)
     monkeypatch.setattr(schema, "databases", lambda _: {})
     monkeypatch.setattr(schema, "exists", lambda _: False)
     monkeypatch.setattr(accounts, "_accounts", lambda session, *_: session.do("GRANT"))

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from ring_node.base import paths
-from ring_node.mysql import service
+from ring_node.mysql import datadir, lifecycle
 from ring_node.ring import restart
 from ring_node.ring.documents import Keys
 from ring_node.verbs import config, tls
@@ -23,10 +23,10 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(paths, "CONFIG", tmp_path / "mysqld.cnf")
     monkeypatch.setattr(paths, "RESTART_DUE", tmp_path / "due")
     paths.CONFIG.write_text(TEXT)
-    for name in ("initialised", "running"):
-        monkeypatch.setattr(service, name, lambda: True)
+    monkeypatch.setattr(datadir, "initialised", lambda: True)
+    monkeypatch.setattr(lifecycle, "running", lambda: True)
     for name in ("start", "restart"):
-        monkeypatch.setattr(service, name, lambda name=name: found.append(name))
+        monkeypatch.setattr(lifecycle, name, lambda name=name: found.append(name))
     monkeypatch.setattr(restart, "in_turn", lambda *_, **__: found.append("in turns"))
     return found
 
@@ -44,7 +44,7 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_a_server_that_a_killed_restart_left_down_waits_for_no_peer(
     monkeypatch: pytest.MonkeyPatch, done: list[str], due: bool, greets: bool, what: list[str]
 ) -> None:
-    monkeypatch.setattr(service, "greets", lambda: greets)
+    monkeypatch.setattr(lifecycle, "greets", lambda: greets)
     if due:
         paths.RESTART_DUE.touch()
     config.run(TEXT)
@@ -55,7 +55,7 @@ def test_certificates_for_a_server_that_is_down_are_put_in_place_without_a_resta
     monkeypatch: pytest.MonkeyPatch, done: list[str]
 ) -> None:
     written: list[Path] = []
-    monkeypatch.setattr(service, "greets", lambda: False)
+    monkeypatch.setattr(lifecycle, "greets", lambda: False)
     monkeypatch.setattr(tls.documents, "keys", lambda _: Keys("ca", "certificate", "key"))
     monkeypatch.setattr(tls, "check", lambda *_: None)
     monkeypatch.setattr(tls.records, "node", lambda: None)

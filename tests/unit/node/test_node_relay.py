@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
-from ring_node.mysql import master, service, shows, sql
+from ring_node.mysql import lifecycle, master, shows, sql
 from ring_node.mysql.shows import Position, SlaveStatus
-from ring_node.ring import documents, records, relay, restart, schema
+from ring_node.ring import documents, fence, records, relay, restart, schema
 from ring_node.ring.documents import Login, Node, Pair, Peer
 from ring_node.ring.health import Ages
 from ring_node.verbs import accounts, replicate
@@ -58,9 +58,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sql, "own", own)
     monkeypatch.setattr(records, "node", lambda: PAIR.node)
     monkeypatch.setattr(records, "peer", lambda: PAIR.peer)
-    monkeypatch.setattr(service, "fenced", lambda: False)
-    monkeypatch.setattr(service, "note_restart_due", lambda: found.done.append("note"))
-    monkeypatch.setattr(service, "restart", lambda: found.done.append("restart"))
+    monkeypatch.setattr(fence, "stands", lambda: False)
+    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
+    monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
     monkeypatch.setattr(restart, "_wait_until_whole", lambda *_, **__: None)
     return found
 

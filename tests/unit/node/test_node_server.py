@@ -8,8 +8,8 @@ import pytest
 from ring_node.base import paths
 from ring_node.base.errors import NodeError, refused
 from ring_node.base.report import Report
-from ring_node.mysql import service
-from ring_node.ring import records, restart
+from ring_node.mysql import datadir, lifecycle
+from ring_node.ring import fence, records, restart
 from ring_node.verbs import server
 
 pytestmark = pytest.mark.unit
@@ -30,8 +30,8 @@ def test_the_password_of_a_data_directory_is_known_before_there_is_one(
     monkeypatch.setattr(paths, "DATA", tmp_path / "mysql")
     for module, name in (
         (server, "_prerequisites"),
-        (service, "refuse_foreign_data"),
-        (service, "raise_fence"),
+        (datadir, "refuse_foreign_data"),
+        (fence, "put_up"),
     ):
         monkeypatch.setattr(module, name, lambda *_: None)
     monkeypatch.setattr(server, "_remember", remembered.append)
@@ -54,8 +54,8 @@ def test_after_a_failed_change_it_says_what_the_server_does_with_the_old_files(
 
     monkeypatch.setattr(records, "node", lambda: None)
     monkeypatch.setattr(records, "peer", lambda: None)
-    monkeypatch.setattr(service, "note_restart_due", lambda: None)
-    monkeypatch.setattr(service, "restart", lambda: done.append("restart"))
+    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: None)
+    monkeypatch.setattr(lifecycle, "restart", lambda: done.append("restart"))
     with pytest.raises(NodeError) as caught:
         restart.in_turn(
             "new certificates", Report("tls"), after=after, undo=lambda: done.append("undo")
@@ -75,8 +75,8 @@ def test_a_server_that_starts_with_neither_is_told_with_both_reasons(
 
     monkeypatch.setattr(records, "node", lambda: None)
     monkeypatch.setattr(records, "peer", lambda: None)
-    monkeypatch.setattr(service, "note_restart_due", lambda: None)
-    monkeypatch.setattr(service, "restart", fail)
+    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: None)
+    monkeypatch.setattr(lifecycle, "restart", fail)
     with pytest.raises(NodeError) as caught:
         restart.in_turn("a changed my.cnf", Report("config"))
     assert caught.value.found == "unknown variable; with what was there before: no room"

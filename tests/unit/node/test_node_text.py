@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ring_node.base.errors import NodeError
 from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, master, service, sql
+from ring_node.mysql import bootstrap, lifecycle, master, sql
 from ring_node.mysql.shows import Position, slave_status
 from ring_node.ring import copying
 from ring_node.ring.documents import Login, Node, Pair, Peer
@@ -77,8 +77,8 @@ def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
 
 
 def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
-    assert service.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
-    assert service.errors_of("a\nb") == "a | b"
+    assert lifecycle.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
+    assert lifecycle.errors_of("a\nb") == "a | b"
 
 
 def test_an_sql_file_becomes_one_statement_a_line_without_comments() -> None:

@@ -79,6 +79,3 @@ KEEPALIVE = {
 SYSCTL = "# Written by ring-node: notice a dead replication link.\n" + "".join(
     f"{name} = {value}\n" for name, value in KEEPALIVE.items()
 )
-
-# Until the node has joined its ring only accounts with SUPER may write.
-FENCE = "MYSQLD_OPTIONS=--read-only\n"

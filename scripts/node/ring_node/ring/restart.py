@@ -18,9 +18,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import service, sql
+from ..mysql import lifecycle, sql
 from ..mysql.sql import Session
-from . import health, records, relay
+from . import fence, health, records, relay
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -48,7 +48,7 @@ def in_turn(
     If either the start or `after` fails, `undo` puts the old files back, and `after` judges again.
     """
     node, peer = records.node(), records.peer()
-    if service.fenced() or node is None or peer is None:
+    if fence.stands() or node is None or peer is None:
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
@@ -63,15 +63,15 @@ def in_turn(
 def _restart(
     before: Callable[[], None], after: Callable[[], None], undo: Callable[[], None]
 ) -> None:
-    service.note_restart_due()
+    lifecycle.note_restart_due()
     before()
     try:
-        service.restart()
+        lifecycle.restart()
         after()
     except NodeError as error:
         undo()
         try:
-            service.restart()
+            lifecycle.restart()
             after()
         except NodeError as again:
             outcome = f"with what was there before: {again.found}"
@@ -140,7 +140,7 @@ def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> health.Ages:
 
 def _greets(address: str) -> bool | None:
     try:
-        with socket.create_connection((address, service.PORT), GREETING_WAIT) as connection:
+        with socket.create_connection((address, lifecycle.PORT), GREETING_WAIT) as connection:
             return True if connection.recv(5) else None
     except OSError:
         return None

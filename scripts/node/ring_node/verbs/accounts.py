@@ -12,11 +12,11 @@ from typing import Any
 from ..base import paths
 from ..base.errors import refused
 from ..base.report import Report
-from ..mysql import grants, service, shows, sql
+from ..mysql import grants, shows, sql
 from ..mysql.bootstrap import password_hash
 from ..mysql.grants import Account, Rights
 from ..mysql.sql import Session
-from ..ring import documents, records, schema
+from ..ring import documents, fence, records, schema
 from ..ring.documents import Accounts
 
 USERS = "SELECT User, Host, Password FROM mysql.user"
@@ -27,7 +27,7 @@ def run(document: Any) -> Report:
     report = Report("accounts")
     wanted = documents.accounts(document)
     with sql.own(report) as session:
-        with session.unlogged() if service.fenced() else nullcontext():
+        with session.unlogged() if fence.stands() else nullcontext():
             _databases(session, wanted, report)
         with session.unlogged():
             _ring_schema(session, report)

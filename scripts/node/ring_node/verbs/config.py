@@ -11,8 +11,8 @@ from ..base.errors import Exit, NodeError, refused, wrong_input
 from ..base.report import Report
 from ..host import files
 from ..host.programs import attempt
-from ..mysql import service
-from ..ring import restart
+from ..mysql import datadir, lifecycle
+from ..ring import fence, restart
 
 OWN_SETTINGS = {
     "datadir": str(paths.DATA),
@@ -38,10 +38,10 @@ def run(text: str) -> Report:
         values = _judge(content)
         _own_settings(values)
         _same_server_id(old, values)
-    started = service.initialised()
-    left_down = started and service.left_down()
-    running = started and service.running() and not left_down
-    if same and not (running and service.restart_due()) and (running or not started):
+    started = datadir.initialised()
+    left_down = started and lifecycle.left_down()
+    running = started and lifecycle.running() and not left_down
+    if same and not (running and lifecycle.restart_due()) and (running or not started):
         return report
     if not started:
         files.write(paths.CONFIG, content, mode=0o644)
@@ -56,7 +56,7 @@ def run(text: str) -> Report:
         )
     else:
         _put(content, report)
-        service.restart() if left_down else service.start()
+        lifecycle.restart() if left_down else lifecycle.start()
         report.did("server started")
     return report
 
@@ -128,7 +128,7 @@ def _own_settings(values: dict[str, str]) -> None:
 
 def _same_server_id(old: bytes | None, values: dict[str, str]) -> None:
     """An event with an id that no node has any more would go round the ring for ever."""
-    if old is None or not service.initialised() or service.fenced():
+    if old is None or not datadir.initialised() or fence.stands():
         return
     before = re.search(rb"^\s*server[-_]id\s*=\s*(\d+)", old, re.MULTILINE)
     after = values.get("server-id", "")

@@ -11,10 +11,10 @@ from typing import Any
 from ..base import paths
 from ..base.errors import refused
 from ..base.report import Report
-from ..host import archive, files, packages, units
+from ..host import archive, files, network, packages, systemd, units
 from ..host.programs import attempt
 from ..host.programs import run as run_program
-from ..mysql import service
+from ..mysql import datadir, lifecycle
 from ..ring import documents
 
 NEXT_STEP = "read the message; nothing was started"
@@ -33,7 +33,7 @@ def run(document: Any) -> Report:
     _user(paths.MYSQL_USER, "/nonexistent", report)
     _user(paths.HEARTBEAT_USER, "/nonexistent", report)
     _folders(report)
-    if os.path.realpath(paths.MYSQL) != before and service.installed() and service.running():
+    if os.path.realpath(paths.MYSQL) != before and lifecycle.installed() and lifecycle.running():
         report.note(f"the server runs on with {Path(before).name} until it is restarted")
     _units(report)
     _keepalive(report)
@@ -54,9 +54,9 @@ def _refuse_other_servers() -> None:
                 "a host without another MySQL or MariaDB server",
                 "stop and remove it if its data is not wanted, or give the ring another host",
             )
-    service.refuse_foreign_data()
-    if not (service.installed() and service.running()):
-        service.refuse_taken_port()
+    datadir.refuse_foreign_data()
+    if not (lifecycle.installed() and lifecycle.running()):
+        network.refuse_taken_port(lifecycle.PORT)
 
 
 def _user(name: str, home: str, report: Report) -> None:
@@ -95,11 +95,11 @@ def _units(report: Report) -> None:
         if files.write(paths.UNITS / name, text.encode(), mode=0o644):
             report.did(f"unit {name}")
             changed = True
-        if service.enable(name):
+        if systemd.enable(name):
             report.did(f"{name} starts with the host")
             changed = True
     if changed:
-        service.systemctl("daemon-reload")
+        systemd.systemctl("daemon-reload")
 
 
 def _keepalive(report: Report) -> None:

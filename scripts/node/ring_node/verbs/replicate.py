@@ -9,10 +9,11 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import master, service, shows, sql
+from ..host import systemd
+from ..mysql import master, shows, sql
 from ..mysql.shows import Position, SlaveStatus
 from ..mysql.sql import Session
-from ..ring import documents, records, relay, schema, state
+from ..ring import documents, fence, records, relay, schema, state
 from ..ring.documents import Pair
 from ..ring.join import Follow, Refusal, State, coordinates, decide_follow
 from ..ring.schema import Source
@@ -163,7 +164,7 @@ def _check(status: SlaveStatus, peer: State) -> None:
 
 def _join(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
     """Only a node that holds what its peer holds takes writes."""
-    if service.fenced():
+    if fence.stands():
         goal = shows.show_master_status(other)
         if goal is not None and not _caught_up(own, goal):
             raise too_late(
@@ -176,9 +177,9 @@ def _join(own: Session, other: Session, me: State, peer: State, report: Report) 
         schema.write_source(own, replace(source, state="wired"))
     if me.copied and me.origin is not None:
         schema.write_origin(own, replace(me.origin, state="ready"))
-    if service.fenced():  # in this order: an interrupted run finds the fence and goes on
+    if fence.stands():  # in this order: an interrupted run finds the fence and goes on
         own.do("SET GLOBAL read_only = 0")
-        service.drop_fence()
+        fence.drop()
         own.do(schema.BEAT, [me.server_id])  # the peer need not wait for the service
         report.did("takes writes")
 
@@ -195,8 +196,8 @@ def _caught_up(own: Session, goal: Position) -> bool:
 
 def _beat(report: Report) -> None:
     unit = paths.HEARTBEAT_SERVICE
-    if service.enable(unit):
+    if systemd.enable(unit):
         report.did("heartbeat service starts with the host")
-    if service.state(unit)[0] != "active":
-        service.systemctl("start", unit)
+    if systemd.state(unit)[0] != "active":
+        systemd.systemctl("start", unit)
         report.did("heartbeat service started")

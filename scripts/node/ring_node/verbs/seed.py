@@ -9,10 +9,10 @@ from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..host import files
-from ..mysql import service, sql
+from ..mysql import sql
 from ..mysql.shows import show_master_status, show_slave_status
 from ..mysql.sql import Session
-from ..ring import copying, documents, records, schema, state
+from ..ring import copying, documents, fence, records, schema, state
 from ..ring.documents import Pair
 from ..ring.join import Refusal, Seed, State, decide_seed
 from ..ring.schema import Origin
@@ -89,7 +89,7 @@ def states(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
 
 def _joined(own: Session, pair: Pair) -> bool:
     """Whether this node is in a ring with that very peer. One on a new instance is another."""
-    if service.fenced() or records.joined_with() != pair.peer.instance_id:
+    if fence.stands() or records.joined_with() != pair.peer.instance_id:
         return False
     source = schema.read_source(own) if schema.exists(own) else None
     return source is not None and source.state == "wired"
@@ -124,7 +124,7 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
 
 
 def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
-    service.raise_fence(report)
+    fence.put_up(report)
     own.do("SET GLOBAL read_only = 1")
     if me.empty and not me.copying and schema.content(own):
         raise too_late(

@@ -12,9 +12,9 @@ from typing import Any
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
-from ..host import files, room
-from ..mysql import bootstrap, service, sql
-from ..ring import documents
+from ..host import files, room, systemd
+from ..mysql import bootstrap, datadir, lifecycle, sql
+from ..ring import documents, fence
 from ..ring.documents import Login
 
 INITIALISE_SECONDS = 300.0
@@ -33,20 +33,20 @@ def run(document: Any) -> Report:
     report = Report("server")
     password = documents.root_password(document)
     _prerequisites()
-    service.refuse_foreign_data()
-    if not service.initialised():
-        service.raise_fence(report)
+    datadir.refuse_foreign_data()
+    if not datadir.initialised():
+        fence.put_up(report)
         _remember(password)  # first: nobody else knows it, if this is killed and it changes
         with room.needed(paths.DATA.parent, "room for the data directory"):
             _initialise(password)
         report.did(f"{paths.DATA} initialised and secured")
-    if service.enable(paths.MYSQL_SERVICE):
+    if systemd.enable(paths.MYSQL_SERVICE):
         report.did("starts with the host")
-    if not service.running():
-        service.start()
+    if not lifecycle.running():
+        lifecycle.start()
         report.did("server started")
-    elif not service.greets():
-        service.start()  # waits for a start that is under way
+    elif not lifecycle.greets():
+        lifecycle.start()  # waits for a start that is under way
     _apply_password(password, report)
     _verify(report)
     return report
@@ -117,7 +117,7 @@ def _bootstrap(place: Path, script: str) -> None:
     if status != 0 or "[ERROR]" in text or "ERROR:" in text:
         raise NodeError(
             Exit.SERVER,
-            f"`mysqld --bootstrap` ended with {status}: {service.errors_of(text)[-1200:]}",
+            f"`mysqld --bootstrap` ended with {status}: {lifecycle.errors_of(text)[-1200:]}",
             "a data directory with the system tables",
             f"correct what it names ({paths.CONFIG}), then run this again",
         )
@@ -184,5 +184,5 @@ def _verify(report: Report) -> None:
         server_uuid=found.uuid,
         server_id=found.server_id,
         have_ssl=found.have_ssl,
-        joined=not service.fenced(),
+        joined=not fence.stands(),
     )

@@ -7,9 +7,9 @@ from typing import Any
 from ..base import paths
 from ..base.errors import NodeError
 from ..base.report import Report
-from ..host import room
-from ..mysql import service, shows
-from ..ring import records, schema
+from ..host import room, systemd
+from ..mysql import datadir, lifecycle, shows
+from ..ring import fence, records, schema
 
 UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until there is room again
@@ -18,16 +18,16 @@ ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until t
 def run() -> Report:
     report = Report("status")
     node, peer = records.node(), records.peer()
-    server = service.state(paths.MYSQL_SERVICE)[0] if service.installed() else "absent"
+    server = systemd.state(paths.MYSQL_SERVICE)[0] if lifecycle.installed() else "absent"
     facts: dict[str, Any] = {
         "node": node.name if node else None,
         "peer": peer.name if peer else None,
         "client_address": node.client_address if node else None,
         "replication_address": node.replication_address if node else None,
         "service": server,
-        "heartbeat_service": service.state(paths.HEARTBEAT_SERVICE)[0],
-        "initialised": service.initialised(),
-        "joined": service.initialised() and not service.fenced() and peer is not None,
+        "heartbeat_service": systemd.state(paths.HEARTBEAT_SERVICE)[0],
+        "initialised": datadir.initialised(),
+        "joined": datadir.initialised() and not fence.stands() and peer is not None,
         "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
         "unknown": None,
     }

@@ -11,7 +11,7 @@ from ..base import paths
 from ..base.errors import NodeError, refused, wrong_input
 from ..base.report import Report
 from ..host import files
-from ..mysql import service
+from ..mysql import lifecycle
 from ..ring import documents, records, restart
 from ..ring.documents import Keys, Node
 
@@ -40,7 +40,7 @@ def run(document: Any) -> Report:
         files.write_all(known, owner=paths.MYSQL_USER)
 
     same = all(old[path] == content for path, (content, _) in wanted.items())
-    if (same and not service.restart_due()) or not service.running() or service.left_down():
+    if (same and not lifecycle.restart_due()) or not lifecycle.running() or lifecycle.left_down():
         put()  # who starts the server starts it with them
     else:
         restart.in_turn(

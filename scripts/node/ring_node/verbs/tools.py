@@ -13,10 +13,9 @@ from ..base import paths
 from ..base.errors import too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..host import files
+from ..host import files, systemd
 from ..host.programs import attempt
 from ..host.programs import run as run_program
-from ..mysql import service
 from ..ring import documents
 
 FIRST_BOOT_SECONDS = 300.0
@@ -35,7 +34,7 @@ def run(document: Any) -> Report:
     if files.link(paths.CURRENT_RELEASE, release):
         report.did(f"{paths.CURRENT_RELEASE} points at it")
         if (paths.UNITS / paths.HEARTBEAT_SERVICE).exists():
-            service.systemctl("try-restart", paths.HEARTBEAT_SERVICE)
+            systemd.systemctl("try-restart", paths.HEARTBEAT_SERVICE)
     files.folder(paths.ETC, mode=0o755)
     if files.write(paths.NODE, documents.to_json(node), mode=0o644):
         report.did(f"{paths.NODE} says which node this is: {node.name}")

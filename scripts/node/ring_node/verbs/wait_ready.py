@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import os
-import socket
 from pathlib import Path
 
-from ..base import paths
 from ..base.waiting import Deadline, poll
 from ..host import units
-
-# The first bytes of a packet: its length in three, its number, then what it is.
-# https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html
-HANDSHAKE = b"\x0a"  # protocol version 10
-FULL = b"\xff\x10\x04"  # error 1040, too many connections: a server that runs
+from ..mysql.lifecycle import greets
 
 
 def run() -> int:
@@ -30,14 +24,3 @@ def run() -> int:
 
 def alive(process: str) -> bool:
     return Path("/proc", process).exists()
-
-
-def greets() -> bool | None:
-    """Whether a server answers who connects. No account is needed for that."""
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
-            connection.settimeout(5)
-            connection.connect(str(paths.SOCKET))
-            return True if connection.recv(7)[4:].startswith((HANDSHAKE, FULL)) else None
-    except OSError:
-        return None
