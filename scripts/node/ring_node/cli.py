@@ -86,7 +86,7 @@ def _run(name: str) -> int:
         return module.run()
     _must_be_root()
     if verb.document == "json":
-        from .ring.documents import parse_json
+        from .base.fields import parse_json
 
         document = parse_json(text)
     else:

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from ring_node.base import paths
 from ring_node.mysql import datadir, lifecycle
+from ring_node.mysql.tls import Keys
 from ring_node.ring import restart
-from ring_node.ring.documents import Keys
 from ring_node.verbs import config, tls
 
 pytestmark = pytest.mark.unit

@@ -10,9 +10,10 @@ import pytest
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql
+from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Position, SlaveStatus
 from ring_node.ring import documents, fence, records, relay, restart, schema
-from ring_node.ring.documents import Login, Node, Pair, Peer
+from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.ring.health import Ages
 from ring_node.verbs import accounts, replicate
 from states import slave

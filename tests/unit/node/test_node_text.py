@@ -8,9 +8,10 @@ import pytest
 from ring_node.base.errors import NodeError
 from ring_node.host import archive, packages, units
 from ring_node.mysql import bootstrap, lifecycle, master, sql
+from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Position, slave_status
 from ring_node.ring import copying
-from ring_node.ring.documents import Login, Node, Pair, Peer
+from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.verbs import config
 
 pytestmark = pytest.mark.unit

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from ring_node.base.errors import Exit, NodeError
-from ring_node.ring.documents import Keys, Node
+from ring_node.mysql.tls import Keys
+from ring_node.ring.documents import Node
 from ring_node.verbs import tls
 
 pytestmark = pytest.mark.unit

@@ -10,13 +10,13 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..base.waiting import Deadline
-from ..ring.documents import Archive
 from . import files, programs, room
 
 FETCH_SECONDS = 900.0
@@ -30,6 +30,13 @@ ROOM = f"at least {SPACE_BYTES >> 20} MiB for the archive and what is in it"
 VERSION = re.compile(r"Ver (5\.6\.\d+)\S* .*?for (\S+) on (\S+)")
 SETTINGS = "correct mysqlArchiveUrl and mysqlArchiveChecksum in the settings"
 MANIFEST = ".mysql-ring-archive"
+
+
+@dataclass(frozen=True)
+class Archive:
+    url: str
+    algorithm: str
+    digest: str
 
 
 def install(archive: Archive, report: Report, libraries: Callable[[], object]) -> str:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..base import paths
-from ..ring.documents import Login, Pair
+from ..ring.documents import Pair
+from .login import Login
 from .shows import Position
 from .sql import Session, literal
 

@@ -18,7 +18,7 @@ from ..base.errors import Exit, NodeError
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..host import files
-from ..ring.documents import Login
+from .login import Login
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 120

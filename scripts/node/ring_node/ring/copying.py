@@ -12,10 +12,11 @@ from ..base.report import Report
 from ..host import files, room
 from ..host.programs import run as run_program
 from ..mysql import sql
+from ..mysql.login import Login
 from ..mysql.shows import Position
 from ..mysql.sql import Session
 from . import schema
-from .documents import Login, Peer
+from .documents import Peer
 
 COPY_SECONDS = 12 * 3600.0
 LONG_QUERY_SECONDS = 300  # mydumper gives up rather than lock behind a longer statement

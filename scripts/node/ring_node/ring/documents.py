@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import ipaddress
-import json
 import re
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from ..base.errors import wrong_input
+from ..base.fields import NAME, Fields, kind_of
+from ..host.archive import Archive
+from ..mysql.login import Login
+from ..mysql.tls import Keys
 
 PASSWORD_LONGEST = 32  # MASTER_PASSWORD of MySQL 5.6
 USER_LONGEST = 16  # user names of MySQL 5.6
@@ -17,7 +19,6 @@ SERVER_ID_LARGEST = 4294967295
 # MySQL's option files and client programs read these in a way of their own.
 PASSWORD_FORBIDDEN = frozenset("\"'\\ ")
 PRIVILEGE = re.compile(r"[A-Z]+( [A-Z]+)*")
-NAME = re.compile(r"[A-Za-z0-9_.-]+")
 DATABASE = re.compile(r"[A-Za-z0-9_$-]{1,64}")
 HOST = re.compile(r"[A-Za-z0-9_.%:/-]{1,60}")
 RESERVED_DATABASES = frozenset({"mysql", "information_schema", "performance_schema", "mysql_ring"})
@@ -46,15 +47,6 @@ class Pair:
 
 
 @dataclass(frozen=True)
-class Login:
-    user: str
-    password: str
-
-    def __repr__(self) -> str:
-        return f"Login(user={self.user!r})"
-
-
-@dataclass(frozen=True)
 class User:
     login: Login
     host: str
@@ -73,91 +65,11 @@ class Accounts:
     users: tuple[User, ...]
 
 
-@dataclass(frozen=True)
-class Archive:
-    url: str
-    algorithm: str
-    digest: str
-
-
-@dataclass(frozen=True)
-class Keys:
-    ca: str
-    certificate: str
-    key: str
-
-    def __repr__(self) -> str:
-        return "Keys()"
-
-
-class Fields:
-    """One JSON object, every field of which must be asked for."""
-
-    def __init__(self, value: Any, where: str) -> None:
-        if not isinstance(value, dict):
-            raise wrong_input(f"{where} is {_kind(value)}", "a JSON object")
-        self._left: dict[str, Any] = dict(value)
-        self.where = where
-
-    def any(self, name: str) -> Any:
-        if name not in self._left:
-            raise wrong_input(f"{self.where} has no {name!r}", "that field")
-        return self._left.pop(name)
-
-    def optional(self, name: str, default: Any) -> Any:
-        return self._left.pop(name, default)
-
-    def text(self, name: str) -> str:
-        value = self.any(name)
-        if not isinstance(value, str) or not value:
-            raise wrong_input(f"{self.where}.{name} is {_kind(value)}", "a text that is not empty")
-        return value
-
-    def address(self, name: str) -> str:
-        value = self.text(name)
-        try:
-            return str(ipaddress.IPv4Address(value))
-        except ValueError:
-            raise wrong_input(f"{self.where}.{name} is {value!r}", "an IPv4 address") from None
-
-    def matching(self, name: str, pattern: re.Pattern[str], expected: str) -> str:
-        value = self.text(name)
-        if not pattern.fullmatch(value):
-            raise wrong_input(f"{self.where}.{name} is {value!r}", expected)
-        return value
-
-    def server_id(self) -> int:
-        value = self.any("server_id")
-        valid = isinstance(value, int) and not isinstance(value, bool)
-        if not valid or not 1 <= value <= SERVER_ID_LARGEST:
-            raise wrong_input(f"{self.where}.server_id is {value!r}", f"1 to {SERVER_ID_LARGEST}")
-        return value
-
-    def items(self, name: str) -> list[Any]:
-        value = self.any(name)
-        if not isinstance(value, list):
-            raise wrong_input(f"{self.where}.{name} is {_kind(value)}", "a JSON array")
-        return value
-
-    def end(self) -> None:
-        if self._left:
-            names = ", ".join(sorted(self._left))
-            raise wrong_input(f"{self.where} has unknown fields: {names}", "only documented fields")
-
-
-def parse_json(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except ValueError as error:
-        # The error's own text quotes nothing of the document.
-        raise wrong_input(f"standard input is not JSON: {error}", "one JSON object") from None
-
-
 def node(value: Any, where: str = "node") -> Node:
     fields = Fields(value, where)
     result = Node(
         name=fields.matching("name", NAME, "letters, digits, dot, dash"),
-        server_id=fields.server_id(),
+        server_id=fields.number("server_id", 1, SERVER_ID_LARGEST),
         client_address=fields.address("client_address"),
         replication_address=fields.address("replication_address"),
     )
@@ -169,7 +81,7 @@ def peer(value: Any, where: str = "peer") -> Peer:
     fields = Fields(value, where)
     result = Peer(
         name=fields.matching("name", NAME, "letters, digits, dot, dash"),
-        server_id=fields.server_id(),
+        server_id=fields.number("server_id", 1, SERVER_ID_LARGEST),
         replication_address=fields.address("replication_address"),
         instance_id=fields.text("instance_id"),
     )
@@ -253,10 +165,6 @@ def password(value: str, where: str) -> str:
     return value
 
 
-def to_json(record: Any) -> bytes:
-    return (json.dumps(asdict(record), indent=2, sort_keys=True) + "\n").encode()
-
-
 def login(value: Mapping[str, Any], where: str) -> Login:
     return _login(Fields(dict(value), where))
 
@@ -274,7 +182,7 @@ def _user(fields: Fields) -> User:
     privileges = fields.any("privileges")
     listed = privileges.split(",") if isinstance(privileges, str) else privileges
     if not isinstance(listed, list) or not listed:
-        raise wrong_input(f"{fields.where}.privileges is {_kind(privileges)}", "privilege names")
+        raise wrong_input(f"{fields.where}.privileges is {kind_of(privileges)}", "privilege names")
     require_ssl = fields.optional("require_ssl", False)
     if not isinstance(require_ssl, bool):
         raise wrong_input(f"{fields.where}.require_ssl is {require_ssl!r}", "true or false")
@@ -335,7 +243,3 @@ def _check_names(document: Accounts) -> None:
                 f"user {user.login.user!r} has privileges on {user.database!r}",
                 f"one of the databases {', '.join(document.databases) or '(none)'}",
             )
-
-
-def _kind(value: Any) -> str:
-    return "missing" if value in (None, "") else type(value).__name__

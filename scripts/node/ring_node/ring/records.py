@@ -9,9 +9,11 @@ from typing import Any
 
 from ..base import paths
 from ..base.errors import refused
+from ..base.fields import to_json
 from ..host import files
+from ..mysql.login import Login
 from . import documents
-from .documents import Login, Node, Peer
+from .documents import Node, Peer
 
 
 @dataclass(frozen=True)
@@ -57,10 +59,10 @@ def credentials() -> Credentials:
 
 
 def write_credentials(value: Credentials, heartbeat: Login) -> bool:
-    kept = files.write(paths.CREDENTIALS, documents.to_json(value), mode=0o600)
+    kept = files.write(paths.CREDENTIALS, to_json(value), mode=0o600)
     beat = files.write(
         paths.HEARTBEAT_CREDENTIALS,
-        documents.to_json(heartbeat),
+        to_json(heartbeat),
         mode=0o600,
         owner=paths.HEARTBEAT_USER,
     )

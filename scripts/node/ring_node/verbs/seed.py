@@ -6,6 +6,7 @@ from typing import Any
 
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
+from ..base.fields import to_json
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..host import files
@@ -52,7 +53,7 @@ def remember_peer(pair: Pair, report: Report) -> None:
             "the same node",
             "run `ring-node tools` with the same settings first",
         )
-    if files.write(paths.PEER, documents.to_json(pair.peer), mode=0o644):
+    if files.write(paths.PEER, to_json(pair.peer), mode=0o644):
         report.did(f"{paths.PEER} says who the peer is: {pair.peer.name}")
 
 

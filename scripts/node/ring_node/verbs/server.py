@@ -14,8 +14,8 @@ from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import files, room, systemd
 from ..mysql import bootstrap, datadir, lifecycle, sql
+from ..mysql.login import Login
 from ..ring import documents, fence
-from ..ring.documents import Login
 
 INITIALISE_SECONDS = 300.0
 # The next run must not find it writing. mysqld's own --user would clear the signal (prctl(2)).

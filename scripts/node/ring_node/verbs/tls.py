@@ -12,8 +12,9 @@ from ..base.errors import NodeError, refused, wrong_input
 from ..base.report import Report
 from ..host import files
 from ..mysql import lifecycle
+from ..mysql.tls import Keys
 from ..ring import documents, records, restart
-from ..ring.documents import Keys, Node
+from ..ring.documents import Node
 
 PKCS1 = "-----BEGIN RSA PRIVATE KEY-----"
 CIPHERS = "DEFAULT:@SECLEVEL=1"

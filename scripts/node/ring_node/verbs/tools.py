@@ -11,6 +11,7 @@ from typing import Any
 
 from ..base import paths
 from ..base.errors import too_late
+from ..base.fields import to_json
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..host import files, systemd
@@ -36,7 +37,7 @@ def run(document: Any) -> Report:
         if (paths.UNITS / paths.HEARTBEAT_SERVICE).exists():
             systemd.systemctl("try-restart", paths.HEARTBEAT_SERVICE)
     files.folder(paths.ETC, mode=0o755)
-    if files.write(paths.NODE, documents.to_json(node), mode=0o644):
+    if files.write(paths.NODE, to_json(node), mode=0o644):
         report.did(f"{paths.NODE} says which node this is: {node.name}")
     _remove_old(release)
     _wait_for_address(node.replication_address)
