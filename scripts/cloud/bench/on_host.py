@@ -18,7 +18,7 @@ sys.path.insert(0, "/opt/mysql-ring/current")
 
 from ring_node.base import paths  # noqa: E402
 from ring_node.base.report import Report  # noqa: E402
-from ring_node.mysql import sql  # noqa: E402
+from ring_node.mysql import login  # noqa: E402
 from ring_node.ring import fence  # noqa: E402
 
 WAIT_SECONDS = 120.0
@@ -30,7 +30,7 @@ def connect() -> Any:
     text = paths.ROOT_CLIENT.read_text()
     return pymysql.connect(
         user="root",
-        password=sql.stored_password(text) or "",
+        password=login.stored_password(text) or "",
         unix_socket=str(paths.SOCKET),
         charset="utf8",
         autocommit=True,

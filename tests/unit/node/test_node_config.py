@@ -57,7 +57,7 @@ def test_certificates_for_a_server_that_is_down_are_put_in_place_without_a_resta
     written: list[Path] = []
     monkeypatch.setattr(lifecycle, "greets", lambda: False)
     monkeypatch.setattr(tls.documents, "keys", lambda _: Keys("ca", "certificate", "key"))
-    monkeypatch.setattr(tls, "check", lambda *_: None)
+    monkeypatch.setattr(tls.tls, "check", lambda *_: None)
     monkeypatch.setattr(tls.records, "node", lambda: None)
     monkeypatch.setattr(tls.files, "read_bytes", lambda _: b"")
     monkeypatch.setattr(tls.files, "write_all", lambda wanted, **_: written.extend(wanted) or [])

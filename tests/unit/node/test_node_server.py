@@ -34,7 +34,7 @@ def test_the_password_of_a_data_directory_is_known_before_there_is_one(
         (fence, "put_up"),
     ):
         monkeypatch.setattr(module, name, lambda *_: None)
-    monkeypatch.setattr(server, "_remember", remembered.append)
+    monkeypatch.setattr(server, "keep_root_password", remembered.append)
     monkeypatch.setattr(server, "_initialise", killed)
     with pytest.raises(SystemExit):
         server.run({"root_password": "first-word"})

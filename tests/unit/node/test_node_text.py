@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from ring_node.base.errors import NodeError
 from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, lifecycle, master, sql
-from ring_node.mysql.login import Login
+from ring_node.mysql import bootstrap, lifecycle, master
+from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Position, slave_status
 from ring_node.ring import copying
 from ring_node.ring.documents import Node, Pair, Peer
@@ -105,8 +105,8 @@ def test_the_password_hash_is_the_one_of_mysql() -> None:
 
 def test_the_client_file_gives_back_the_password_that_went_in() -> None:
     login = Login("root", "a#b=c%d;e`f$g")
-    text = sql.client_file(login, "socket=/x\n").decode()
-    assert sql.stored_password(text) == login.password
+    text = client_file(login, "socket=/x\n").decode()
+    assert stored_password(text) == login.password
 
 
 def test_a_login_does_not_show_its_password() -> None:

@@ -1,9 +1,8 @@
-"""Connections to the own server and to the peer's, and what comes back."""
+"""Connections to a server, statements, and what comes back."""
 
 from __future__ import annotations
 
 import ssl
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
@@ -17,8 +16,8 @@ from ..base import paths
 from ..base.errors import Exit, NodeError
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..host import files
-from .login import Login
+from . import tls
+from .login import Login, root_password
 
 CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 120
@@ -35,10 +34,7 @@ EXPECTED_WARNINGS = frozenset(
         1760,  # the password is kept in the master info repository
     }
 )
-# The server of 5.6.24 knows TLS 1.0 and, of what OpenSSL 3 still offers, AES256-SHA only.
-CIPHERS = "ECDHE+AESGCM:AES256-SHA:@SECLEVEL=1"
 NO_TRUST = "no trust in"
-LEGACY_SERVER_CONNECT = 0x4  # OpenSSL 3: a server without secure renegotiation
 
 
 class Session:
@@ -81,7 +77,7 @@ class Session:
 
     @contextmanager
     def unlogged(self) -> Iterator[None]:
-        """What is done inside never enters the binary log, so the peer never sees it."""
+        """What is done inside never enters the binary log, so no slave ever sees it."""
         self.do("SET SESSION sql_log_bin = 0")
         try:
             yield
@@ -121,7 +117,7 @@ def own(
     patience: float = STATEMENT_SECONDS,
 ) -> Iterator[Session]:
     """Root on the own server, over its socket. `patience`: seconds to wait for an answer."""
-    login = Login("root", password if password is not None else _root_password())
+    login = Login("root", password if password is not None else root_password())
     connection = _connect(
         "this server",
         Deadline(CONNECT_SECONDS),
@@ -133,33 +129,26 @@ def own(
 
 
 @contextmanager
-def other(
-    address: str, login: Login, report: Report | None = None, *, seconds: float = CONNECT_SECONDS
+def over_tls(
+    who: str,
+    address: str,
+    login: Login,
+    report: Report | None = None,
+    *,
+    seconds: float = CONNECT_SECONDS,
 ) -> Iterator[Session]:
-    """The ring's account on the peer, over TLS, its certificate checked against the ring's CA."""
-    who = f"the peer's server at {address}"
-    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=tls_context())
+    """A server somewhere else, its certificate checked against the own CA."""
+    encrypted = tls.client_context()
+    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=encrypted)
     if not getattr(connection, "_secure", False):
         connection.close()
         raise NodeError(
             Exit.SERVER,
             f"{who} does not speak TLS",
             "have_ssl=YES there",
-            "run `ring-node tls` and `ring-node server` on the peer",
+            "run `ring-node tls` and `ring-node server` there",
         )
     yield from _held(connection, who, report)
-
-
-def tls_context() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        context.minimum_version = ssl.TLSVersion.TLSv1
-    context.set_ciphers(CIPHERS)
-    context.options |= LEGACY_SERVER_CONNECT
-    context.check_hostname = True  # the certificate names both of the node's addresses
-    context.load_verify_locations(paths.CA)
-    return context
 
 
 def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
@@ -243,28 +232,3 @@ def distrusted(error: NodeError) -> bool:
 
 def denied(error: NodeError) -> bool:
     return f"says {ER.ACCESS_DENIED_ERROR}:" in error.found
-
-
-def _root_password() -> str:
-    text = files.read_bytes(paths.ROOT_CLIENT)
-    stored = stored_password(text.decode()) if text else None
-    if stored is None:
-        raise NodeError(
-            Exit.REFUSED,
-            f"no root password in {paths.ROOT_CLIENT}",
-            "the file that `ring-node server` writes",
-            "run `ring-node server` first",
-        )
-    return stored
-
-
-def client_file(login: Login, extra: str = "") -> bytes:
-    return f'[client]\nuser={login.user}\npassword="{login.password}"\n{extra}'.encode()
-
-
-def stored_password(text: str) -> str | None:
-    for line in text.splitlines():
-        key, separator, value = line.partition("=")
-        if separator and key.strip() == "password":
-            return value.strip().strip('"')
-    return None

@@ -11,8 +11,8 @@ from ..base.errors import NodeError, refused
 from ..base.report import Report
 from ..host import files, room
 from ..host.programs import run as run_program
-from ..mysql import sql
-from ..mysql.login import Login
+from ..mysql import sql, tls
+from ..mysql.login import Login, client_file
 from ..mysql.shows import Position
 from ..mysql.sql import Session
 from . import schema
@@ -24,7 +24,7 @@ NEXT_STEP = "see that both servers run, then run this again: it copies anew"
 ROOM = "room for the copy and for what is loaded from it"
 OPENSSL = paths.COPY.with_name("openssl.cnf")
 CLIENT = paths.COPY.with_name("peer.cnf")
-# MariaDB's client library speaks what sql.tls_context allows, told by OpenSSL's own file.
+# MariaDB's client library speaks what tls.client_context allows, told by OpenSSL's own file.
 OPENSSL_TEXT = f"""\
 openssl_conf = main
 [main]
@@ -33,7 +33,7 @@ ssl_conf = protocols
 system_default = defaults
 [defaults]
 MinProtocol = TLSv1
-CipherString = {sql.CIPHERS}
+CipherString = {tls.CIPHERS}
 Options = UnsafeLegacyServerConnect
 """
 MASTER_COORDINATES = re.compile(
@@ -144,7 +144,7 @@ def _room(other: Session) -> None:
 def _dump(peer: Peer, login: Login) -> Position:
     files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
     trust = f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
-    files.write(CLIENT, sql.client_file(login, trust), mode=0o600)
+    files.write(CLIENT, client_file(login, trust), mode=0o600)
     systems = "|".join(schema.SYSTEM_SCHEMAS)
     run_program(
         [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",

@@ -20,7 +20,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import lifecycle, sql
 from ..mysql.sql import Session
-from . import fence, health, records, relay
+from . import fence, health, reach, records, relay
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -126,7 +126,7 @@ def _nothing_dropped(ages: health.Ages | None) -> Iterator[None]:
 def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> health.Ages:
     login = records.credentials().peer
     own = stack.enter_context(sql.own())
-    other = stack.enter_context(sql.other(peer.replication_address, login))
+    other = stack.enter_context(reach.peer(peer.replication_address, login))
     _take_turn(own, other, node, peer)
 
     def ages() -> health.Ages:
@@ -168,7 +168,7 @@ def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) ->
     """Only with a peer that can be asked: `known` if it could before."""
     login = records.credentials().peer
     try:
-        with sql.other(peer.replication_address, login):
+        with reach.peer(peer.replication_address, login):
             pass
     except NodeError as error:
         if not known or sql.distrusted(error):
@@ -177,7 +177,7 @@ def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) ->
 
     def healthy() -> bool | None:
         try:
-            with sql.own() as own, sql.other(peer.replication_address, login) as other:
+            with sql.own() as own, reach.peer(peer.replication_address, login) as other:
                 found = health.ages(own, other, node.server_id, peer.server_id)
         except NodeError:
             return None

@@ -13,7 +13,7 @@ from ..host import systemd
 from ..mysql import master, shows, sql
 from ..mysql.shows import Position, SlaveStatus
 from ..mysql.sql import Session
-from ..ring import documents, fence, records, relay, schema, state
+from ..ring import documents, fence, reach, records, relay, schema, state
 from ..ring.documents import Pair
 from ..ring.join import Follow, Refusal, State, coordinates, decide_follow
 from ..ring.schema import Source
@@ -37,7 +37,7 @@ def run(document: Any) -> Report:
     target = master.connection(pair, kept.replication)
     with (
         sql.own(report) as own,
-        sql.other(pair.peer.replication_address, kept.peer, report, seconds=PEER_SECONDS) as other,
+        reach.peer(pair.peer.replication_address, kept.peer, report, seconds=PEER_SECONDS) as other,
     ):
         me, peer = _decide(own, other, pair, report)
         if me.follows(peer):

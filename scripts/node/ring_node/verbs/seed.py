@@ -13,7 +13,7 @@ from ..host import files
 from ..mysql import sql
 from ..mysql.shows import show_master_status, show_slave_status
 from ..mysql.sql import Session
-from ..ring import copying, documents, fence, records, schema, state
+from ..ring import copying, documents, fence, reach, records, schema, state
 from ..ring.documents import Pair
 from ..ring.join import Refusal, Seed, State, decide_seed
 from ..ring.schema import Origin
@@ -36,7 +36,9 @@ def run(document: Any) -> Report:
         joined = _joined(own, pair)
         patience = PEER_SECONDS_JOINED if joined else PEER_SECONDS
         try:
-            with sql.other(pair.peer.replication_address, login, report, seconds=patience) as other:
+            with reach.peer(
+                pair.peer.replication_address, login, report, seconds=patience
+            ) as other:
                 step(own, other, pair, report)
         except NodeError as error:
             if error.code != Exit.UNREACHABLE or not joined:

@@ -13,8 +13,8 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import files, room, systemd
-from ..mysql import bootstrap, datadir, lifecycle, sql
-from ..mysql.login import Login
+from ..mysql import bootstrap, datadir, lifecycle, sql, tls
+from ..mysql.login import keep_root_password
 from ..ring import documents, fence
 
 INITIALISE_SECONDS = 300.0
@@ -36,7 +36,9 @@ def run(document: Any) -> Report:
     datadir.refuse_foreign_data()
     if not datadir.initialised():
         fence.put_up(report)
-        _remember(password)  # first: nobody else knows it, if this is killed and it changes
+        keep_root_password(
+            password
+        )  # first: nobody else knows it, if this is killed and it changes
         with room.needed(paths.DATA.parent, "room for the data directory"):
             _initialise(password)
         report.did(f"{paths.DATA} initialised and secured")
@@ -132,12 +134,14 @@ def _apply_password(password: str, report: Report) -> None:
         if not sql.denied(error):
             raise
     else:
-        if _remember(password):
+        if keep_root_password(password):
             report.did(f"{paths.ROOT_CLIENT} written")
         return
     try:
         with sql.own(report) as session, session.unlogged():
-            session.do("SET PASSWORD FOR 'root'@'localhost' = %s", [_hash(password)])
+            session.do(
+                "SET PASSWORD FOR 'root'@'localhost' = %s", [bootstrap.password_hash(password)]
+            )
     except NodeError as error:
         if not sql.denied(error):
             raise
@@ -146,17 +150,8 @@ def _apply_password(password: str, report: Report) -> None:
             "one of the two",
             f"put the password that is in force into {paths.ROOT_CLIENT}, then run this again",
         ) from None
-    _remember(password)
+    keep_root_password(password)
     report.did("root's password changed")
-
-
-def _hash(password: str) -> str:
-    return bootstrap.password_hash(password)
-
-
-def _remember(password: str) -> bool:
-    content = sql.client_file(Login("root", password), f"socket={paths.SOCKET}\nloose-skip-ssl\n")
-    return files.write(paths.ROOT_CLIENT, content, mode=0o600)
 
 
 def _verify(report: Report) -> None:
@@ -165,12 +160,7 @@ def _verify(report: Report) -> None:
     with sql.own(report) as session:
         found = shows.identity(session)
         others = [row["account"] for row in session.rows(OTHERS)]
-    if found.have_ssl != "YES":
-        raise refused(
-            f"have_ssl is {found.have_ssl}: the server does not use its certificate",
-            "have_ssl=YES",
-            f"see what {paths.ERROR_LOG} says about SSL; give an RSA key in PKCS#1 form",
-        )
+    tls.refuse_disabled(found.have_ssl)
     if not found.version.startswith("5.6."):
         raise refused(f"version {found.version}", "MySQL 5.6", "correct mysqlArchiveUrl")
     if others:

@@ -11,7 +11,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import shows, sql
 from ..mysql.sql import Session
-from ..ring import documents, health, records, schema
+from ..ring import documents, health, reach, records, schema
 from ..ring.documents import Pair
 
 FRESH_SECONDS = 30.0
@@ -25,7 +25,7 @@ def run(document: Any) -> Report:
     login = records.credentials().peer
     with (
         sql.own(report) as own,
-        sql.other(pair.peer.replication_address, login, report, seconds=FRESH_SECONDS) as other,
+        reach.peer(pair.peer.replication_address, login, report, seconds=FRESH_SECONDS) as other,
     ):
         _slave(own)
         ages = _fresh(own, other, pair)
