@@ -28,7 +28,9 @@ def _tls(_node: Facts, state: Facts, _verified: Facts) -> str:
 
 def _heartbeat(_node: Facts, state: Facts, _verified: Facts) -> str:
     age = state["heartbeat_age_ms"]
-    return "none" if age is None else f"{age / 1000:.1f} s old"
+    if age is None:
+        return "none"
+    return f"{age / 1000:.1f} s old" if age >= 0 else f"{-age / 1000:.1f} s ahead of this clock"
 
 
 ROWS: tuple[tuple[str, Cell], ...] = (

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node.base.errors import NodeError
+from cloud.setup.packages import MIRRORED
+from ring_node.base.errors import Exit, NodeError
 from ring_node.host import archive, packages, units
 from ring_node.mysql import bootstrap, lifecycle, master
 from ring_node.mysql.login import Login, client_file, stored_password
@@ -58,6 +60,39 @@ def test_a_package_counts_only_when_it_is_wholly_installed() -> None:
     listing = "libaio1 ii \nmydumper rc \nlibtinfo5 un \n"
     names = ("libaio1", "mydumper", "libtinfo5", "libncurses5")
     assert packages.not_installed(names, listing) == names[1:]
+
+
+@pytest.mark.parametrize(
+    ("library", "package"),
+    [
+        ("libnuma.so.1", "libnuma1"),
+        ("libncurses.so.5", "libncurses5"),
+        ("libssl.so.1.1", "libssl1.1"),
+        ("libstdc++.so.6", "libstdc++6"),
+        ("libpcre2-8.so.0", "libpcre2-8-0"),
+    ],
+)
+def test_a_library_that_mysqld_lacks_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, package: str
+) -> None:
+    mysqld = tmp_path / "bin" / "mysqld"
+    mysqld.parent.mkdir()
+    mysqld.write_bytes(b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00")
+    said = (
+        f"{mysqld}: error while loading shared libraries: {library}: cannot open shared object "
+        "file: No such file or directory\n"
+    )
+    monkeypatch.setattr(archive.programs, "attempt", lambda *_, **__: (127, "", said))
+    with pytest.raises(NodeError) as caught:
+        archive.check(tmp_path)
+    assert caught.value.code is Exit.HOST
+    assert library in caught.value.found
+    assert f"`apt-get install {package}`" in caught.value.next_step
+    assert "mysqlArchiveUrl" not in caught.value.render()
+
+
+def test_the_lab_mirrors_every_package_that_the_node_tool_asks_for() -> None:
+    assert set(packages.PACKAGES) <= set(MIRRORED)
 
 
 def test_the_variables_of_mysqld_are_read_from_its_help() -> None:

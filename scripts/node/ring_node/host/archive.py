@@ -27,6 +27,8 @@ PAUSE_SECONDS = 3.0
 CHUNK = 1 << 20
 SPACE_BYTES = 3 << 30  # 5.6.51 unpacks to 1.9 GB, besides its 330 MB archive
 ROOM = f"at least {SPACE_BYTES >> 20} MiB for the archive and what is in it"
+# Of the loader, ld.so(8).
+LACKING = re.compile(r"error while loading shared libraries: (?P<library>[^:\s]+):")
 VERSION = re.compile(r"Ver (5\.6\.\d+)\S* .*?for (\S+) on (\S+)")
 SETTINGS = "correct mysqlArchiveUrl and mysqlArchiveChecksum in the settings"
 MANIFEST = ".mysql-ring-archive"
@@ -75,6 +77,9 @@ def check(place: Path) -> str:
     status, output, problems = programs.attempt(
         [str(mysqld), "--no-defaults", "--version"], seconds=30, next_step=SETTINGS
     )
+    lacking = LACKING.search(problems)
+    if lacking:
+        raise _no_library(lacking["library"])
     found = VERSION.search(output)
     if status != 0 or found is None:
         raise _unsuitable(f"mysqld --version says: {(output + problems).strip()[-300:]}")
@@ -89,6 +94,25 @@ def elf_machine(path: Path) -> str:
         return "no Linux at all (it is not an ELF program)"
     number = int.from_bytes(header[18:20], "little" if header[5] == 1 else "big")
     return {62: "x86-64", 183: "aarch64", 3: "i386"}.get(number, f"ELF machine {number}")
+
+
+def _no_library(library: str) -> NodeError:
+    package = debian_package(library)
+    return NodeError(
+        Exit.HOST,
+        f"mysqld of the archive needs {library}, and this host has none",
+        "the libraries that the archive's mysqld is linked with",
+        f"install Debian's package of it (`apt-get install {package}`; if there is none of that "
+        "name, look for the file on packages.debian.org), then run this again",
+    )
+
+
+def debian_package(library: str) -> str:
+    """A shared library's package by Debian's policy (8.1): libnuma.so.1 is in libnuma1."""
+    stem, _, version = library.partition(".so")
+    version = version.removeprefix(".")
+    dash = "-" if version and stem[-1:].isdigit() else ""
+    return f"{stem}{dash}{version}".lower().replace("_", "-")
 
 
 def _unsuitable(found: str) -> NodeError:

@@ -11,10 +11,12 @@ from ..base.waiting import Deadline
 from . import room
 from .programs import attempt
 
-# libaio1: mysqld. libtinfo5, libncurses5: the client programs of the vendor's archive.
+# libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
+# the vendor's archive.
 # mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
 PACKAGES = (
     "libaio1",
+    "libnuma1",
     "libtinfo5",
     "libncurses5",
     "python3-pymysql",

@@ -15,6 +15,7 @@ the old row in the cache, and it stays there until the table changes again.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from ..mysql.shows import Position
@@ -70,6 +71,8 @@ AGE = (
     "SELECT SQL_NO_CACHE TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age"
     " FROM mysql_ring.heartbeat WHERE server_id = %s"
 )
+READ_BEAT = "SELECT SQL_NO_CACHE beat FROM mysql_ring.heartbeat WHERE server_id = %s"
+CLOCK = "SELECT UTC_TIMESTAMP(6)"  # the function that BEAT writes
 ADD_PROBE = "INSERT INTO mysql_ring.probe (writer, written_on) VALUES (%s, %s)"
 PROBES = "SELECT SQL_NO_CACHE writer, written_on FROM mysql_ring.probe"
 PROBE = "UPDATE mysql_ring.probe SET token = %s WHERE writer = %s AND written_on = %s"
@@ -202,8 +205,21 @@ def databases(session: Session) -> dict[str, tuple[str, str]]:
     return {row["name"]: (row["charset"], row["collation"]) for row in rows}
 
 
+def beat(session: Session, server_id: int) -> datetime | None:
+    """That node's newest heartbeat here, by that node's clock; None when never."""
+    return session.value(READ_BEAT, [server_id])
+
+
+def clock(session: Session) -> datetime:
+    """What time this server has, as its heartbeat would write it."""
+    return session.value(CLOCK)
+
+
 def beat_age(session: Session, server_id: int) -> float | None:
-    """Seconds since that node's heartbeat, by this server's clock; None when never."""
+    """Seconds since that node's heartbeat, by this server's clock; None when never.
+
+    For a look at one server alone: a difference of the hosts' clocks is in it.
+    """
     age = session.value(AGE, [server_id])
     return None if age is None else int(age) / 1e6
 

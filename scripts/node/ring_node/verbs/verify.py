@@ -76,8 +76,7 @@ def _fresh(own: Session, other: Session, pair: Pair) -> health.Ages:
         raise too_late(
             f"heartbeat: {health.ages(own, other, *ids)}",
             f"both younger than {health.FRESH_SECONDS:.0f} s",
-            "run `ring-node status` on both nodes: threads may say Yes over a dead link, and the "
-            "hosts' clocks may differ",
+            "run `ring-node status` on both nodes: threads may say Yes over a dead link",
         )
     return found
 
