@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cloud.setup.packages import MIRRORED
 from ring_node.base.errors import Exit, NodeError
+from ring_node.base.report import Report
 from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, lifecycle, master
+from ring_node.mysql import bootstrap, lifecycle, master, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Position, slave_status
 from ring_node.ring import copying
@@ -46,6 +48,80 @@ def test_a_copied_account_gets_its_hash_however_the_peer_hides_it(shown: str, re
     grant = f"GRANT USAGE ON *.* TO 'a'@'%' {shown}{rest}"
     wanted = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '*AB'{rest}"
     assert copying.with_hash(grant, "*AB") == wanted
+
+
+HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "password_hash", "why"),
+    [
+        ("mysql_native_password", HASH, ""),
+        ("", HASH, ""),
+        (None, HASH, ""),
+        ("mysql_native_password", "", "it has no password"),
+        ("mysql_old_password", "428567f408994404", "it logs in by mysql_old_password"),
+        ("", "428567f408994404", "its password is of another format"),
+        ("sha256_password", "", "it logs in by sha256_password"),
+        ("auth_socket", "", "it logs in by auth_socket"),
+    ],
+)
+def test_an_account_is_copied_only_with_a_password_that_can_be_copied(
+    plugin: str | None, password_hash: str, why: str
+) -> None:
+    assert copying.why_not_copied(plugin, password_hash) == why
+
+
+class Accounts:
+    """A server with accounts, one row each, and what it was told."""
+
+    def __init__(self, *rows: dict[str, str], grants: tuple[str, ...] = ()) -> None:
+        self.accounts, self.grants, self.done = rows, grants, []
+
+    def rows(self, statement: str, _parameters: Any = ()) -> list[dict[str, str]]:
+        if statement == copying.ACCOUNTS:
+            return list(self.accounts)
+        return [{"Grants": grant} for grant in self.grants]
+
+    def do(self, statement: str, parameters: Any = ()) -> int:
+        words = tuple(sql.literal(word) for word in parameters)
+        self.done.append(statement % words if words else statement)
+        return 0
+
+    def unlogged(self) -> Any:
+        return nullcontext()
+
+
+@pytest.mark.parametrize(
+    "first", ["GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD <secret>", ""]
+)
+def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.setattr(copying, "_of_the_ring", lambda *_: False)
+    rest = "GRANT SELECT ON `app`.* TO 'a'@'%'"
+    given = {"user": "a", "host": "%", "hash": HASH, "plugin": "mysql_native_password"}
+    own: Any = Accounts()
+    other: Any = Accounts(given, grants=(first, rest) if first else (rest,))
+    copying.accounts(own, other, Report("seed"))
+    with_password = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '{HASH}'"
+    assert own.done == [with_password, *([with_password] if first else []), rest]
+
+
+def test_an_account_of_another_plugin_is_left_out_with_a_note(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(copying, "_of_the_ring", lambda *_: False)
+    given = {"user": "a", "host": "%", "hash": "", "plugin": "sha256_password"}
+    own: Any = Accounts()
+    other: Any = Accounts(given, grants=("GRANT USAGE ON *.* TO 'a'@'%'",))
+    report = Report("seed")
+    copying.accounts(own, other, report)
+    assert own.done == []
+    assert report.notes == [
+        "account a@% was not copied: it logs in by sha256_password; make it by hand, with "
+        "SET sql_log_bin = 0"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,11 @@ EVENTS = (
     "SELECT event_schema, event_name, status FROM information_schema.events"
     " WHERE event_schema NOT IN %s"
 )
-ACCOUNTS = "SELECT User AS user, Host AS host, Password AS hash FROM mysql.user"
+ACCOUNTS = "SELECT User AS user, Host AS host, Password AS hash, plugin FROM mysql.user"
+# A password as mysql_native_password keeps it. Of another plugin's account SHOW GRANTS of 5.6 tells
+# neither plugin nor password: what is made from that lets anybody in.
+NATIVE = ("", "mysql_native_password")
+NATIVE_HASH = re.compile(r"\*[0-9A-F]{40}")
 # SHOW GRANTS hides the hash from an account without SUPER, each 5.6 in a way of its own.
 SHOWN_HASH = re.compile(r"IDENTIFIED BY PASSWORD(?: '[^']*'| <secret>)?(?= |$)")
 # A copy must not go on behind the back of a verb that was killed.
@@ -213,8 +217,21 @@ def accounts(own: Session, other: Session, report: Report) -> None:
             user, host = row["user"], row["host"]
             if user == "root" or (user, host) in present or _of_the_ring(user, ring):
                 continue
+            why = why_not_copied(row["plugin"], row["hash"])
+            if why:
+                report.note(
+                    f"account {user}@{host} was not copied: {why}; make it by hand, with "
+                    "SET sql_log_bin = 0"
+                )
+                continue
             try:
-                for grant in other.rows("SHOW GRANTS FOR %s@%s", [user, host]):
+                shown = other.rows("SHOW GRANTS FOR %s@%s", [user, host])
+                # First: a grant without a password makes the account that it does not find.
+                own.do(
+                    "GRANT USAGE ON *.* TO %s@%s IDENTIFIED BY PASSWORD %s",
+                    [user, host, row["hash"]],
+                )
+                for grant in shown:
                     own.do(with_hash(next(iter(grant.values())), row["hash"]))
             except NodeError as error:
                 report.note(f"account {user}@{host} was not copied: {error.found}")
@@ -224,8 +241,16 @@ def accounts(own: Session, other: Session, report: Report) -> None:
 
 def with_hash(grant: str, password_hash: str) -> str:
     """A row of SHOW GRANTS as a statement. It may hold the hash: never log it."""
-    shown = f"IDENTIFIED BY PASSWORD {sql.literal(password_hash)}"
-    return SHOWN_HASH.sub(lambda _: shown if password_hash else "", grant)
+    return SHOWN_HASH.sub(lambda _: f"IDENTIFIED BY PASSWORD {sql.literal(password_hash)}", grant)
+
+
+def why_not_copied(plugin: str | None, password_hash: str) -> str:
+    """Why an account cannot be made here as it is on the peer; empty when it can."""
+    if (plugin or "") not in NATIVE:
+        return f"it logs in by {plugin}"
+    if not NATIVE_HASH.fullmatch(password_hash):
+        return "it has no password" if not password_hash else "its password is of another format"
+    return ""
 
 
 def _of_the_ring(user: str, here: set[str]) -> bool:

@@ -23,9 +23,15 @@ DIES_WITH_VERB = (
     "setpriv", f"--reuid={paths.MYSQL_USER}", f"--regid={paths.MYSQL_USER}", "--init-groups",
     "--pdeathsig", "KILL", "--",
 )  # fmt: skip
+# Where a plugin keeps its password: 5.6 looks into Password for its own two, whatever stands in
+# authentication_string, and lets anybody in by a sha256_password that is empty. Of other plugins an
+# empty string says nothing: they ask elsewhere, or take the account's name.
 OTHERS = (
-    "SELECT CONCAT(User, '@', Host) AS account FROM mysql.user"
-    " WHERE User = '' OR Password = '' OR (User = 'root' AND Host <> 'localhost')"
+    "SELECT CONCAT(User, '@', Host) AS account FROM mysql.user WHERE User = ''"
+    " OR (User = 'root' AND Host <> 'localhost')"
+    " OR (Password = ''"
+    " AND IFNULL(plugin, '') IN ('', 'mysql_native_password', 'mysql_old_password'))"
+    " OR (plugin = 'sha256_password' AND IFNULL(authentication_string, '') = '')"
 )
 
 
