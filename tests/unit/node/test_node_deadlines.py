@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from ring_node import cli
 from ring_node.host import archive, packages, units
-from ring_node.mysql import sql
+from ring_node.mysql import datadir, sql
 from ring_node.ring import copying, relay, restart
-from ring_node.verbs import replicate, seed, server, tools, verify
+from ring_node.verbs import replicate, seed, tools, verify
 
 from components.step import MINUTES
 
@@ -28,7 +28,7 @@ LONGEST = {
     "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
     "tls": RESTART,
     "config": RESTART,
-    "server": server.INITIALISE_SECONDS + START,
+    "server": datadir.INITIALISE_SECONDS + START,
     "accounts": relay.DRAIN_SECONDS,
     "seed": seed.PEER_SECONDS + SEED,
     "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
