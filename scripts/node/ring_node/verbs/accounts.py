@@ -10,17 +10,11 @@ from contextlib import nullcontext
 from typing import Any
 
 from ..base import paths
-from ..base.errors import refused
 from ..base.report import Report
-from ..mysql import grants, shows, sql
-from ..mysql.bootstrap import password_hash
-from ..mysql.grants import Account, Rights
+from ..mysql import accounts, shows, sql
 from ..mysql.sql import Session
-from ..ring import documents, fence, records, schema
+from ..ring import documents, fence, privileges, records, schema
 from ..ring.documents import Accounts
-
-USERS = "SELECT User, Host, Password FROM mysql.user"
-ROOT = Account("root", "localhost")
 
 
 def run(document: Any) -> Report:
@@ -31,7 +25,7 @@ def run(document: Any) -> Report:
             _databases(session, wanted, report)
         with session.unlogged():
             _ring_schema(session, report)
-            _accounts(session, wanted, report)
+            accounts.make(session, privileges.wanted(wanted), report)
     kept = records.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
     if records.write_credentials(kept, wanted.heartbeat):
         report.did(f"credentials of the ring's accounts in {paths.ETC}")
@@ -79,47 +73,3 @@ def _ring_schema(session: Session, report: Report) -> None:
         for statement in schema.CREATE:
             session.do(statement)
         report.did(f"schema {schema.SCHEMA}")
-
-
-def _accounts(session: Session, document: Accounts, report: Report) -> None:
-    logins = (document.replication, document.peer, document.heartbeat)
-    passwords = [login.password for login in (*logins, *(user.login for user in document.users))]
-    wanted = grants.wanted(document, {text: password_hash(text) for text in passwords})
-    present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
-    for account, rights in wanted.items():
-        have = _rights(session, account, present[account]) if account in present else None
-        changes = grants.statements(account, rights, have)
-        for statement in changes:
-            session.do(statement)
-        if changes:
-            report.did(_said(account, rights, have))
-            if grants.statements(account, rights, _rights(session, account, rights.password_hash)):
-                raise refused(
-                    f"privileges of {account} are not what was granted",
-                    "what the settings say",
-                    "name privileges as SHOW GRANTS of MySQL 5.6 does",
-                )
-    left = sorted(set(present) - set(wanted) - {ROOT})
-    if left:
-        report.note(
-            "accounts that are not in the settings stay: " + ", ".join(map(str, left))
-            + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
-        )  # fmt: skip
-
-
-def _rights(session: Session, account: Account, stored_hash: str) -> Rights:
-    rows = session.rows("SHOW GRANTS FOR %s@%s", [account.user, account.host])
-    return grants.parse((next(iter(row.values())) for row in rows), stored_hash)
-
-
-def _said(account: Account, want: Rights, have: Rights | None) -> str:
-    if have is None:
-        return f"account {account} created"
-    parts = []
-    if have.password_hash != want.password_hash:
-        parts.append("password")
-    if have.require_ssl != want.require_ssl:
-        parts.append("TLS requirement")
-    if dict(have.places) != dict(want.places):
-        parts.append("privileges")
-    return f"account {account}: {' and '.join(parts)} changed"
