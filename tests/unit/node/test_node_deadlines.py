@@ -6,7 +6,7 @@ import pytest
 from ring_node import cli
 from ring_node.host import archive, packages, units
 from ring_node.mysql import datadir, sql
-from ring_node.ring import copying, relay, restart
+from ring_node.ring import copying, follow, relay, restart, seeding
 from ring_node.verbs import replicate, seed, tools, verify
 
 from components.step import MINUTES
@@ -21,7 +21,7 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + restart.BACK_SECONDS
 )  # fmt: skip
-SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
+SEED = seeding.QUIET_SECONDS + seeding.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
@@ -32,7 +32,7 @@ LONGEST = {
     "accounts": relay.DRAIN_SECONDS,
     "seed": seed.PEER_SECONDS + SEED,
     "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
-    + relay.DRAIN_SECONDS + replicate.THREADS_SECONDS + replicate.CATCH_UP_SECONDS,
+    + relay.DRAIN_SECONDS + follow.THREADS_SECONDS + follow.CATCH_UP_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 

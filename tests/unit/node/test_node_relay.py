@@ -12,10 +12,9 @@ from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Position, SlaveStatus
-from ring_node.ring import documents, fence, records, relay, restart, schema
+from ring_node.ring import fence, follow, records, relay, restart, schema
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.ring.health import Ages
-from ring_node.verbs import accounts, replicate
 from states import slave
 
 pytestmark = pytest.mark.unit
@@ -104,13 +103,13 @@ def test_a_slave_is_not_pointed_anew_over_what_it_has_not_applied(
 ) -> None:
     monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
     monkeypatch.setattr(master, "differs", lambda *_: ["User_password"])
-    target = master.connection(PAIR, Login("repuser", "word"))
+    target = follow.connection(PAIR, Login("repuser", "word"))
     server.looks = [FAILED]
     with pytest.raises(NodeError):
-        replicate.adjust(server, target, Report("accounts"))
+        follow.adjust(server, target, Report("accounts"))
     assert server.done == [STOP, START]
     server.looks, server.done = [slave()], []
-    assert replicate.adjust(server, target, Report("accounts"))
+    assert follow.adjust(server, target, Report("accounts"))
     assert server.done[:2] == [STOP, "STOP SLAVE"]
     assert server.done[2].startswith("CHANGE MASTER TO ")
 
@@ -135,8 +134,7 @@ def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
     monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
     monkeypatch.setattr(master, "differs", lambda *_: [])
     login = Login("repuser", "word")
-    document = documents.Accounts(login, login, login, "10.10.1.11", (), ())
-    accounts.tell_slave(document, Report("accounts"))
+    follow.tell_password(login, Report("accounts"))
     assert server.done == (["START SLAVE"] if started else [])
 
 

@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 from ring_node.base.report import Report
 from ring_node.mysql.shows import Position
-from ring_node.ring import copying, schema
-from ring_node.verbs import seed
+from ring_node.ring import copying, schema, seeding
 from states import ME, MINE, OLD, PEER, born, node
 
 pytestmark = pytest.mark.unit
@@ -44,8 +43,8 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     monkeypatch.setattr(schema, "databases", lambda _: {})
     monkeypatch.setattr(schema, "content", lambda _: [])
     monkeypatch.setattr(schema, "write_origin", lambda *_: None)
-    monkeypatch.setattr(seed, "show_master_status", lambda session: places[session])
+    monkeypatch.setattr(seeding, "show_master_status", lambda session: places[session])
     session: Any = own
     peer_session: Any = other
-    seed._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
+    seeding._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
     assert accounts == ([(own, other)] if taken else [])

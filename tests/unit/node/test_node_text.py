@@ -14,7 +14,7 @@ from ring_node.host import archive, packages, units
 from ring_node.mysql import bootstrap, lifecycle, master, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Position, slave_status
-from ring_node.ring import copying
+from ring_node.ring import copying, follow
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.verbs import config
 
@@ -236,7 +236,7 @@ def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
 
 
 def test_change_master_states_every_tls_setting_and_the_place() -> None:
-    target = master.connection(PAIR, Login("repuser", "it's"))
+    target = follow.connection(PAIR, Login("repuser", "it's"))
     statement = master.change_master(target, Position("bin.000003", 77))
     for part in (
         "MASTER_HOST = '10.10.1.11'",
@@ -255,7 +255,7 @@ def test_change_master_states_every_tls_setting_and_the_place() -> None:
 
 
 def test_a_changed_replication_password_is_seen_without_being_shown() -> None:
-    target = master.connection(PAIR, Login("repuser", "new-word"))
+    target = follow.connection(PAIR, Login("repuser", "new-word"))
     row = {
         "Host": "10.10.1.11", "Port": 3306, "User_name": "repuser", "User_password": "old-word",
         "Bind": "10.10.1.10", "Connect_retry": 2, "Heartbeat": 1.0,

@@ -8,6 +8,7 @@ from ..base.errors import refused
 from ..mysql import shows
 from ..mysql.sql import Session
 from . import schema
+from .documents import Pair
 from .join import Refusal, State
 
 
@@ -29,6 +30,14 @@ def read(session: Session, name: str) -> State:
         slave=shows.show_slave_status(session),
         logs=frozenset(shows.show_binary_logs(session)),
     )
+
+
+def both(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
+    me = read(own, pair.node.name)
+    peer = read(other, pair.peer.name)
+    check_id(me, pair.node.server_id)
+    check_id(peer, pair.peer.server_id)
+    return me, peer
 
 
 def check_id(state: State, server_id: int) -> None:

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..base import paths
 from ..base.report import Report
-from ..mysql import accounts, shows, sql
+from ..mysql import accounts, sql
 from ..mysql.sql import Session
-from ..ring import documents, fence, privileges, records, schema
+from ..ring import documents, fence, follow, privileges, records, schema
 from ..ring.documents import Accounts
 
 
@@ -29,32 +29,8 @@ def run(document: Any) -> Report:
     kept = records.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
     if records.write_credentials(kept, wanted.heartbeat):
         report.did(f"credentials of the ring's accounts in {paths.ETC}")
-    tell_slave(wanted, report)
+    follow.tell_password(wanted.replication, report)
     return report
-
-
-def tell_slave(wanted: Accounts, report: Report) -> None:
-    """A slave that is wired keeps the replication account's password: it gets the new one."""
-    from ..mysql import master
-    from . import replicate
-
-    node, peer = records.node(), records.peer()
-    if node is None or peer is None:
-        return
-    with sql.own(report) as session:
-        source = schema.read_source(session)
-        if source is None or source.state != "wired" or master.stored(session) is None:
-            return
-        target = master.connection(documents.Pair(node, peer), wanted.replication)
-        if replicate.adjust(session, target, report) or _left_stopped(session):
-            replicate.start(session, report)
-
-
-def _left_stopped(session: Session) -> bool:
-    """Whether the slave was told to stop, as a killed run of this verb leaves it. An IO thread that
-    an error stopped names it."""
-    status = shows.show_slave_status(session)
-    return status is not None and status.io_stopped and not status.io_errno
 
 
 def _databases(session: Session, wanted: Accounts, report: Report) -> None:
