@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import copying, documents, files, paths, ring_files, ring_schema, ring_state, service, sql
+from . import (
+    copying,
+    documents,
+    files,
+    paths,
+    relay,
+    ring_files,
+    ring_schema,
+    ring_state,
+    service,
+    sql,
+)
 from .documents import Pair
 from .errors import Exit, NodeError, refused, too_late
 from .join import Refusal, Seed, State, decide_seed
@@ -131,7 +142,7 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
             "an empty node",
             "run this again: it decides anew",
         )
-    _stop_slave(own)
+    relay.stop(own)
     ring_schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
     _wait_until_quiet(other, me, peer)
     login = ring_files.credentials().peer
@@ -188,14 +199,9 @@ def _leave_former(own: Session, peer: State, report: Report) -> None:
             "all of them applied before this node is copied",
             "resolve the error, or RESET SLAVE to give them up; then run this again",
         )
-    own.do("STOP SLAVE")
+    relay.stop(own)
     own.do("RESET SLAVE ALL")
     report.did(f"left the former {peer.name}; all that came from it is applied")
-
-
-def _stop_slave(own: Session) -> None:
-    if show_slave_status(own) is not None:
-        own.do("STOP SLAVE")
 
 
 def _no_binary_log(me: State) -> NodeError:

@@ -31,7 +31,7 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + ring_restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + ring_restart.BACK_SECONDS
 )  # fmt: skip
-SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
+SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + 2 * copying.COPY_SECONDS
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
@@ -39,10 +39,11 @@ LONGEST = {
     "tls": RESTART,
     "config": RESTART,
     "server": server.INITIALISE_SECONDS + START,
-    "accounts": relay.DRAIN_SECONDS,
+    "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
     "seed": seed.PEER_SECONDS + SEED,
     "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
-    + relay.DRAIN_SECONDS + replicate.THREADS_SECONDS + replicate.CATCH_UP_SECONDS,
+    + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + replicate.THREADS_SECONDS
+    + replicate.CATCH_UP_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 
