@@ -21,7 +21,12 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + restart.BACK_SECONDS
 )  # fmt: skip
-SEED = seeding.QUIET_SECONDS + seeding.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
+SEED = (
+    seeding.QUIET_SECONDS
+    + seeding.DRAIN_SECONDS
+    + 2 * relay.STOP_SECONDS
+    + 2 * copying.COPY_SECONDS
+)
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
@@ -29,10 +34,11 @@ LONGEST = {
     "tls": RESTART,
     "config": RESTART,
     "server": datadir.INITIALISE_SECONDS + START,
-    "accounts": relay.DRAIN_SECONDS,
+    "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
     "seed": seed.PEER_SECONDS + SEED,
     "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
-    + relay.DRAIN_SECONDS + follow.THREADS_SECONDS + follow.CATCH_UP_SECONDS,
+    + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS
+    + follow.CATCH_UP_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 

@@ -50,7 +50,7 @@ def begin(own: Session, me: State, peer: State, target: master.Connection, repor
     position = coordinates(me, peer)
     assert position is not None
     if me.slave is not None:  # ALL: a slave without coordinates must not pass for a whole one
-        own.do("STOP SLAVE")
+        relay.stop(own)
         own.do("RESET SLAVE ALL")
     source = Source(me.uuid, peer.uuid, "wiring", position)
     schema.write_source(own, source)
@@ -67,7 +67,7 @@ def adjust(own: Session, target: master.Connection, report: Report) -> bool:
     if not different:
         return False
     relay.drain(own)  # CHANGE MASTER drops the relay logs
-    own.do("STOP SLAVE")
+    relay.stop(own)
     status = shows.show_slave_status(own)
     assert status is not None
     own.do(master.change_master(target, status.executed))

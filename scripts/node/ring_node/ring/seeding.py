@@ -7,7 +7,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql.shows import show_master_status, show_slave_status
 from ..mysql.sql import Session
-from . import copying, fence, records, schema, state
+from . import copying, fence, records, relay, schema, state
 from .documents import Pair
 from .join import Refusal, Seed, State, decide_seed
 from .schema import Origin
@@ -85,7 +85,7 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
             "an empty node",
             "run this again: it decides anew",
         )
-    _stop_slave(own)
+    relay.stop(own)
     schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
     _wait_until_quiet(other, me, peer)
     login = records.credentials().peer
@@ -140,14 +140,9 @@ def _leave_former(own: Session, peer: State, report: Report) -> None:
             "all of them applied before this node is copied",
             "resolve the error, or RESET SLAVE to give them up; then run this again",
         )
-    own.do("STOP SLAVE")
+    relay.stop(own)
     own.do("RESET SLAVE ALL")
     report.did(f"left the former {peer.name}; all that came from it is applied")
-
-
-def _stop_slave(own: Session) -> None:
-    if show_slave_status(own) is not None:
-        own.do("STOP SLAVE")
 
 
 def _no_binary_log(me: State) -> NodeError:
