@@ -11,12 +11,11 @@ from cloud.setup.packages import MIRRORED
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
 from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, lifecycle, master, sql
+from ring_node.mysql import bootstrap, lifecycle, master, options, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Position, slave_status
 from ring_node.ring import copying, follow
 from ring_node.ring.documents import Node, Pair, Peer
-from ring_node.verbs import config
 
 pytestmark = pytest.mark.unit
 
@@ -176,8 +175,8 @@ def test_the_variables_of_mysqld_are_read_from_its_help() -> None:
         "  --datadir=name  Path\n\nVariables (--variable-name=value)\nand boolean options\n"
         "--------- -----\ndatadir      /var/lib/mysql/\nserver-id    1\nssl-crl  \n"
     )
-    assert config.variables(output)["datadir"] == "/var/lib/mysql/"
-    assert config.variables(output)["server-id"] == "1"
+    assert options.variables(output)["datadir"] == "/var/lib/mysql/"
+    assert options.variables(output)["server-id"] == "1"
 
 
 def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
@@ -185,7 +184,7 @@ def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
         "x [ERROR] Can't open the mysql.plugin table.\nx [ERROR] mysqld: unknown variable 'a=1'\n"
         "x [ERROR] Aborting\n"
     )
-    assert config.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
+    assert options.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
 
 
 def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
