@@ -31,7 +31,14 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + ring_restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + ring_restart.BACK_SECONDS
 )  # fmt: skip
-SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + 2 * copying.COPY_SECONDS
+LOCK = copying.LONG_PATIENCE + copying.LOCK_TRIES * (copying.LOCK_SECONDS + copying.LOCK_PAUSE)
+SEED = (
+    LOCK
+    + seed.QUIET_SECONDS
+    + seed.DRAIN_SECONDS
+    + 2 * relay.STOP_SECONDS
+    + 2 * copying.COPY_SECONDS
+)
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
