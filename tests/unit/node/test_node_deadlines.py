@@ -21,8 +21,10 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + restart.BACK_SECONDS
 )  # fmt: skip
+LOCK = copying.LONG_PATIENCE + copying.LOCK_TRIES * (copying.LOCK_SECONDS + copying.LOCK_PAUSE)
 SEED = (
-    seeding.QUIET_SECONDS
+    LOCK
+    + seeding.QUIET_SECONDS
     + seeding.DRAIN_SECONDS
     + 2 * relay.STOP_SECONDS
     + 2 * copying.COPY_SECONDS

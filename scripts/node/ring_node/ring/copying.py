@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 
 from ..base import paths
-from ..base.errors import NodeError, refused
+from ..base.errors import NodeError, refused, too_late
 from ..base.report import Report
+from ..base.waiting import Deadline, poll
 from ..host import files, room
+from ..host.programs import failed, watched
 from ..host.programs import run as run_program
-from ..mysql import sql, tls
+from ..mysql import sql, statements, tls
 from ..mysql.login import Login, client_file
 from ..mysql.shows import Position
 from ..mysql.sql import Session
@@ -19,7 +22,15 @@ from . import schema
 from .documents import Peer
 
 COPY_SECONDS = 12 * 3600.0
-LONG_QUERY_SECONDS = 300  # mydumper gives up rather than lock behind a longer statement
+# FLUSH TABLES WITH READ LOCK waits for the statements that run, and everybody else for it. When it
+# gives up, after LOCK_SECONDS, they go on, but for those that use a table of the statement in the
+# way: 5.6 opens a flushed table for nobody before that has ended. So the lock is not even tried
+# beside a statement that has been running for LONG_SECONDS.
+LOCK_SECONDS = 5
+LOCK_TRIES = 4
+LOCK_PAUSE = 5.0
+LONG_SECONDS = 2
+LONG_PATIENCE = 60.0
 NEXT_STEP = "see that both servers run, then run this again: it copies anew"
 ROOM = "room for the copy and for what is loaded from it"
 OPENSSL = paths.COPY.with_name("openssl.cnf")
@@ -39,6 +50,8 @@ Options = UnsafeLegacyServerConnect
 MASTER_COORDINATES = re.compile(
     r"^SHOW MASTER STATUS:\n\tLog: (?P<file>\S+)\n\tPos: (?P<offset>\d+)$", re.MULTILINE
 )
+# Both of mydumper 0.10. It would dump on without the lock, and then end with an error.
+NO_LOCK = re.compile(r"Couldn't acquire global lock|There are queries in PROCESSLIST running")
 FINISHED = re.compile(r"^Finished dump at: ", re.MULTILINE)
 SIZE = (
     "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
@@ -79,7 +92,7 @@ def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report)
     before = _objects(other)
     try:
         with room.needed(paths.STATE, ROOM):
-            position = _dump(peer, login)
+            position = _dump(other, peer, login)
         _clear(own, other)
         with room.needed(paths.DATA, ROOM):
             _load(own)
@@ -145,23 +158,51 @@ def _room(other: Session) -> None:
             )
 
 
-def _dump(peer: Peer, login: Login) -> Position:
+def _dump(other: Session, peer: Peer, login: Login) -> Position:
     files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
-    trust = f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
-    files.write(CLIENT, client_file(login, trust), mode=0o600)
+    extra = (
+        f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
+        f'init-command="SET SESSION lock_wait_timeout={LOCK_SECONDS}"\n'
+    )
+    files.write(CLIENT, client_file(login, extra), mode=0o600)
     systems = "|".join(schema.SYSTEM_SCHEMAS)
-    run_program(
-        [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
-         "--host", peer.replication_address, "--port", "3306",
-         "--outputdir", str(paths.COPY), "--threads", _threads(),
-         "--triggers", "--events", "--routines", "--regex", rf"^(?!(?:{systems})\.)",
-         "--long-query-guard", str(LONG_QUERY_SECONDS)],
-        seconds=COPY_SECONDS,
-        expected=f"mydumper copying {peer.name}",
-        next_step=NEXT_STEP,
-        environment={"OPENSSL_CONF": str(OPENSSL)},
-    )  # fmt: skip
-    return coordinates((paths.COPY / "metadata").read_text())
+    command = [
+        *DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
+        "--host", peer.replication_address, "--port", "3306",
+        "--outputdir", str(paths.COPY), "--threads", _threads(),
+        "--triggers", "--events", "--routines", "--regex", rf"^(?!(?:{systems})\.)",
+        "--long-query-guard", str(LONG_SECONDS),
+    ]  # fmt: skip
+    patience = Deadline(LONG_PATIENCE)
+    for left in reversed(range(LOCK_TRIES)):
+        if poll(lambda: not statements.long(other, LONG_SECONDS) or None, patience) is None:
+            break
+        files.remove_tree(paths.COPY)
+        status, said = watched(
+            command,
+            hopeless=NO_LOCK,
+            seconds=COPY_SECONDS,
+            next_step=NEXT_STEP,
+            environment={"OPENSSL_CONF": str(OPENSSL)},
+        )
+        if status == 0:
+            return coordinates((paths.COPY / "metadata").read_text())
+        if not NO_LOCK.search(said):
+            expected = f"mydumper copying {peer.name}"
+            raise failed(command, status, said.strip(), expected, NEXT_STEP)
+        if left:
+            time.sleep(LOCK_PAUSE)
+    raise _in_the_way(other, peer)
+
+
+def _in_the_way(other: Session, peer: Peer) -> NodeError:
+    held = statements.named(statements.long(other, 0) or statements.transactions(other))
+    return too_late(
+        f"{peer.name} cannot be locked for the copy: {held or 'a session holds LOCK TABLES'}",
+        f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
+        f"{LOCK_SECONDS} s",
+        f"wait for its end, or KILL its process on {peer.name}; then run this again",
+    )
 
 
 def _load(own: Session) -> None:

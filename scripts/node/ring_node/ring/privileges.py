@@ -11,7 +11,7 @@ PEER_PRIVILEGES = frozenset(
     {
         "SELECT",  # reads state, and the rows that it copies
         "RELOAD",  # mydumper's short global read lock
-        "PROCESS",  # mydumper looks for long statements before it locks
+        "PROCESS",  # long statements are looked for before the lock
         "SHOW DATABASES",
         "LOCK TABLES",
         "REPLICATION CLIENT",  # coordinates
