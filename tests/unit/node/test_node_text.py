@@ -14,7 +14,7 @@ from ring_node.host import archive, packages, units
 from ring_node.mysql import bootstrap, lifecycle, master, options, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Position, slave_status
-from ring_node.ring import copying, follow
+from ring_node.ring import copying, follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
 
 pytestmark = pytest.mark.unit
@@ -46,7 +46,7 @@ def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
 def test_a_copied_account_gets_its_hash_however_the_peer_hides_it(shown: str, rest: str) -> None:
     grant = f"GRANT USAGE ON *.* TO 'a'@'%' {shown}{rest}"
     wanted = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '*AB'{rest}"
-    assert copying.with_hash(grant, "*AB") == wanted
+    assert peer_accounts.with_hash(grant, "*AB") == wanted
 
 
 HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
@@ -68,7 +68,7 @@ HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
 def test_an_account_is_copied_only_with_a_password_that_can_be_copied(
     plugin: str | None, password_hash: str, why: str
 ) -> None:
-    assert copying.why_not_copied(plugin, password_hash) == why
+    assert peer_accounts.why_not_copied(plugin, password_hash) == why
 
 
 class Accounts:
@@ -78,7 +78,7 @@ class Accounts:
         self.accounts, self.grants, self.done = rows, grants, []
 
     def rows(self, statement: str, _parameters: Any = ()) -> list[dict[str, str]]:
-        if statement == copying.ACCOUNTS:
+        if statement == peer_accounts.ACCOUNTS:
             return list(self.accounts)
         return [{"Grants": grant} for grant in self.grants]
 
@@ -97,12 +97,12 @@ class Accounts:
 def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
     monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    monkeypatch.setattr(copying, "_of_the_ring", lambda *_: False)
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
     rest = "GRANT SELECT ON `app`.* TO 'a'@'%'"
     given = {"user": "a", "host": "%", "hash": HASH, "plugin": "mysql_native_password"}
     own: Any = Accounts()
     other: Any = Accounts(given, grants=(first, rest) if first else (rest,))
-    copying.accounts(own, other, Report("seed"))
+    peer_accounts.copy(own, other, Report("seed"))
     with_password = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '{HASH}'"
     assert own.done == [with_password, *([with_password] if first else []), rest]
 
@@ -110,12 +110,12 @@ def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
 def test_an_account_of_another_plugin_is_left_out_with_a_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(copying, "_of_the_ring", lambda *_: False)
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
     given = {"user": "a", "host": "%", "hash": "", "plugin": "sha256_password"}
     own: Any = Accounts()
     other: Any = Accounts(given, grants=("GRANT USAGE ON *.* TO 'a'@'%'",))
     report = Report("seed")
-    copying.accounts(own, other, report)
+    peer_accounts.copy(own, other, report)
     assert own.done == []
     assert report.notes == [
         "account a@% was not copied: it logs in by sha256_password; make it by hand, with "
