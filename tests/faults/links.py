@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cloud.names import Names, interface
 from cloud.network import namespaces
-from cloud.network.names import Names, interface
 from hosts import Node
 
 TABLE = "mysql_ring_fault"

@@ -15,8 +15,8 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
 
+from cloud.api import lookup
 from cloud.api.patching import once, replace
-from cloud.refusals import lookup
 
 CODES = {
     "pending": 0,

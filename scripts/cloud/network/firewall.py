@@ -6,8 +6,8 @@ of one subnet too, is routed and meets these rules, with connection tracking.
 
 from __future__ import annotations
 
-from cloud.api.snapshot import Rule, Vpc
-from cloud.network.names import UPLINK, interface
+from cloud.names import UPLINK, interface
+from cloud.wanted import Rule, Vpc
 
 # Numbers and names that DescribeSecurityGroups answers with (IANA's protocol numbers).
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloud.api.snapshot import Vpc
-from cloud.network.names import (
+from cloud.names import (
     API_ADDRESS,
     HOST_DNS_ADDRESS,
     MIRROR_ADDRESS,
     WORLD_DNS_ADDRESS,
+    domain,
 )
+from cloud.wanted import Vpc
 
 LEASE_SECONDS = 3600
 
@@ -89,10 +90,6 @@ def hosts(vpc: Vpc) -> str:
         name = f"ip-{each.address.replace('.', '-')}"
         lines.append(f"{each.address} {name}.{domain(vpc.region)} {name}\n")
     return "".join(lines)
-
-
-def domain(region: str) -> str:
-    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
 
 
 def _netmask(prefix_length: int) -> str:

@@ -10,9 +10,7 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 
-from cloud.api.snapshot import Interface, Snapshot, Vpc
-from cloud.network import firewall, namespaces
-from cloud.network.names import (
+from cloud.names import (
     API_ADDRESS,
     HOST_DNS_ADDRESS,
     METADATA_ADDRESS,
@@ -29,6 +27,8 @@ from cloud.network.names import (
     interface,
     vpc_link,
 )
+from cloud.network import firewall, namespaces
+from cloud.wanted import Interface, Snapshot, Vpc
 
 log = logging.getLogger("cloud.network")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.api.snapshot import Group, Interface, Rule, Subnet, Vpc
+from cloud.names import Names, guest_interface, interface, vpc_link
 from cloud.network import firewall, resolver
-from cloud.network.names import Names, guest_interface, interface, vpc_link
+from cloud.wanted import Group, Interface, Rule, Subnet, Vpc
 
 pytestmark = pytest.mark.unit
 

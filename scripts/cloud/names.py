@@ -21,6 +21,14 @@ UPLINK = "up0"
 NETNS_FOLDER = Path("/run/netns")
 
 
+def lab_id(folder: Path) -> str:
+    """Six hexadecimal digits from the folder's absolute path.
+
+    Everything of a lab that the whole machine sees has them in its name.
+    """
+    return hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:6]
+
+
 @dataclass(frozen=True)
 class Names:
     """Every machine-wide name of one lab, derived from its identifier."""
@@ -29,8 +37,8 @@ class Names:
 
     @classmethod
     def of(cls, lab_dir: Path) -> Names:
-        """Names of the lab in this folder: six hexadecimal digits of its absolute path's digest."""
-        return cls(hashlib.sha256(str(lab_dir.absolute()).encode()).hexdigest()[:6])
+        """Names of the lab in this folder."""
+        return cls(lab_id(lab_dir))
 
     @property
     def prefix(self) -> str:
@@ -78,3 +86,8 @@ def guest_interface(device_index: int) -> str:
 
 def namespace_path(namespace: str) -> Path:
     return NETNS_FOLDER / namespace
+
+
+def domain(region: str) -> str:
+    """The domain of the private names of a region's hosts."""
+    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"

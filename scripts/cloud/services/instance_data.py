@@ -9,7 +9,7 @@ from typing import Any
 
 from cloud.api.snapshot import user_data_bytes
 from cloud.api.state import backends, regions
-from cloud.network.resolver import domain
+from cloud.names import domain
 from cloud.services.metadata import Instance, Tree, as_json
 
 CREDENTIAL_SECONDS = 21600
