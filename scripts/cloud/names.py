@@ -91,3 +91,13 @@ def namespace_path(namespace: str) -> Path:
 def domain(region: str) -> str:
     """The domain of the private names of a region's hosts."""
     return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+
+
+def host_name(address: str) -> str:
+    """The name that EC2 gives a host after its private address, without the domain."""
+    return f"ip-{address.replace('.', '-')}"
+
+
+def private_name(address: str, region: str) -> str:
+    """The same in full: ip-192-168-100-10.REGION.compute.internal."""
+    return f"{host_name(address)}.{domain(region)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from cloud.names import host_name
 from cloud.wanted import Group, Host, Interface, Rule, Snapshot, Subnet, Vpc
 
 
@@ -43,7 +44,7 @@ def _host(backend: Any, instance: Any) -> Host:
         reboots=getattr(instance, "reboot_count", 0),
         region=backend.region_name,
         zone=instance.placement.zone,
-        hostname=f"ip-{instance.nics[0].private_ip_address.replace('.', '-')}",
+        hostname=host_name(instance.nics[0].private_ip_address),
         interfaces=tuple(
             _interface(instance, index, nic) for index, nic in sorted(instance.nics.items())
         ),

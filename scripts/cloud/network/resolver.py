@@ -11,6 +11,8 @@ from cloud.names import (
     MIRROR_ADDRESS,
     WORLD_DNS_ADDRESS,
     domain,
+    host_name,
+    private_name,
 )
 from cloud.wanted import Vpc
 
@@ -87,8 +89,8 @@ def hosts(vpc: Vpc) -> str:
     """Private names of the hosts, as EC2 gives them: ip-192-168-100-10.REGION.compute.internal."""
     lines = []
     for each in vpc.interfaces:
-        name = f"ip-{each.address.replace('.', '-')}"
-        lines.append(f"{each.address} {name}.{domain(vpc.region)} {name}\n")
+        full = private_name(each.address, vpc.region)
+        lines.append(f"{each.address} {full} {host_name(each.address)}\n")
     return "".join(lines)
 
 
