@@ -23,8 +23,8 @@ from cloud.names import (
     WORLD_INTERFACE,
     WORLD_PREFIX,
     Names,
+    cable_end,
     guest_interface,
-    interface,
     vpc_link,
 )
 from cloud.network import firewall, namespaces
@@ -120,7 +120,7 @@ class Routers:
     def plug(self, each: Interface, host_namespace: str, vpc: Vpc) -> None:
         """Lay a cable from the router into a host's namespace."""
         router = self.routers[each.vpc_id]
-        port = interface(each.id)
+        end = cable_end(each.id)
         guest = guest_interface(each.device_index)
         subnet = vpc.subnet(each.subnet_id)
         if each.id in router.cables:
@@ -128,17 +128,17 @@ class Routers:
         namespaces.link(
             router.namespace,
             [
-                f"link add {port} type veth peer name {guest}"
+                f"link add {end} type veth peer name {guest}"
                 f" netns {host_namespace} address {each.mac}",
-                f"address add {subnet.gateway}/{subnet.prefix_length} dev {port} noprefixroute",
-                f"address add {subnet.resolver}/32 dev {port}",
-                f"link set {port} up",
-                *(f"route replace {address}/32 dev {port}" for address in each.addresses),
+                f"address add {subnet.gateway}/{subnet.prefix_length} dev {end} noprefixroute",
+                f"address add {subnet.resolver}/32 dev {end}",
+                f"link set {end} up",
+                *(f"route replace {address}/32 dev {end}" for address in each.addresses),
             ],
         )
         router.cables[each.id] = each
         # An answer for a neighbour would be delayed by up to 0.8 s.
-        settings = [f"net.ipv4.conf.{port}.proxy_arp=1", f"net.ipv4.neigh.{port}.proxy_delay=0"]
+        settings = [f"net.ipv4.conf.{end}.proxy_arp=1", f"net.ipv4.neigh.{end}.proxy_delay=0"]
         namespaces.run_inside(router.namespace, ["sysctl", "-qw", *settings])
         log.info("%s: %s is %s at %s", each.instance_id, each.id, guest, each.address)
 
@@ -148,9 +148,9 @@ class Routers:
             cable = router.cables.pop(eni_id, None)
             if cable is None:
                 continue
-            port = interface(eni_id)
-            if port in _ports(router.namespace):
-                namespaces.link(router.namespace, [f"link delete {port}"])
+            end = cable_end(eni_id)
+            if end in _links(router.namespace):
+                namespaces.link(router.namespace, [f"link delete {end}"])
             log.info("%s: %s unplugged", cable.instance_id, eni_id)
 
     def forget(self, instance_id: str) -> None:
@@ -227,6 +227,6 @@ class Routers:
         return router
 
 
-def _ports(namespace: str) -> set[str]:
+def _links(namespace: str) -> set[str]:
     text = namespaces.run(["ip", "-n", namespace, "-o", "link", "show"])
     return {line.split(": ")[1].split("@")[0] for line in text.splitlines()}

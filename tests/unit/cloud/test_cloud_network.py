@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.names import Names, guest_interface, interface, vpc_link
+from cloud.names import Names, cable_end, guest_interface, vpc_link
 from cloud.network import firewall, resolver
 from cloud.wanted import Group, Interface, Rule, Subnet, Vpc
 
@@ -68,7 +68,7 @@ def test_what_no_rule_allows_is_dropped_at_both_ends() -> None:
     text = firewall.ruleset(vpc())
     for each in (NODE_1, NODE_2):
         for way in ("from", "to"):
-            body = text.partition(f"chain {way}-{interface(each.id)} {{")[2].partition("}\n")[0]
+            body = text.partition(f"chain {way}-{cable_end(each.id)} {{")[2].partition("}\n")[0]
             assert body.split()[-1] == "drop"
     assert text.count("policy drop") == 2
 
@@ -148,7 +148,7 @@ def test_names_fit_and_differ_between_labs(tmp_path: Path) -> None:
     one, two = Names.of(tmp_path / "one"), Names.of(tmp_path / "two")
     assert one.cloud != two.cloud
     assert one.host("i-0123456789abcdef0") == f"mr{one.lab}-9abcdef0"
-    assert len(interface("eni-0123456789abcdef0")) <= 15
+    assert len(cable_end("eni-0123456789abcdef0")) <= 15
     assert len(vpc_link("vpc-0123456789abcdef0")) <= 15
     assert [guest_interface(index) for index in (0, 1)] == ["ens5", "ens6"]
 
