@@ -11,7 +11,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface, Network
 from moto.ec2.models.subnets import Subnet
 
 from cloud.api.patching import once, replace
-from cloud.network.names import PUBLIC_NETWORK
+from cloud.names import PUBLIC_NETWORK
 
 RESERVED_AT_START = 4
 """AWS keeps the first four addresses of a subnet and the last one."""

@@ -12,10 +12,10 @@ from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud import refusals
-from cloud.api import addresses, buckets, errors, identity, instances, placement, seed, tags
-from cloud.api.snapshot import Snapshot, take
+from cloud.api import errors, instances, tags
+from cloud.api.snapshot import take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
+from cloud.wanted import Snapshot
 
 log = logging.getLogger("cloud.api")
 
@@ -27,20 +27,6 @@ FIRST = {
 }
 
 READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
-
-_installing = threading.Lock()
-
-
-def install() -> None:
-    """Extend moto, once in a process."""
-    with _installing:
-        seed.install()
-        instances.install()
-        addresses.install()
-        buckets.install()
-        placement.install()
-        identity.install()
-        refusals.install()
 
 
 def _create(service: Any) -> Any:
@@ -57,7 +43,6 @@ class Api:
     """
 
     def __init__(self, store: Store, changed: Callable[[], None]) -> None:
-        install()
         self.lock = threading.RLock()
         self.store = store
         self.changed = changed

@@ -15,8 +15,9 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
 
+from cloud.api import lookup
 from cloud.api.patching import once, replace
-from cloud.refusals import lookup
+from cloud.names import private_name
 
 CODES = {
     "pending": 0,
@@ -243,12 +244,7 @@ def _primary(attribute: str) -> property:
 
 def _private_dns_name(self: Any) -> str:
     address = self.private_ip
-    if address is None:
-        return ""
-    name = f"ip-{address.replace('.', '-')}"
-    if self.region_name == "us-east-1":
-        return f"{name}.ec2.internal"
-    return f"{name}.{self.region_name}.compute.internal"
+    return "" if address is None else private_name(address, self.region_name)
 
 
 @once

@@ -9,11 +9,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from cloud.api.snapshot import Host, Snapshot, Vpc
 from cloud.hosts.machine import REBOOT_STATUS, Machine
 from cloud.hosts.plan import Action, Fact, decide
-from cloud.network.names import Names
+from cloud.names import Names
 from cloud.network.router import Routers
+from cloud.wanted import Host, Snapshot, Vpc
 
 log = logging.getLogger("cloud.hosts")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from cloud.refusals import lookup
+from cloud.api import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 from cloud.refusals.security_group import refuse_several_interfaces
 

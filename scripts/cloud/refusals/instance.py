@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from cloud.refusals import lookup
+from cloud.api import lookup
 from cloud.refusals.guard import Call, answers_again, refuse, refuses, surrounds
 from cloud.refusals.network_interface import refuse_address, wanted_addresses
 from cloud.refusals.security_group import refuse_unknown

@@ -6,8 +6,8 @@ import base64
 import binascii
 from typing import Any
 
+from cloud.api import lookup
 from cloud.api.instances import IMAGE_GIB
-from cloud.refusals import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 
 USER_DATA_BYTES = 16384

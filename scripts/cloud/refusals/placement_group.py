@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from cloud.api import lookup
 from cloud.api.placement import groups
-from cloud.refusals import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 
 

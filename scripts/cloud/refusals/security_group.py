@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from cloud.refusals import lookup
+from cloud.api import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 
 LAST_PORT = 65535

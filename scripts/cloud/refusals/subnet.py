@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cloud.refusals import lookup
+from cloud.api import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 from cloud.refusals.vpc import LARGEST, SMALLEST
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from cloud.refusals import lookup
+from cloud.api import lookup
 from cloud.refusals.guard import Call, refuse, refuses
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))

@@ -14,6 +14,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
+from cloud import aws
 from cloud.api import patching
 from cloud.api.application import Api
 from cloud.api.state import Store
@@ -51,6 +52,7 @@ class Cloud:
 
     def __init__(self, folder: Path) -> None:
         self.wakes = 0
+        aws.install()
         self.api = Api(Store(folder / "state"), self._wake)
         self.web = Client(self.api)
 

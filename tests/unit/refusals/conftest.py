@@ -12,7 +12,8 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, World
-from cloud.api import application, patching
+from cloud.api import patching
+from cloud.aws import install
 from moto import mock_aws
 
 
@@ -25,7 +26,7 @@ def moto_as_it_was() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
-    application.install()
+    install()
     with mock_aws():
         yield
 

@@ -6,7 +6,8 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, TRUST, ZONE, World
-from cloud.api import application, patching
+from cloud import aws
+from cloud.api import patching
 from moto.core.responses import BaseResponse
 from moto.ec2.responses import EC2Response
 from moto.s3.responses import S3Response
@@ -134,14 +135,14 @@ def test_an_installation_can_be_undone_and_done_again() -> None:
     patching.restore()
     assert EC2Response.call_action is BaseResponse.call_action
     assert not hasattr(EC2Response, "create_placement_group")
-    application.install()
+    aws.install()
     assert EC2Response.call_action.__code__ is extended.__code__
     assert hasattr(EC2Response, "create_placement_group")
 
 
 def test_installing_twice_is_installing_once() -> None:
     before = (EC2Response.call_action, S3Response._bucket_response, EC2Response.run_instances)
-    application.install()
+    aws.install()
     assert before == (
         EC2Response.call_action,
         S3Response._bucket_response,
