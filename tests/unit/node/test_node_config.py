@@ -10,6 +10,7 @@ from ring_node.mysql import datadir, lifecycle
 from ring_node.mysql.tls import Keys
 from ring_node.ring import restart
 from ring_node.verbs import config, tls
+from ring_node.verbs.config import Act
 
 pytestmark = pytest.mark.unit
 
@@ -64,3 +65,30 @@ def test_certificates_for_a_server_that_is_down_are_put_in_place_without_a_resta
     paths.RESTART_DUE.touch()
     tls.run({})
     assert (done, set(written)) == ([], {paths.CA, paths.CERTIFICATE, paths.KEY})
+
+
+CASES = {
+    # same, initialised, runs, left down, restart due
+    "no data directory yet": ((False, False, False, False, False), Act.WRITE),
+    "nor a new file": ((True, False, False, False, False), Act.NOTHING),
+    "a due restart of nothing": ((True, False, False, False, True), Act.NOTHING),
+    "runs with it": ((True, True, True, False, False), Act.NOTHING),
+    "runs with the one before": ((True, True, True, False, True), Act.RESTART),
+    "another file": ((False, True, True, False, False), Act.RESTART),
+    "stopped": ((True, True, False, False, False), Act.START),
+    "stopped, another file": ((False, True, False, False, False), Act.START),
+    "stopped, a restart due": ((True, True, False, False, True), Act.START),
+    "left down": ((True, True, True, True, True), Act.START_AGAIN),
+    "left down, another file": ((False, True, True, True, True), Act.START_AGAIN),
+    "left down, and systemd gave it up": ((True, True, False, True, True), Act.START_AGAIN),
+}
+
+
+@pytest.mark.parametrize(("state", "act"), CASES.values(), ids=CASES)
+def test_a_running_server_is_restarted_in_its_turn_and_any_other_one_started(
+    state: tuple[bool, ...], act: Act
+) -> None:
+    same, initialised, runs, left_down, due = state
+    assert act is config.decide(
+        same=same, initialised=initialised, runs=runs, left_down=left_down, due=due
+    )

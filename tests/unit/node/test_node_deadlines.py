@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from ring_node import cli
 from ring_node.host import archive, packages, units
-from ring_node.mysql import sql
-from ring_node.ring import copying, relay, restart
-from ring_node.verbs import replicate, seed, server, tools, verify
+from ring_node.mysql import datadir, sql
+from ring_node.ring import copying, follow, relay, restart, seeding
+from ring_node.verbs import replicate, seed, tools, verify
 
 from components.step import MINUTES
 
@@ -21,18 +21,26 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + restart.BACK_SECONDS
 )  # fmt: skip
-SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
+LOCK = copying.LONG_PATIENCE + copying.LOCK_TRIES * (copying.LOCK_SECONDS + copying.LOCK_PAUSE)
+SEED = (
+    LOCK
+    + seeding.QUIET_SECONDS
+    + seeding.DRAIN_SECONDS
+    + 2 * relay.STOP_SECONDS
+    + 2 * copying.COPY_SECONDS
+)
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
     "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
     "tls": RESTART,
     "config": RESTART,
-    "server": server.INITIALISE_SECONDS + START,
-    "accounts": relay.DRAIN_SECONDS,
+    "server": datadir.INITIALISE_SECONDS + START,
+    "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
     "seed": seed.PEER_SECONDS + SEED,
     "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
-    + relay.DRAIN_SECONDS + replicate.THREADS_SECONDS + replicate.CATCH_UP_SECONDS,
+    + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS
+    + follow.CATCH_UP_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 

@@ -35,7 +35,7 @@ def test_the_password_of_a_data_directory_is_known_before_there_is_one(
     ):
         monkeypatch.setattr(module, name, lambda *_: None)
     monkeypatch.setattr(server, "keep_root_password", remembered.append)
-    monkeypatch.setattr(server, "_initialise", killed)
+    monkeypatch.setattr(datadir, "initialise", killed)
     with pytest.raises(SystemExit):
         server.run({"root_password": "first-word"})
 

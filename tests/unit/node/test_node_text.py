@@ -11,12 +11,11 @@ from cloud.setup.packages import MIRRORED
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
 from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, lifecycle, master, sql
+from ring_node.mysql import bootstrap, lifecycle, master, options, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Position, slave_status
-from ring_node.ring import copying
+from ring_node.ring import copying, follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
-from ring_node.verbs import config
 
 pytestmark = pytest.mark.unit
 
@@ -47,7 +46,7 @@ def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
 def test_a_copied_account_gets_its_hash_however_the_peer_hides_it(shown: str, rest: str) -> None:
     grant = f"GRANT USAGE ON *.* TO 'a'@'%' {shown}{rest}"
     wanted = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '*AB'{rest}"
-    assert copying.with_hash(grant, "*AB") == wanted
+    assert peer_accounts.with_hash(grant, "*AB") == wanted
 
 
 HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
@@ -69,7 +68,7 @@ HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
 def test_an_account_is_copied_only_with_a_password_that_can_be_copied(
     plugin: str | None, password_hash: str, why: str
 ) -> None:
-    assert copying.why_not_copied(plugin, password_hash) == why
+    assert peer_accounts.why_not_copied(plugin, password_hash) == why
 
 
 class Accounts:
@@ -79,7 +78,7 @@ class Accounts:
         self.accounts, self.grants, self.done = rows, grants, []
 
     def rows(self, statement: str, _parameters: Any = ()) -> list[dict[str, str]]:
-        if statement == copying.ACCOUNTS:
+        if statement == peer_accounts.ACCOUNTS:
             return list(self.accounts)
         return [{"Grants": grant} for grant in self.grants]
 
@@ -98,12 +97,12 @@ class Accounts:
 def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
     monkeypatch: pytest.MonkeyPatch, first: str
 ) -> None:
-    monkeypatch.setattr(copying, "_of_the_ring", lambda *_: False)
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
     rest = "GRANT SELECT ON `app`.* TO 'a'@'%'"
     given = {"user": "a", "host": "%", "hash": HASH, "plugin": "mysql_native_password"}
     own: Any = Accounts()
     other: Any = Accounts(given, grants=(first, rest) if first else (rest,))
-    copying.accounts(own, other, Report("seed"))
+    peer_accounts.copy(own, other, Report("seed"))
     with_password = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '{HASH}'"
     assert own.done == [with_password, *([with_password] if first else []), rest]
 
@@ -111,12 +110,12 @@ def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
 def test_an_account_of_another_plugin_is_left_out_with_a_note(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(copying, "_of_the_ring", lambda *_: False)
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
     given = {"user": "a", "host": "%", "hash": "", "plugin": "sha256_password"}
     own: Any = Accounts()
     other: Any = Accounts(given, grants=("GRANT USAGE ON *.* TO 'a'@'%'",))
     report = Report("seed")
-    copying.accounts(own, other, report)
+    peer_accounts.copy(own, other, report)
     assert own.done == []
     assert report.notes == [
         "account a@% was not copied: it logs in by sha256_password; make it by hand, with "
@@ -176,8 +175,8 @@ def test_the_variables_of_mysqld_are_read_from_its_help() -> None:
         "  --datadir=name  Path\n\nVariables (--variable-name=value)\nand boolean options\n"
         "--------- -----\ndatadir      /var/lib/mysql/\nserver-id    1\nssl-crl  \n"
     )
-    assert config.variables(output)["datadir"] == "/var/lib/mysql/"
-    assert config.variables(output)["server-id"] == "1"
+    assert options.variables(output)["datadir"] == "/var/lib/mysql/"
+    assert options.variables(output)["server-id"] == "1"
 
 
 def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
@@ -185,7 +184,7 @@ def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
         "x [ERROR] Can't open the mysql.plugin table.\nx [ERROR] mysqld: unknown variable 'a=1'\n"
         "x [ERROR] Aborting\n"
     )
-    assert config.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
+    assert options.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
 
 
 def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
@@ -236,7 +235,7 @@ def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
 
 
 def test_change_master_states_every_tls_setting_and_the_place() -> None:
-    target = master.connection(PAIR, Login("repuser", "it's"))
+    target = follow.connection(PAIR, Login("repuser", "it's"))
     statement = master.change_master(target, Position("bin.000003", 77))
     for part in (
         "MASTER_HOST = '10.10.1.11'",
@@ -255,7 +254,7 @@ def test_change_master_states_every_tls_setting_and_the_place() -> None:
 
 
 def test_a_changed_replication_password_is_seen_without_being_shown() -> None:
-    target = master.connection(PAIR, Login("repuser", "new-word"))
+    target = follow.connection(PAIR, Login("repuser", "new-word"))
     row = {
         "Host": "10.10.1.11", "Port": 3306, "User_name": "repuser", "User_password": "old-word",
         "Bind": "10.10.1.10", "Connect_retry": 2, "Heartbeat": 1.0,

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from types import FrameType
-from typing import Any
+from typing import Any, NoReturn
 
 import pymysql
 
@@ -20,18 +20,13 @@ CONNECT_SECONDS = 3
 ANSWER_SECONDS = 10
 
 
-def run() -> int:
-    node = records.node()
-    if node is None:
-        print(f"no {paths.NODE}: run `ring-node tools` first", file=sys.stderr)
-        return Exit.REFUSED
-    records.heartbeat_login()
+def beat_for_ever(server_id: int) -> NoReturn:
     signal.signal(signal.SIGTERM, _end)
     said = ""
     while True:
         try:
             login = records.heartbeat_login()  # `accounts` may have changed it
-            _beat(login.user, login.password, node.server_id)
+            _beat(login.user, login.password, server_id)
         except (pymysql.err.MySQLError, NodeError) as error:
             problem = str(error.args[-1] if error.args else type(error).__name__)
             if problem != said:  # once, not every second

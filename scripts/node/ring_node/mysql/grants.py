@@ -1,4 +1,4 @@
-"""Accounts and privileges: what is wanted, what is there, the statements between. Pure."""
+"""Accounts and privileges: what the server shows, and the statements to what is wanted. Pure."""
 
 from __future__ import annotations
 
@@ -6,23 +6,9 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from ..ring.documents import Accounts
-from .sql import literal, name
+from .sql import literal
 
 GRANT = re.compile(r"^GRANT (?P<privileges>.+?) ON (?P<place>\S+) TO '.*?'@'.*?'(?P<rest>.*)$")
-PEER_PRIVILEGES = frozenset(
-    {
-        "SELECT",  # reads state, and the rows that it copies
-        "RELOAD",  # mydumper's short global read lock
-        "PROCESS",  # mydumper looks for long statements before it locks
-        "SHOW DATABASES",
-        "LOCK TABLES",
-        "REPLICATION CLIENT",  # coordinates
-        "SHOW VIEW",
-        "EVENT",
-        "TRIGGER",
-    }
-)
 
 
 @dataclass(frozen=True, order=True)
@@ -45,39 +31,6 @@ class Rights:
     password_hash: str
     require_ssl: bool
     places: Mapping[str, frozenset[str]]
-
-
-def wanted(document: Accounts, hash_of: Mapping[str, str]) -> dict[Account, Rights]:
-    """The ring's accounts and the users of the settings. `hash_of` maps passwords to hashes."""
-    peer = document.peer_address
-    result = {
-        Account(document.replication.user, peer): Rights(
-            hash_of[document.replication.password],
-            True,
-            {"*.*": frozenset({"REPLICATION SLAVE"})},
-        ),
-        Account(document.peer.user, peer): Rights(
-            hash_of[document.peer.password],
-            True,
-            {"*.*": PEER_PRIVILEGES, "`mysql_ring`.`probe`": frozenset({"UPDATE"})},
-        ),
-        Account(document.heartbeat.user, "localhost"): Rights(
-            hash_of[document.heartbeat.password],
-            False,
-            {"`mysql_ring`.`heartbeat`": frozenset({"SELECT", "UPDATE"})},
-        ),
-    }
-    for user in document.users:
-        # In a database name of GRANT, _ and % are patterns unless they are escaped.
-        place = name(user.database.replace("_", "\\_")) + ".*"
-        account = Account(user.login.user, user.host)
-        before = result[account].places if account in result else {}
-        result[account] = Rights(
-            hash_of[user.login.password],
-            user.require_ssl,
-            {**before, place: frozenset(user.privileges)},
-        )
-    return result
 
 
 def parse(grants: Iterable[str], password_hash: str) -> Rights:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..base import paths
-from ..ring.documents import Pair
 from .login import Login
 from .shows import Position
 from .sql import Session, literal
@@ -52,10 +51,6 @@ class Connection:
             "MASTER_SSL_VERIFY_SERVER_CERT": "1",
             "IGNORE_SERVER_IDS": "()",
         }
-
-
-def connection(pair: Pair, login: Login) -> Connection:
-    return Connection(pair.peer.replication_address, login, pair.node.replication_address)
 
 
 def change_master(target: Connection, position: Position) -> str:

@@ -34,6 +34,7 @@ EXPECTED_WARNINGS = frozenset(
         1760,  # the password is kept in the master info repository
     }
 )
+STOP_INCOMPLETE = (1875, 1876)  # of the SQL thread, of the IO thread
 NO_TRUST = "no trust in"
 
 
@@ -228,6 +229,11 @@ def refusal(error: pymysql.err.MySQLError, who: str) -> NodeError:
 def distrusted(error: NodeError) -> bool:
     """Whether a server answered with a certificate of another CA."""
     return error.found.startswith(NO_TRUST)
+
+
+def stop_is_incomplete(error: NodeError) -> bool:
+    """Whether STOP SLAVE gave up waiting for a thread, after `rpl_stop_slave_timeout`."""
+    return any(f"says {code}:" in error.found for code in STOP_INCOMPLETE)
 
 
 def denied(error: NodeError) -> bool:

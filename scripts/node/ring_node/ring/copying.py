@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import os
 import re
+import time
 from contextlib import suppress
 
 from ..base import paths
-from ..base.errors import NodeError, refused
+from ..base.errors import NodeError, refused, too_late
 from ..base.report import Report
+from ..base.waiting import Deadline, poll
 from ..host import files, room
+from ..host.programs import failed, watched
 from ..host.programs import run as run_program
-from ..mysql import sql, tls
+from ..mysql import sql, statements, tls
 from ..mysql.login import Login, client_file
 from ..mysql.shows import Position
 from ..mysql.sql import Session
-from . import schema
+from . import peer_accounts, user_data
 from .documents import Peer
 
 COPY_SECONDS = 12 * 3600.0
-LONG_QUERY_SECONDS = 300  # mydumper gives up rather than lock behind a longer statement
+# FLUSH TABLES WITH READ LOCK waits for the statements that run, and everybody else for it. When it
+# gives up, after LOCK_SECONDS, they go on, but for those that use a table of the statement in the
+# way: 5.6 opens a flushed table for nobody before that has ended. So the lock is not even tried
+# beside a statement that has been running for LONG_SECONDS.
+LOCK_SECONDS = 5
+LOCK_TRIES = 4
+LOCK_PAUSE = 5.0
+LONG_SECONDS = 2
+LONG_PATIENCE = 60.0
 NEXT_STEP = "see that both servers run, then run this again: it copies anew"
 ROOM = "room for the copy and for what is loaded from it"
 OPENSSL = paths.COPY.with_name("openssl.cnf")
@@ -39,6 +50,8 @@ Options = UnsafeLegacyServerConnect
 MASTER_COORDINATES = re.compile(
     r"^SHOW MASTER STATUS:\n\tLog: (?P<file>\S+)\n\tPos: (?P<offset>\d+)$", re.MULTILINE
 )
+# Both of mydumper 0.10. It would dump on without the lock, and then end with an error.
+NO_LOCK = re.compile(r"Couldn't acquire global lock|There are queries in PROCESSLIST running")
 FINISHED = re.compile(r"^Finished dump at: ", re.MULTILINE)
 SIZE = (
     "SELECT COALESCE(SUM(data_length + index_length), 0) FROM information_schema.tables"
@@ -61,13 +74,6 @@ EVENTS = (
     "SELECT event_schema, event_name, status FROM information_schema.events"
     " WHERE event_schema NOT IN %s"
 )
-ACCOUNTS = "SELECT User AS user, Host AS host, Password AS hash, plugin FROM mysql.user"
-# A password as mysql_native_password keeps it. Of another plugin's account SHOW GRANTS of 5.6 tells
-# neither plugin nor password: what is made from that lets anybody in.
-NATIVE = ("", "mysql_native_password")
-NATIVE_HASH = re.compile(r"\*[0-9A-F]{40}")
-# SHOW GRANTS hides the hash from an account without SUPER, each 5.6 in a way of its own.
-SHOWN_HASH = re.compile(r"IDENTIFIED BY PASSWORD(?: '[^']*'| <secret>)?(?= |$)")
 # A copy must not go on behind the back of a verb that was killed.
 DIES_WITH_VERB = ("setpriv", "--pdeathsig", "KILL", "--")
 
@@ -79,7 +85,7 @@ def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report)
     before = _objects(other)
     try:
         with room.needed(paths.STATE, ROOM):
-            position = _dump(peer, login)
+            position = _dump(other, peer, login)
         _clear(own, other)
         with room.needed(paths.DATA, ROOM):
             _load(own)
@@ -89,7 +95,7 @@ def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report)
                 f"the copy lacks {', '.join(lacking[:5])}", "all that the peer holds", NEXT_STEP
             )
         _events(own, other, report)
-        accounts(own, other, report)
+        peer_accounts.copy(own, other, report)
     finally:
         files.remove_tree(paths.COPY)
         files.remove(CLIENT)
@@ -105,35 +111,15 @@ def coordinates(metadata: str) -> Position:
     return Position(found["file"], int(found["offset"]))
 
 
-def clear(own: Session) -> None:
-    """Drops every database of users. Only for what an unfinished copy brought."""
-    with own.unlogged():
-        own.do("SET SESSION foreign_key_checks = 0")
-        for database in schema.databases(own):
-            own.do(f"DROP DATABASE {sql.name(database)}")
-
-
-def create_databases(own: Session, wanted: dict[str, tuple[str, str]]) -> list[str]:
-    """Databases that are lacking here, without a trace in the binary log."""
-    lacking = sorted(set(wanted) - set(schema.databases(own)))
-    with own.unlogged():
-        for database in lacking:
-            charset, collation = wanted[database]
-            own.do(
-                f"CREATE DATABASE {sql.name(database)} CHARACTER SET {charset} COLLATE {collation}"
-            )
-    return lacking
-
-
 def _clear(own: Session, other: Session) -> None:
     """Makes room: the same databases as on the peer, and nothing in them."""
-    kept = schema.databases(own)
-    clear(own)
-    create_databases(own, {**kept, **schema.databases(other)})
+    kept = user_data.databases(own)
+    user_data.clear(own)
+    user_data.create_databases(own, {**kept, **user_data.databases(other)})
 
 
 def _room(other: Session) -> None:
-    size = int(other.value(SIZE, [schema.SYSTEM_SCHEMAS]))
+    size = int(other.value(SIZE, [user_data.SYSTEM_SCHEMAS]))
     needed = int(size * ROOM_FACTOR) + ROOM_BYTES
     for place in (paths.STATE, paths.DATA):
         free = room.free(place)
@@ -145,23 +131,51 @@ def _room(other: Session) -> None:
             )
 
 
-def _dump(peer: Peer, login: Login) -> Position:
+def _dump(other: Session, peer: Peer, login: Login) -> Position:
     files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
-    trust = f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
-    files.write(CLIENT, client_file(login, trust), mode=0o600)
-    systems = "|".join(schema.SYSTEM_SCHEMAS)
-    run_program(
-        [*DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
-         "--host", peer.replication_address, "--port", "3306",
-         "--outputdir", str(paths.COPY), "--threads", _threads(),
-         "--triggers", "--events", "--routines", "--regex", rf"^(?!(?:{systems})\.)",
-         "--long-query-guard", str(LONG_QUERY_SECONDS)],
-        seconds=COPY_SECONDS,
-        expected=f"mydumper copying {peer.name}",
-        next_step=NEXT_STEP,
-        environment={"OPENSSL_CONF": str(OPENSSL)},
-    )  # fmt: skip
-    return coordinates((paths.COPY / "metadata").read_text())
+    extra = (
+        f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
+        f'init-command="SET SESSION lock_wait_timeout={LOCK_SECONDS}"\n'
+    )
+    files.write(CLIENT, client_file(login, extra), mode=0o600)
+    systems = "|".join(user_data.SYSTEM_SCHEMAS)
+    command = [
+        *DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
+        "--host", peer.replication_address, "--port", "3306",
+        "--outputdir", str(paths.COPY), "--threads", _threads(),
+        "--triggers", "--events", "--routines", "--regex", rf"^(?!(?:{systems})\.)",
+        "--long-query-guard", str(LONG_SECONDS),
+    ]  # fmt: skip
+    patience = Deadline(LONG_PATIENCE)
+    for left in reversed(range(LOCK_TRIES)):
+        if poll(lambda: not statements.long(other, LONG_SECONDS) or None, patience) is None:
+            break
+        files.remove_tree(paths.COPY)
+        status, said = watched(
+            command,
+            hopeless=NO_LOCK,
+            seconds=COPY_SECONDS,
+            next_step=NEXT_STEP,
+            environment={"OPENSSL_CONF": str(OPENSSL)},
+        )
+        if status == 0:
+            return coordinates((paths.COPY / "metadata").read_text())
+        if not NO_LOCK.search(said):
+            expected = f"mydumper copying {peer.name}"
+            raise failed(command, status, said.strip(), expected, NEXT_STEP)
+        if left:
+            time.sleep(LOCK_PAUSE)
+    raise _in_the_way(other, peer)
+
+
+def _in_the_way(other: Session, peer: Peer) -> NodeError:
+    held = statements.named(statements.long(other, 0) or statements.transactions(other))
+    return too_late(
+        f"{peer.name} cannot be locked for the copy: {held or 'a session holds LOCK TABLES'}",
+        f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
+        f"{LOCK_SECONDS} s",
+        f"wait for its end, or KILL its process on {peer.name}; then run this again",
+    )
 
 
 def _load(own: Session) -> None:
@@ -176,7 +190,7 @@ def _load(own: Session) -> None:
         )  # fmt: skip
     except NodeError:
         with suppress(NodeError):  # half a copy is no use, and may be what fills the disk
-            clear(own)
+            user_data.clear(own)
         raise
 
 
@@ -185,13 +199,13 @@ def _threads() -> str:
 
 
 def _objects(session: Session) -> set[str]:
-    return {row["name"] for row in session.rows(OBJECTS, [schema.SYSTEM_SCHEMAS] * 4)}
+    return {row["name"] for row in session.rows(OBJECTS, [user_data.SYSTEM_SCHEMAS] * 4)}
 
 
 def _events(own: Session, other: Session, report: Report) -> None:
     """An event fires on the node that made it and is disabled on the other one."""
     with own.unlogged():
-        for row in other.rows(EVENTS, [schema.SYSTEM_SCHEMAS]):
+        for row in other.rows(EVENTS, [user_data.SYSTEM_SCHEMAS]):
             action = event_action(row["status"])
             if action is not None:
                 event = f"{sql.name(row['event_schema'])}.{sql.name(row['event_name'])}"
@@ -206,59 +220,3 @@ def event_action(status: str) -> str | None:
     if status == "SLAVESIDE_DISABLED":  # it was the one of this node's predecessor
         return "ENABLE"
     return None
-
-
-def accounts(own: Session, other: Session, report: Report) -> None:
-    """Makes the accounts that the peer has and this node has not, the ring's own aside."""
-    ring = {row["user"] for row in own.rows(ACCOUNTS)}
-    present = {(row["user"], row["host"]) for row in own.rows(ACCOUNTS)}
-    with own.unlogged():
-        for row in other.rows(ACCOUNTS):
-            user, host = row["user"], row["host"]
-            if user == "root" or (user, host) in present or _of_the_ring(user, ring):
-                continue
-            why = why_not_copied(row["plugin"], row["hash"])
-            if why:
-                report.note(
-                    f"account {user}@{host} was not copied: {why}; make it by hand, with "
-                    "SET sql_log_bin = 0"
-                )
-                continue
-            try:
-                shown = other.rows("SHOW GRANTS FOR %s@%s", [user, host])
-                # First: a grant without a password makes the account that it does not find.
-                own.do(
-                    "GRANT USAGE ON *.* TO %s@%s IDENTIFIED BY PASSWORD %s",
-                    [user, host, row["hash"]],
-                )
-                for grant in shown:
-                    own.do(with_hash(next(iter(grant.values())), row["hash"]))
-            except NodeError as error:
-                report.note(f"account {user}@{host} was not copied: {error.found}")
-            else:
-                report.did(f"account {user}@{host} copied")
-
-
-def with_hash(grant: str, password_hash: str) -> str:
-    """A row of SHOW GRANTS as a statement. It may hold the hash: never log it."""
-    return SHOWN_HASH.sub(lambda _: f"IDENTIFIED BY PASSWORD {sql.literal(password_hash)}", grant)
-
-
-def why_not_copied(plugin: str | None, password_hash: str) -> str:
-    """Why an account cannot be made here as it is on the peer; empty when it can."""
-    if (plugin or "") not in NATIVE:
-        return f"it logs in by {plugin}"
-    if not NATIVE_HASH.fullmatch(password_hash):
-        return "it has no password" if not password_hash else "its password is of another format"
-    return ""
-
-
-def _of_the_ring(user: str, here: set[str]) -> bool:
-    from . import records
-
-    kept = records.credentials()
-    return user in here and user in (
-        kept.replication.user,
-        kept.peer.user,
-        records.heartbeat_login().user,
-    )

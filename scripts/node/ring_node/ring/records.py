@@ -10,10 +10,11 @@ from typing import Any
 from ..base import paths
 from ..base.errors import refused
 from ..base.fields import to_json
+from ..base.report import Report
 from ..host import files
 from ..mysql.login import Login
 from . import documents
-from .documents import Node, Peer
+from .documents import Node, Pair, Peer
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,17 @@ def node() -> Node | None:
 def peer() -> Peer | None:
     value = _read(paths.PEER)
     return None if value is None else documents.peer(value, str(paths.PEER))
+
+
+def remember_peer(pair: Pair, report: Report) -> None:
+    if node() != pair.node:
+        raise refused(
+            f"{paths.NODE} is not of {pair.node.name} as the document has it",
+            "the same node",
+            "run `ring-node tools` with the same settings first",
+        )
+    if files.write(paths.PEER, to_json(pair.peer), mode=0o644):
+        report.did(f"{paths.PEER} says who the peer is: {pair.peer.name}")
 
 
 def joined_with() -> str | None:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from ..mysql.sql import Session
 
 SCHEMA = "mysql_ring"
-SYSTEM_SCHEMAS = ("mysql", "information_schema", "performance_schema", SCHEMA)
 
 CREATE = (
     "CREATE DATABASE IF NOT EXISTS mysql_ring CHARACTER SET ascii",
@@ -83,22 +82,6 @@ WRITE_ORIGIN = (
 )
 READ_SOURCE = "SELECT SQL_NO_CACHE * FROM mysql_ring.source WHERE id = 1"
 WRITE_SOURCE = "REPLACE INTO mysql_ring.source VALUES (1, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
-# Anything that holds, or makes, data of a user. Databases without any of it do not count.
-CONTENT = (
-    "SELECT * FROM ("
-    "(SELECT LOWER(table_type) AS kind, table_schema AS place, table_name AS name"
-    " FROM information_schema.tables WHERE table_schema NOT IN %s LIMIT 5) UNION ALL "
-    "(SELECT LOWER(routine_type), routine_schema, routine_name"
-    " FROM information_schema.routines WHERE routine_schema NOT IN %s LIMIT 5) UNION ALL "
-    "(SELECT 'event', event_schema, event_name"
-    " FROM information_schema.events WHERE event_schema NOT IN %s LIMIT 5)"
-    ") AS content LIMIT 5"
-)
-DATABASES = (
-    "SELECT schema_name AS name, default_character_set_name AS charset,"
-    " default_collation_name AS collation FROM information_schema.schemata"
-    " WHERE schema_name NOT IN %s ORDER BY schema_name"
-)
 
 
 @dataclass(frozen=True)
@@ -191,18 +174,6 @@ def add_rows(session: Session, own_id: int, peer_id: int) -> bool:
         for pair in sorted(new_probes):
             session.do(ADD_PROBE, pair)
     return True
-
-
-def content(session: Session) -> list[str]:
-    """Up to five things of users on this server, in words."""
-    rows = session.rows(CONTENT, [SYSTEM_SCHEMAS] * 3)
-    return [f"{row['kind']} {row['place']}.{row['name']}" for row in rows]
-
-
-def databases(session: Session) -> dict[str, tuple[str, str]]:
-    """Character set and collation of each database of users."""
-    rows = session.rows(DATABASES, [SYSTEM_SCHEMAS])
-    return {row["name"]: (row["charset"], row["collation"]) for row in rows}
 
 
 def beat(session: Session, server_id: int) -> datetime | None:

@@ -7,7 +7,8 @@ from typing import NoReturn
 from ..base.errors import refused
 from ..mysql import shows
 from ..mysql.sql import Session
-from . import schema
+from . import schema, user_data
+from .documents import Pair
 from .join import Refusal, State
 
 
@@ -23,12 +24,20 @@ def read(session: Session, name: str) -> State:
         name=name,
         uuid=identity.uuid,
         server_id=identity.server_id,
-        content=tuple(schema.content(session)),
+        content=tuple(user_data.some(session)),
         origin=schema.read_origin(session),
         source=schema.read_source(session),
         slave=shows.show_slave_status(session),
         logs=frozenset(shows.show_binary_logs(session)),
     )
+
+
+def both(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
+    me = read(own, pair.node.name)
+    peer = read(other, pair.peer.name)
+    check_id(me, pair.node.server_id)
+    check_id(peer, pair.peer.server_id)
+    return me, peer
 
 
 def check_id(state: State, server_id: int) -> None:

@@ -10,17 +10,11 @@ from contextlib import nullcontext
 from typing import Any
 
 from ..base import paths
-from ..base.errors import refused
 from ..base.report import Report
-from ..mysql import grants, shows, sql
-from ..mysql.bootstrap import password_hash
-from ..mysql.grants import Account, Rights
+from ..mysql import accounts, sql
 from ..mysql.sql import Session
-from ..ring import documents, fence, records, schema
+from ..ring import documents, fence, follow, privileges, records, schema, user_data
 from ..ring.documents import Accounts
-
-USERS = "SELECT User, Host, Password FROM mysql.user"
-ROOT = Account("root", "localhost")
 
 
 def run(document: Any) -> Report:
@@ -31,40 +25,16 @@ def run(document: Any) -> Report:
             _databases(session, wanted, report)
         with session.unlogged():
             _ring_schema(session, report)
-            _accounts(session, wanted, report)
+            accounts.make(session, privileges.wanted(wanted), report)
     kept = records.Credentials(wanted.replication, wanted.peer, wanted.peer_address)
     if records.write_credentials(kept, wanted.heartbeat):
         report.did(f"credentials of the ring's accounts in {paths.ETC}")
-    tell_slave(wanted, report)
+    follow.tell_password(wanted.replication, report)
     return report
 
 
-def tell_slave(wanted: Accounts, report: Report) -> None:
-    """A slave that is wired keeps the replication account's password: it gets the new one."""
-    from ..mysql import master
-    from . import replicate
-
-    node, peer = records.node(), records.peer()
-    if node is None or peer is None:
-        return
-    with sql.own(report) as session:
-        source = schema.read_source(session)
-        if source is None or source.state != "wired" or master.stored(session) is None:
-            return
-        target = master.connection(documents.Pair(node, peer), wanted.replication)
-        if replicate.adjust(session, target, report) or _left_stopped(session):
-            replicate.start(session, report)
-
-
-def _left_stopped(session: Session) -> bool:
-    """Whether the slave was told to stop, as a killed run of this verb leaves it. An IO thread that
-    an error stopped names it."""
-    status = shows.show_slave_status(session)
-    return status is not None and status.io_stopped and not status.io_errno
-
-
 def _databases(session: Session, wanted: Accounts, report: Report) -> None:
-    present = schema.databases(session)
+    present = user_data.databases(session)
     for database in wanted.databases:
         if database not in present:
             session.do(f"CREATE DATABASE IF NOT EXISTS {sql.name(database)}")
@@ -79,47 +49,3 @@ def _ring_schema(session: Session, report: Report) -> None:
         for statement in schema.CREATE:
             session.do(statement)
         report.did(f"schema {schema.SCHEMA}")
-
-
-def _accounts(session: Session, document: Accounts, report: Report) -> None:
-    logins = (document.replication, document.peer, document.heartbeat)
-    passwords = [login.password for login in (*logins, *(user.login for user in document.users))]
-    wanted = grants.wanted(document, {text: password_hash(text) for text in passwords})
-    present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
-    for account, rights in wanted.items():
-        have = _rights(session, account, present[account]) if account in present else None
-        changes = grants.statements(account, rights, have)
-        for statement in changes:
-            session.do(statement)
-        if changes:
-            report.did(_said(account, rights, have))
-            if grants.statements(account, rights, _rights(session, account, rights.password_hash)):
-                raise refused(
-                    f"privileges of {account} are not what was granted",
-                    "what the settings say",
-                    "name privileges as SHOW GRANTS of MySQL 5.6 does",
-                )
-    left = sorted(set(present) - set(wanted) - {ROOT})
-    if left:
-        report.note(
-            "accounts that are not in the settings stay: " + ", ".join(map(str, left))
-            + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
-        )  # fmt: skip
-
-
-def _rights(session: Session, account: Account, stored_hash: str) -> Rights:
-    rows = session.rows("SHOW GRANTS FOR %s@%s", [account.user, account.host])
-    return grants.parse((next(iter(row.values())) for row in rows), stored_hash)
-
-
-def _said(account: Account, want: Rights, have: Rights | None) -> str:
-    if have is None:
-        return f"account {account} created"
-    parts = []
-    if have.password_hash != want.password_hash:
-        parts.append("password")
-    if have.require_ssl != want.require_ssl:
-        parts.append("TLS requirement")
-    if dict(have.places) != dict(want.places):
-        parts.append("privileges")
-    return f"account {account}: {' and '.join(parts)} changed"

@@ -2,52 +2,42 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from ..base import paths
-from ..base.errors import Exit, NodeError, refused, too_late
+from ..base.errors import too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..host import systemd
-from ..mysql import master, shows, sql
-from ..mysql.shows import Position, SlaveStatus
+from ..mysql import sql
 from ..mysql.sql import Session
-from ..ring import documents, fence, reach, records, relay, schema, state
+from ..ring import documents, follow, reach, records, seeding, state
 from ..ring.documents import Pair
-from ..ring.join import Follow, Refusal, State, coordinates, decide_follow
-from ..ring.schema import Source
-from . import seed
+from ..ring.join import Follow, Refusal, State, decide_follow
 
 PEER_SECONDS = 60.0
 COORDINATES_SECONDS = 60.0
-THREADS_SECONDS = 60.0
-CATCH_UP_SECONDS = 600.0
-QUICK = 0.05  # pause between looks at a slave that is about to be there
-# These end by themselves or are told to the reader at once.
-LOG_UNREADABLE = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
-PERMANENT_IO = frozenset({LOG_UNREADABLE, 1593, 1045, 1044, 1227})
 
 
 def run(document: Any) -> Report:
     report = Report("replicate")
     pair = documents.pair(document)
-    seed.remember_peer(pair, report)
+    records.remember_peer(pair, report)
     kept = records.credentials()
-    target = master.connection(pair, kept.replication)
+    target = follow.connection(pair, kept.replication)
     with (
         sql.own(report) as own,
         reach.peer(pair.peer.replication_address, kept.peer, report, seconds=PEER_SECONDS) as other,
     ):
         me, peer = _decide(own, other, pair, report)
         if me.follows(peer):
-            adjust(own, target, report)
+            follow.adjust(own, target, report)
         else:
-            _begin(own, me, peer, target, report)
-        start(own, report)
-        status = _threads(own)
-        _check(status, peer)
-        _join(own, other, me, peer, report)
+            follow.begin(own, me, peer, target, report)
+        follow.start(own, report)
+        status = follow.wait_for_threads(own)
+        follow.check(status, peer)
+        follow.take_part(own, other, me, peer, report)
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
@@ -61,7 +51,7 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
     deadline = Deadline(COORDINATES_SECONDS)
 
     def look() -> tuple[State, State] | None:
-        me, peer = seed.states(own, other, pair)
+        me, peer = state.both(own, other, pair)
         decision = decide_follow(me, peer)
         if isinstance(decision, Refusal):
             state.raise_refusal(decision)
@@ -70,7 +60,7 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
     def ready() -> tuple[State, State] | None:
         found = look()
         if found is None:
-            seed.step(own, other, pair, report)
+            seeding.step(own, other, pair, report)
             found = look()  # a copy may have taken longer than the deadline
         return found
 
@@ -82,116 +72,6 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
             f"run `ring-node seed` on {pair.peer.name}, then this again",
         )
     return found
-
-
-def _begin(own: Session, me: State, peer: State, target: master.Connection, report: Report) -> None:
-    position = coordinates(me, peer)
-    assert position is not None
-    if me.slave is not None:  # ALL: a slave without coordinates must not pass for a whole one
-        own.do("STOP SLAVE")
-        own.do("RESET SLAVE ALL")
-    source = Source(me.uuid, peer.uuid, "wiring", position)
-    schema.write_source(own, source)
-    own.do(master.change_master(target, position))
-    report.did(f"follows {peer.name} ({peer.uuid[:8]}) from {position}")
-
-
-def adjust(own: Session, target: master.Connection, report: Report) -> bool:
-    """Leaves the slave stopped when something had to change.
-
-    The same master and place in its log; address, account or TLS settings may be new."""
-    row = master.stored(own)
-    different = master.differs(target, row) if row else []
-    if not different:
-        return False
-    relay.drain(own)  # CHANGE MASTER drops the relay logs
-    own.do("STOP SLAVE")
-    status = shows.show_slave_status(own)
-    assert status is not None
-    own.do(master.change_master(target, status.executed))
-    report.did(f"connection to the peer changed: {', '.join(different)}")
-    return True
-
-
-def start(own: Session, report: Report) -> None:
-    """Starts what does not run, also what a killed run had stopped."""
-    status = shows.show_slave_status(own)
-    assert status is not None
-    if "No" in (status.io_running, status.sql_running):
-        own.do("START SLAVE")
-        report.did("slave started")
-
-
-def _threads(own: Session) -> SlaveStatus:
-    def settled() -> SlaveStatus | None:
-        status = shows.show_slave_status(own)
-        assert status is not None
-        broken = status.sql_running == "No" and status.sql_errno
-        if status.both_run or broken or (status.io_stopped and status.io_errno in PERMANENT_IO):
-            return status
-        return None
-
-    status = poll(settled, Deadline(THREADS_SECONDS), longest_pause=QUICK)
-    status = status or shows.show_slave_status(own)
-    assert status is not None
-    return status
-
-
-def _check(status: SlaveStatus, peer: State) -> None:
-    if not status.both_run:
-        next_step = "resolve the error that the slave names, then run this again"
-        if status.io_errno == LOG_UNREADABLE:
-            next_step = (
-                "the peer no longer has what this node lacks: decide which data is wanted and "
-                "replace the other node's instance (`pulumi up --replace` with its URN)"
-            )
-        raise NodeError(
-            Exit.SERVER,
-            f"IO thread {status.io_running}, SQL thread {status.sql_running}: "
-            f"{status.errors or 'no error yet'}",
-            "both Yes",
-            next_step,
-        )
-    if not status.ssl_allowed:
-        raise refused("Master_SSL_Allowed is No", "Yes", "run this again")
-    if status.master_uuid and status.master_uuid != peer.uuid:
-        raise refused(
-            f"the slave reads from {status.master_uuid}",
-            f"{peer.uuid}, which answered at the same address a moment ago",
-            "run this again: the peer has just been replaced",
-        )
-
-
-def _join(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
-    """Only a node that holds what its peer holds takes writes."""
-    if fence.stands():
-        goal = shows.show_master_status(other)
-        if goal is not None and not _caught_up(own, goal):
-            raise too_late(
-                f"the slave has not reached {goal} of {peer.name}",
-                f"that within {CATCH_UP_SECONDS:.0f} s",
-                "run this again: it goes on from where it is",
-            )
-    source = schema.read_source(own)
-    if source is not None and source.state != "wired":
-        schema.write_source(own, replace(source, state="wired"))
-    if me.copied and me.origin is not None:
-        schema.write_origin(own, replace(me.origin, state="ready"))
-    if fence.stands():  # in this order: an interrupted run finds the fence and goes on
-        own.do("SET GLOBAL read_only = 0")
-        fence.drop()
-        own.do(schema.BEAT, [me.server_id])  # the peer need not wait for the service
-        report.did("takes writes")
-
-
-def _caught_up(own: Session, goal: Position) -> bool:
-    def reached() -> bool | None:
-        status = shows.show_slave_status(own)
-        if status is None or not status.executed.file:
-            return None
-        return True if status.executed.order >= goal.order else None
-
-    return bool(poll(reached, Deadline(CATCH_UP_SECONDS), longest_pause=QUICK))
 
 
 def _beat(report: Report) -> None:

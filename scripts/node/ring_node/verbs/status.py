@@ -43,6 +43,7 @@ def run() -> Report:
 
 def _server(node: Any, peer: Any) -> dict[str, Any]:
     from ..mysql import sql
+    from ..ring import user_data
 
     with sql.own(patience=ANSWER_SECONDS) as session:
         identity = shows.identity(session)
@@ -57,7 +58,7 @@ def _server(node: Any, peer: Any) -> dict[str, Any]:
             "uptime_s": int((session.row(UPTIME) or {"Value": 0})["Value"]),
             "binary_log": str(master) if master else None,
             "slave": _slave(slave),
-            "empty": not schema.content(session),
+            "empty": not user_data.some(session),
         }
         if schema.exists(session):
             origin, source = schema.read_origin(session), schema.read_source(session)
