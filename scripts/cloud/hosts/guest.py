@@ -30,7 +30,7 @@ HOST_SETTINGS = {
 
 
 @dataclass
-class Machine:
+class Guest:
     """A host that the lab runs, or has run, on behalf of an instance."""
 
     id: str
