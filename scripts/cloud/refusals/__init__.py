@@ -20,7 +20,7 @@ def install() -> None:
         instance,  # noqa: F401
         launch,  # noqa: F401
         network_interface,  # noqa: F401
-        object,  # noqa: F401
+        objects,  # noqa: F401
         placement_group,  # noqa: F401
         role,  # noqa: F401
         subnet,  # noqa: F401

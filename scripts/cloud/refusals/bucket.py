@@ -21,7 +21,7 @@ from moto.utilities.utils import get_partition
 from cloud.api.patching import replace
 from cloud.refusals import conditions, policy
 from cloud.refusals.guard import check, refuses
-from cloud.refusals.iam import Refused, access_key, authorise
+from cloud.refusals.s3_access import Refused, access_key, authorise
 from cloud.refusals.s3_request import Request
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")

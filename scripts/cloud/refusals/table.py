@@ -44,7 +44,7 @@ ACCESS = [
         "S3 API Reference, ErrorResponses.",
     ),
 ]
-"""What `cloud.refusals.iam.authorise` refuses: it is asked for every call on S3."""
+"""What `cloud.refusals.s3_access.authorise` refuses: it is asked for every call on S3."""
 
 
 def rows() -> list[tuple[str, str, str, str]]:

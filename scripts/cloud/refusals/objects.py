@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 
 from cloud.refusals.bucket import BucketCall
 from cloud.refusals.guard import refuses
-from cloud.refusals.iam import Refused
+from cloud.refusals.s3_access import Refused
 
 PART_NUMBERS = range(1, 10001)
 """S3 User Guide, qfacts."""
