@@ -28,6 +28,7 @@ STEADY_SECONDS = 30.0
 class State(Protocol):
     """The API as the reconciler sees it."""
 
+    def carry_out_due(self) -> float | None: ...
     def snapshot(self) -> Snapshot: ...
     def settle(self, instance_id: str, expected: str, state: str) -> bool: ...
     def halted(self, instance_id: str) -> None: ...
@@ -67,17 +68,24 @@ class Reconciler:
         """Pass after pass until `ending` is set, then stop the hosts."""
         while not self.ending.is_set():
             self.wake.clear()
-            busy = True
+            pause = BUSY_SECONDS
             try:
-                busy = self.step()
+                pause = self.step()
                 self._said.pop("pass", None)
             except Exception as error:
                 self._complain("pass", error)
-            self.wake.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+            self.wake.wait(pause)
         self._stop_all()
 
-    def step(self) -> bool:
-        """One pass. True when something is still under way."""
+    def step(self) -> float:
+        """One pass. The answer is how many seconds may go by until the next one."""
+        due = self.api.carry_out_due()
+        if self._step():
+            return BUSY_SECONDS
+        return IDLE_SECONDS if due is None else min(due, IDLE_SECONDS)
+
+    def _step(self) -> bool:
+        """Whether something is still under way."""
         for machine in self.machines.values():
             self._watch(machine)
         snapshot = self.api.snapshot()
