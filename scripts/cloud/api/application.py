@@ -12,7 +12,7 @@ from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud.api import errors, instances, later, tags
+from cloud.api import errors, identity, instances, later, tags
 from cloud.api.snapshot import take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
 from cloud.wanted import Snapshot
@@ -74,7 +74,7 @@ class Api:
     def warm(self) -> None:
         """Have moto load what it loads at a service's first request, which takes a second."""
         for service, (action, version) in FIRST.items():
-            scope = f"warm/20100101/us-east-1/{service}/aws4_request"
+            scope = f"{identity.OPERATOR}/20100101/us-east-1/{service}/aws4_request"
             environ = EnvironBuilder(
                 method="POST",
                 base_url=f"https://{service}.us-east-1.amazonaws.com",

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 import pytest
-from cloud.api import patching
 from cloud.aws import install
 from moto import mock_aws
 from provider_engine import Engine, shared
@@ -15,7 +14,6 @@ def cloud() -> Iterator[None]:
     install()
     with mock_aws():
         yield
-    patching.restore()
 
 
 @pytest.fixture
