@@ -20,14 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cloud.hosts import groups
-from cloud.network import namespaces, resolver
-from cloud.network.names import (
+from cloud import groups
+from cloud.names import (
     API_ADDRESS,
     MIRROR_ADDRESS,
     WORLD_DNS_ADDRESS,
     Names,
 )
+from cloud.network import namespaces, resolver
 from cloud.network.router import Routers, make_cloud
 
 log = logging.getLogger("cloud")
@@ -147,14 +147,15 @@ class Daemon:
             clean_up(self.folder, self.names)
 
     def _serve(self) -> int:
+        from cloud import aws
         from cloud.api.application import Api
         from cloud.api.faults import Faulty
-        from cloud.api.metadata import Directory
         from cloud.api.state import StateUnreadable, Store
         from cloud.hosts import image
         from cloud.hosts.reconciler import Reconciler
         from cloud.services.dnsmasq import Dnsmasq
         from cloud.services.http import Server
+        from cloud.services.instance_data import Directory
         from cloud.services.metadata import Metadata
         from cloud.services.mirror import Mirror
         from cloud.services.tls import Authority, ServerContexts
@@ -167,6 +168,7 @@ class Daemon:
         image.build(layer, self.base, authority.certificate_path)
         mirror = Mirror(self.mirror_root)
 
+        aws.install()
         api = Api(Store(self.folder / "state"), lambda: reconciler.wake.set())
         try:
             kept = api.store.load()

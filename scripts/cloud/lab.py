@@ -1,24 +1,17 @@
 """One lab: its folder, the names that derive from it, and the processes that belong to it."""
 
-import hashlib
 import json
 import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cloud.names import lab_id
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEFAULT_CACHE = "/var/cache/mysql-ring"
 STACK = "lab"
 PROJECT = "mysql-ring"
-
-
-def lab_id(folder: Path) -> str:
-    """Six hexadecimal digits from the folder's absolute path.
-
-    Everything of a lab that the whole machine sees has them in its name.
-    """
-    return hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:6]
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from cloud.network.names import Names, namespace_path
+from cloud.names import Names, namespace_path
 
 # $1 is the lab's folder of the daemon; the rest is the command. Go programs and the resolver read
 # these two files only at their fixed places, hence a mount namespace of the command's own.

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from cloud.hosts import groups
-from cloud.network.names import Names
+from cloud import groups
+from cloud.names import Names
 from labs import Lab
 from waits import BOOT_SECONDS, within
 

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
-from cloud.hosts import groups
+from cloud import groups
 from hosts import Node
 from labs import Lab
 from updates import Update

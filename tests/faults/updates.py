@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from cloud.cli.errors import INTERRUPTED
-from cloud.network.names import Names, namespace_path
+from cloud.names import Names, namespace_path
 from labs import UP_SECONDS, Lab
 from waits import PATIENCE
 

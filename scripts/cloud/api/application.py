@@ -12,10 +12,10 @@ from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud import refusals
-from cloud.api import addresses, buckets, errors, identity, instances, placement, seed, tags
-from cloud.api.snapshot import Snapshot, take
+from cloud.api import errors, identity, instances, later, tags
+from cloud.api.snapshot import take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
+from cloud.wanted import Snapshot
 
 log = logging.getLogger("cloud.api")
 
@@ -27,20 +27,6 @@ FIRST = {
 }
 
 READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
-
-_installing = threading.Lock()
-
-
-def install() -> None:
-    """Extend moto, once in a process."""
-    with _installing:
-        seed.install()
-        instances.install()
-        addresses.install()
-        buckets.install()
-        placement.install()
-        identity.install()
-        refusals.install()
 
 
 def _create(service: Any) -> Any:
@@ -57,7 +43,6 @@ class Api:
     """
 
     def __init__(self, store: Store, changed: Callable[[], None]) -> None:
-        install()
         self.lock = threading.RLock()
         self.store = store
         self.changed = changed
@@ -89,7 +74,7 @@ class Api:
     def warm(self) -> None:
         """Have moto load what it loads at a service's first request, which takes a second."""
         for service, (action, version) in FIRST.items():
-            scope = f"warm/20100101/us-east-1/{service}/aws4_request"
+            scope = f"{identity.OPERATOR}/20100101/us-east-1/{service}/aws4_request"
             environ = EnvironBuilder(
                 method="POST",
                 base_url=f"https://{service}.us-east-1.amazonaws.com",
@@ -103,6 +88,19 @@ class Api:
     def snapshot(self) -> Snapshot:
         with self.lock:
             return take(regions("ec2"))
+
+    def carry_out_due(self) -> float | None:
+        """Carry out the changes whose time has come; the seconds until the next one is due."""
+        waits = []
+        with self.lock:
+            for service in TOGETHER:
+                orders = self.store.folder.parent / later.FILE
+                carried_out, wait = later.carry_out_due(regions(service), orders)
+                if carried_out:
+                    self.store.save(TOGETHER[service])
+                if wait is not None:
+                    waits.append(wait)
+        return min(waits, default=None)
 
     def settle(self, instance_id: str, expected: str, state: str) -> bool:
         """Set an instance's final state, unless a request has changed its mind meanwhile."""

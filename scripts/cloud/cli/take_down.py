@@ -17,7 +17,7 @@ from rich.console import Console
 from cloud.cli import daemon, interrupt, lock
 from cloud.cli.errors import BUSY, NOT_CONFIRMED, LabError
 from cloud.lab import Lab, process_start
-from cloud.network.names import Names, namespace_path
+from cloud.names import Names, namespace_path
 
 END_SECONDS = 10
 CACHED = re.compile(r"^(locks|logs|pycache|sources|uv|[a-z-]+-[0-9a-f]{12})$")

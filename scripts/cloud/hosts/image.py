@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from cloud.network.names import guest_interface
+from cloud.names import guest_interface
 
 LOGIN = "admin"
 AUTHORITY = "usr/local/share/ca-certificates/mysql-ring-lab.crt"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cloud.api.snapshot import ENDING_STATE, STOPPING_STATE, Host
+from cloud.wanted import ENDING_STATE, STOPPING_STATE, Host
 
 STOP_SECONDS = 40.0
 """After this long a host that was asked to stop is switched off."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloud.api.snapshot import Vpc
-from cloud.network.names import (
+from cloud.names import (
     API_ADDRESS,
     HOST_DNS_ADDRESS,
     MIRROR_ADDRESS,
     WORLD_DNS_ADDRESS,
+    domain,
+    host_name,
+    private_name,
 )
+from cloud.wanted import Vpc
 
 LEASE_SECONDS = 3600
 
@@ -86,13 +89,9 @@ def hosts(vpc: Vpc) -> str:
     """Private names of the hosts, as EC2 gives them: ip-192-168-100-10.REGION.compute.internal."""
     lines = []
     for each in vpc.interfaces:
-        name = f"ip-{each.address.replace('.', '-')}"
-        lines.append(f"{each.address} {name}.{domain(vpc.region)} {name}\n")
+        full = private_name(each.address, vpc.region)
+        lines.append(f"{each.address} {full} {host_name(each.address)}\n")
     return "".join(lines)
-
-
-def domain(region: str) -> str:
-    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
 
 
 def _netmask(prefix_length: int) -> str:

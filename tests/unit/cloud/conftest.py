@@ -14,7 +14,7 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from cloud.api import patching
+from cloud import aws
 from cloud.api.application import Api
 from cloud.api.state import Store
 from moto.core.base_backend import BackendDict
@@ -51,6 +51,7 @@ class Cloud:
 
     def __init__(self, folder: Path) -> None:
         self.wakes = 0
+        aws.install()
         self.api = Api(Store(folder / "state"), self._wake)
         self.web = Client(self.api)
 
@@ -82,13 +83,6 @@ class Cloud:
         return AWSResponse(
             request.url, answer.status_code, dict(answer.headers), _Raw(answer.get_data())
         )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def moto_as_it_was() -> Iterator[None]:
-    """Other tests of this process want moto without the stand-in's changes."""
-    yield
-    patching.restore()
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.api.metadata import Directory
+from cloud.services.instance_data import Directory
 from cloud.services.metadata import Instance, Metadata
 from werkzeug.test import Client
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from cloud.api.snapshot import Host, Interface
 from cloud.hosts.plan import END_SECONDS, REBOOT_SECONDS, STOP_SECONDS, Action, Fact, decide
+from cloud.wanted import Host, Interface
 
 pytestmark = pytest.mark.unit
 

@@ -13,12 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.api.snapshot import Host, Interface
 from cloud.hosts import firstboot, image
 from cloud.services.dnsmasq import Dnsmasq
 from cloud.services.http import Server
 from cloud.services.mirror import Mirror
 from cloud.services.tls import Authority, ServerContexts
+from cloud.wanted import Host, Interface
 from cloud.world import command
 from werkzeug.test import Client
 

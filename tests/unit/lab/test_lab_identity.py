@@ -14,7 +14,6 @@ from cloud.lab import (
     process_started_at,
     write_private,
 )
-from cloud.network.names import Names
 
 pytestmark = pytest.mark.unit
 
@@ -23,10 +22,6 @@ def test_the_id_is_six_digits_of_the_absolute_path(monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir("/")
     assert lab_id(Path("/srv/lab")) == lab_id(Path("srv/lab")) == "8f5276"
     assert lab_id(Path("/srv/lab2")) != lab_id(Path("/srv/lab"))
-
-
-def test_the_command_and_the_cloud_give_a_lab_the_same_id(tmp_path: Path) -> None:
-    assert Names.of(tmp_path).lab == lab_id(tmp_path)
 
 
 def test_the_environment_names_lab_and_cache(monkeypatch: pytest.MonkeyPatch) -> None:

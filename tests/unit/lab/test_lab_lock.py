@@ -35,7 +35,8 @@ HOLDER = textwrap.dedent(
 SLOW_DOWN = textwrap.dedent(
     """
     import time
-    from cloud.cli import main, take_down
+    from cloud.commands import main
+    from cloud.cli import take_down
     def hang(*_):
         print("held", flush=True)
         time.sleep(60)

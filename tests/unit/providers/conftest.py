@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from cloud.api import application, patching
+from cloud.aws import install
 from moto import mock_aws
 from provider_engine import Engine, shared
 
@@ -11,10 +11,9 @@ from provider_engine import Engine, shared
 @pytest.fixture(scope="module")
 def cloud() -> Iterator[None]:
     """The API, once per file: making its backends anew takes longer than most tests."""
-    application.install()
+    install()
     with mock_aws():
         yield
-    patching.restore()
 
 
 @pytest.fixture

@@ -12,20 +12,13 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, World
-from cloud.api import application, patching
+from cloud.aws import install
 from moto import mock_aws
-
-
-@pytest.fixture(scope="module", autouse=True)
-def moto_as_it_was() -> Iterator[None]:
-    """Other tests of this process want moto without the stand-in's changes."""
-    yield
-    patching.restore()
 
 
 @pytest.fixture(autouse=True)
 def aws() -> Iterator[None]:
-    application.install()
+    install()
     with mock_aws():
         yield
 

@@ -21,6 +21,14 @@ UPLINK = "up0"
 NETNS_FOLDER = Path("/run/netns")
 
 
+def lab_id(folder: Path) -> str:
+    """Six hexadecimal digits from the folder's absolute path.
+
+    Everything of a lab that the whole machine sees has them in its name.
+    """
+    return hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:6]
+
+
 @dataclass(frozen=True)
 class Names:
     """Every machine-wide name of one lab, derived from its identifier."""
@@ -29,8 +37,8 @@ class Names:
 
     @classmethod
     def of(cls, lab_dir: Path) -> Names:
-        """Names of the lab in this folder: six hexadecimal digits of its absolute path's digest."""
-        return cls(hashlib.sha256(str(lab_dir.absolute()).encode()).hexdigest()[:6])
+        """Names of the lab in this folder."""
+        return cls(lab_id(lab_dir))
 
     @property
     def prefix(self) -> str:
@@ -61,7 +69,7 @@ class Names:
         return f"{self.prefix}{instance_id[-8:]}"
 
 
-def interface(eni_id: str) -> str:
+def cable_end(eni_id: str) -> str:
     """The router's end of a network interface's cable (an interface name has 15 characters)."""
     return f"e{eni_id[-12:]}"
 
@@ -78,3 +86,18 @@ def guest_interface(device_index: int) -> str:
 
 def namespace_path(namespace: str) -> Path:
     return NETNS_FOLDER / namespace
+
+
+def domain(region: str) -> str:
+    """The domain of the private names of a region's hosts."""
+    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
+
+
+def host_name(address: str) -> str:
+    """The name that EC2 gives a host after its private address, without the domain."""
+    return f"ip-{address.replace('.', '-')}"
+
+
+def private_name(address: str, region: str) -> str:
+    """The same in full: ip-192-168-100-10.REGION.compute.internal."""
+    return f"{host_name(address)}.{domain(region)}"

@@ -10,11 +10,12 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloud.api.snapshot import Host
-from cloud.hosts import firstboot, groups
+from cloud import groups
+from cloud.hosts import firstboot
+from cloud.names import Names, namespace_path
 from cloud.network import namespaces
-from cloud.network.names import Names, namespace_path
 from cloud.network.router import NO_IPV6
+from cloud.wanted import Host
 
 BOOT = Path(__file__).with_name("boot")
 REBOOT_STATUS = 133
@@ -29,7 +30,7 @@ HOST_SETTINGS = {
 
 
 @dataclass
-class Machine:
+class Guest:
     """A host that the lab runs, or has run, on behalf of an instance."""
 
     id: str

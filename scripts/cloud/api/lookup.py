@@ -9,6 +9,11 @@ from typing import Any
 GONE = ("terminated",)
 
 
+def is_true(value: Any) -> bool:
+    """Whether a flag is set: moto keeps what a request has, which may be text."""
+    return str(value).lower() == "true"
+
+
 def subnets(backend: Any, vpc_id: str) -> list[Any]:
     return [
         subnet
@@ -78,20 +83,6 @@ def gateway_of(backend: Any, vpc_id: str) -> Any | None:
     )
 
 
-def launched_with(backend: Any, token: str | None) -> Any | None:
-    """The reservation that an earlier RunInstances with this client token made."""
-    if not token:
-        return None
-    return next(
-        (
-            reservation
-            for reservation in backend.reservations.values()
-            if any(instance.client_token == token for instance in reservation.instances)
-        ),
-        None,
-    )
-
-
 def network(text: str) -> ipaddress.IPv4Network | None:
     """An IPv4 network in its canonical form (AWS clears the host bits), or None."""
     try:
@@ -105,7 +96,16 @@ def is_instance_type(backend: Any, name: str) -> bool:
 
 
 def interface_limit(backend: Any, instance_type: str) -> int | None:
+    return _network(backend, instance_type).get("MaximumNetworkInterfaces")
+
+
+def address_limit(backend: Any, instance_type: str) -> int | None:
+    """Private addresses that an interface of an instance of this type can have."""
+    return _network(backend, instance_type).get("Ipv4AddressesPerInterface")
+
+
+def _network(backend: Any, instance_type: str) -> dict[str, Any]:
     for known in backend.instance_types:
         if known.get("InstanceType") == instance_type:
-            return known.get("NetworkInfo", {}).get("MaximumNetworkInterfaces")
-    return None
+            return known.get("NetworkInfo", {})
+    return {}

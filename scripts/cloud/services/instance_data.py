@@ -9,7 +9,7 @@ from typing import Any
 
 from cloud.api.snapshot import user_data_bytes
 from cloud.api.state import backends, regions
-from cloud.network.resolver import domain
+from cloud.names import private_name
 from cloud.services.metadata import Instance, Tree, as_json
 
 CREDENTIAL_SECONDS = 21600
@@ -191,7 +191,7 @@ def _reservation(backend: Any, instance: Any) -> str:
 
 def _interface(backend: Any, index: int, nic: Any) -> Tree:
     vpc = backend.vpcs[nic.vpc_id]
-    name = f"ip-{nic.private_ip_address.replace('.', '-')}.{domain(backend.region_name)}"
+    name = private_name(nic.private_ip_address, backend.region_name)
     tree: Tree = {
         "device-number": str(index),
         "interface-id": nic.id,
