@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 
 from cloud import refusals
-from cloud.api import addresses, buckets, identity, instances, placement, seed
+from cloud.api import addresses, buckets, identity, instances, objects, placement, seed, uploads
 
 _installing = threading.Lock()
 
@@ -17,6 +17,8 @@ def install() -> None:
         instances.install()
         addresses.install()
         buckets.install()
+        objects.install()
+        uploads.install()
         placement.install()
         identity.install()
         refusals.install()

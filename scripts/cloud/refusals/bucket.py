@@ -19,6 +19,7 @@ from moto.s3.responses import S3Response
 from moto.utilities.utils import get_partition
 
 from cloud.api.patching import replace
+from cloud.api.state import locked
 from cloud.refusals import conditions, policy
 from cloud.refusals.guard import check, refuses
 from cloud.refusals.iam import Refused, access_key, authorise
@@ -280,7 +281,8 @@ def _guarded(carry_out: Callable[..., Any], of_object: bool) -> Callable[..., An
         if asked.method == "OPTIONS":
             return carry_out(self, request, full_url)
         try:
-            refused = authorise(asked)
+            with locked("iam", "sts"):
+                refused = authorise(asked)
             check("s3", _action(asked), BucketCall(asked, self.backend))
         except Refused as refusal:
             return _answer(refusal, asked)
