@@ -15,7 +15,7 @@ from cloud.providers.resource import (
     describe_error,
 )
 from cloud.providers.schema import MAP, OBJECT, Argument, Failure, Table, check_table
-from cloud.providers.values import UNKNOWN, Unknown, has_unknown
+from cloud.providers.values import UNKNOWN, Unknown
 
 # tags and region are arguments of nearly all resources. region (since version 7) is
 # Optional+Computed; where a program names none, it is the provider's, and another one than the
@@ -207,7 +207,7 @@ class AwsResource(Resource):
             return step()
         except Exception as error:
             if is_api_error(error):
-                kind = self.token.rsplit(":", 1)[-1]
+                kind = self.type_name.rsplit(":", 1)[-1]
                 raise translate(error, f"{kind} {work.call.name!r}", verb) from None
             raise
 
@@ -334,7 +334,3 @@ def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
 
 def unpair(tags: list[dict[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in tags or []}
-
-
-def known(value: Any) -> bool:
-    return value is not None and not has_unknown(value)

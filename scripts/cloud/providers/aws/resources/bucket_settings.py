@@ -11,7 +11,6 @@ from cloud.providers.resource import Call, ProviderError
 from cloud.providers.schema import BOOLEAN, JSON, LIST, OBJECT, Argument, Failure, Table
 
 _BUCKET = Argument("bucket", required=True, replace=True)
-_OWNER = ("expectedBucketOwner",)
 _SECONDS = 2 * 60.0
 
 
@@ -76,7 +75,7 @@ _BLOCKS = (
 
 
 class PublicAccessBlock(Setting):
-    token = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"  # noqa: S105
+    type_name = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
     absent = ("NoSuchPublicAccessBlockConfiguration",)
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_public_access_block.go",
@@ -107,9 +106,8 @@ class PublicAccessBlock(Setting):
 
 
 class Encryption(Setting):
-    token = (
-        "aws:s3/bucketServerSideEncryptionConfiguration:"  # noqa: S105
-        "BucketServerSideEncryptionConfiguration"
+    type_name = (
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     )
     absent = ("ServerSideEncryptionConfigurationNotFoundError",)
     table = Table(
@@ -117,7 +115,6 @@ class Encryption(Setting):
             "terraform-provider-aws "
             "internal/service/s3/bucket_server_side_encryption_configuration.go"
         ),
-        not_served=_OWNER,
         arguments=(
             _BUCKET,
             REGION,
@@ -185,10 +182,9 @@ class Encryption(Setting):
 
 
 class Versioning(Setting):
-    token = "aws:s3/bucketVersioning:BucketVersioning"  # noqa: S105
+    type_name = "aws:s3/bucketVersioning:BucketVersioning"
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_versioning.go",
-        not_served=_OWNER,
         arguments=(
             _BUCKET,
             Argument("mfa"),
@@ -253,7 +249,7 @@ class Versioning(Setting):
 
 
 class OwnershipControls(Setting):
-    token = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"  # noqa: S105
+    type_name = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
     absent = ("OwnershipControlsNotFoundError",)
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_ownership_controls.go",
@@ -293,7 +289,7 @@ class OwnershipControls(Setting):
 
 
 class Policy(Setting):
-    token = "aws:s3/bucketPolicy:BucketPolicy"  # noqa: S105
+    type_name = "aws:s3/bucketPolicy:BucketPolicy"
     absent = ("NoSuchBucketPolicy",)
     # a role just made is no principal yet; a policy that is wrong is told after two minutes
     passing = ("MalformedPolicy", "NoSuchBucket")

@@ -17,7 +17,7 @@ def _attaching(code: str, message: str) -> bool:
 
 
 class Eip(Ec2Resource):
-    token = "aws:ec2/eip:Eip"  # noqa: S105
+    type_name = "aws:ec2/eip:Eip"
     kind = "elastic-ip"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_eip.go",
@@ -44,7 +44,6 @@ class Eip(Ec2Resource):
             "publicDns",
             "publicIp",
         ),
-        not_served=("customerOwnedIpv4Pool", "ipamPoolId"),
     )
 
     def make(self, work: Work) -> str:
@@ -134,7 +133,7 @@ class Eip(Ec2Resource):
 
 
 class EipAssociation(AwsResource):
-    token = "aws:ec2/eipAssociation:EipAssociation"  # noqa: S105
+    type_name = "aws:ec2/eipAssociation:EipAssociation"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_eip_association.go",
         arguments=(

@@ -6,7 +6,7 @@ from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.resource import Work, all_tags, pairs, unpair
+from cloud.providers.aws.resource import Work, pairs
 from cloud.providers.aws.resources import instance_update as update
 from cloud.providers.aws.resources.instance_table import TABLE
 from cloud.providers.difference import Changes
@@ -22,7 +22,7 @@ _USER_DATA_BYTES = 16384  # EC2's limit, before base64
 
 
 class Instance(Ec2Resource):
-    token = "aws:ec2/instance:Instance"  # noqa: S105
+    type_name = "aws:ec2/instance:Instance"
     kind = "instance"
     table = TABLE
 
@@ -208,9 +208,6 @@ class Instance(Ec2Resource):
 
         wait_until(work.call, _DELETE_SECONDS, f"instance {work.id}", look, ("terminated",))
 
-    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
-        super().tag(work, removed, tags)
-
 
 def _profile_not_there_yet(code: str, message: str) -> bool:
     return code == "InvalidParameterValue" and (
@@ -256,7 +253,5 @@ def _network(work: Work) -> dict[str, Any]:
         network["SecurityGroupIds"] = groups
     return network
 
-
-__all__ = ["Instance", "all_tags", "unpair"]
 
 RESOURCES = (Instance(),)

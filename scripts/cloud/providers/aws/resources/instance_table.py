@@ -1,7 +1,6 @@
 """The arguments of an instance.
 
 Source: terraform-provider-aws internal/service/ec2/ec2_instance.go, unless a line says otherwise.
-What is not served is refused by name.
 """
 
 from cloud.providers.schema import BOOLEAN, INTEGER, MAP, OBJECT, SET, Argument, Table
@@ -98,25 +97,5 @@ TABLE = Table(
         "publicDns",
         "publicIp",
         "spotInstanceRequestId",
-    ),
-    not_served=(
-        "capacityReservationSpecification",
-        "cpuOptions",
-        "ebsBlockDevices",
-        "enablePrimaryIpv6",
-        "enclaveOptions",
-        "ephemeralBlockDevices",
-        "getPasswordData",
-        "hostId",
-        "hostResourceGroupArn",
-        "instanceMarketOptions",
-        "ipv6AddressCount",
-        "ipv6Addresses",
-        "launchTemplate",
-        "networkInterfaces",
-        "privateDnsNameOptions",
-        "secondaryNetworkInterfaces",
-        "secondaryPrivateIps",
-        "volumeTags",
     ),
 )

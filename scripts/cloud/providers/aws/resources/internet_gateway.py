@@ -11,7 +11,7 @@ _MISSING = ("InvalidInternetGatewayID.NotFound",)
 
 
 class InternetGateway(Ec2Resource):
-    token = "aws:ec2/internetGateway:InternetGateway"  # noqa: S105
+    type_name = "aws:ec2/internetGateway:InternetGateway"
     kind = "internet-gateway"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_internet_gateway.go",

@@ -12,7 +12,7 @@ _MISSING = ("InvalidKeyPair.NotFound",)
 
 
 class KeyPair(Ec2Resource):
-    token = "aws:ec2/keyPair:KeyPair"  # noqa: S105
+    type_name = "aws:ec2/keyPair:KeyPair"
     kind = "key-pair"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_key_pair.go",

@@ -27,7 +27,7 @@ def find_interface(work: Work, interface_id: str) -> Any:
 
 
 class NetworkInterface(Ec2Resource):
-    token = "aws:ec2/networkInterface:NetworkInterface"  # noqa: S105
+    type_name = "aws:ec2/networkInterface:NetworkInterface"
     kind = "network-interface"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_network_interface.go",
@@ -51,23 +51,6 @@ class NetworkInterface(Ec2Resource):
             "outpostArn",
             "ownerId",
             "privateDnsName",
-            "privateIp",
-            "privateIpsCount",
-        ),
-        # privateIp: the official plugin takes it and makes nothing of it
-        not_served=(
-            "attachments",
-            "connectionTrackingSpecification",
-            "enaSrdSpecification",
-            "enablePrimaryIpv6",
-            "ipv4PrefixCount",
-            "ipv4Prefixes",
-            "ipv6AddressCount",
-            "ipv6AddressListEnabled",
-            "ipv6AddressLists",
-            "ipv6Addresses",
-            "ipv6PrefixCount",
-            "ipv6Prefixes",
             "privateIp",
             "privateIpsCount",
         ),
@@ -235,7 +218,7 @@ def detach(work: Work, interface_id: str, attachment_id: str) -> None:
 
 
 class NetworkInterfaceAttachment(AwsResource):
-    token = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"  # noqa: S105
+    type_name = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_network_interface_attachment.go",
         arguments=(

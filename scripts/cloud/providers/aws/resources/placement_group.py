@@ -14,7 +14,7 @@ _PARTITIONS = 7
 
 
 class PlacementGroup(Ec2Resource):
-    token = "aws:ec2/placementGroup:PlacementGroup"  # noqa: S105
+    type_name = "aws:ec2/placementGroup:PlacementGroup"
     kind = "placement-group"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_placement_group.go",

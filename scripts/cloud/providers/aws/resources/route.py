@@ -17,7 +17,7 @@ def _find_table(work: Work, table_id: str) -> Any:
 
 
 class RouteTable(Ec2Resource):
-    token = "aws:ec2/routeTable:RouteTable"  # noqa: S105
+    type_name = "aws:ec2/routeTable:RouteTable"
     kind = "route-table"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route_table.go",
@@ -27,7 +27,6 @@ class RouteTable(Ec2Resource):
             Argument("vpcId", required=True, replace=True),
         ),
         outputs=("arn", "ownerId", "propagatingVgws", "routes"),
-        not_served=("propagatingVgws", "routes"),
     )
 
     def make(self, work: Work) -> str:
@@ -101,7 +100,7 @@ _NOT_TO = {
 
 
 class Route(AwsResource):
-    token = "aws:ec2/route:Route"  # noqa: S105
+    type_name = "aws:ec2/route:Route"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route.go",
         arguments=(
@@ -120,7 +119,6 @@ class Route(AwsResource):
             Argument("routeTableId", required=True, replace=True),
         ),
         outputs=("instanceId", "instanceOwnerId", "origin", "state"),
-        not_served=("odbNetworkArn",),
         exactly_one=(
             tuple(name for name, _ in _DESTINATIONS),
             tuple(name for name, _ in _TARGETS),
@@ -227,7 +225,7 @@ def _crc(text: str) -> int:
 
 
 class RouteTableAssociation(AwsResource):
-    token = "aws:ec2/routeTableAssociation:RouteTableAssociation"  # noqa: S105
+    type_name = "aws:ec2/routeTableAssociation:RouteTableAssociation"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route_table_association.go",
         arguments=(

@@ -14,7 +14,7 @@ _DEFAULT_DESCRIPTION = "Managed by Pulumi"
 
 
 class SecurityGroup(Ec2Resource):
-    token = "aws:ec2/securityGroup:SecurityGroup"  # noqa: S105
+    type_name = "aws:ec2/securityGroup:SecurityGroup"
     kind = "security-group"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_security_group.go",
@@ -28,7 +28,6 @@ class SecurityGroup(Ec2Resource):
             Argument("vpcId", replace=True, computed=True),
         ),
         outputs=("arn", "ownerId"),
-        not_served=("egress", "ingress"),
         autoname="name",
     )
 

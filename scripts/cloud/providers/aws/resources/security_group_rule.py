@@ -189,11 +189,11 @@ class Rule(Ec2Resource):
 
 
 class IngressRule(Rule):
-    token = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"  # noqa: S105
+    type_name = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 
 
 class EgressRule(Rule):
-    token = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"  # noqa: S105
+    type_name = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
     outwards = True
     # its schema and its changes are those of the other file
     table = replace(

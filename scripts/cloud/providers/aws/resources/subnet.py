@@ -18,7 +18,7 @@ _ATTRIBUTES = (
 
 
 class Subnet(Ec2Resource):
-    token = "aws:ec2/subnet:Subnet"  # noqa: S105
+    type_name = "aws:ec2/subnet:Subnet"
     kind = "subnet"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_subnet.go",
@@ -39,18 +39,6 @@ class Subnet(Ec2Resource):
             Argument("vpcId", required=True, replace=True),
         ),
         outputs=("arn", "ipv6CidrBlockAssociationId", "ownerId"),
-        not_served=(
-            "customerOwnedIpv4Pool",
-            "enableLniAtDeviceIndex",
-            "ipv4IpamPoolId",
-            "ipv4NetmaskLength",
-            "ipv6CidrBlock",
-            "ipv6IpamPoolId",
-            "ipv6Native",
-            "ipv6NetmaskLength",
-            "mapCustomerOwnedIpOnLaunch",
-            "outpostArn",
-        ),
     )
 
     def make(self, work: Work) -> str:

@@ -27,7 +27,7 @@ _ATTRIBUTES = (
 
 
 class Vpc(Ec2Resource):
-    token = "aws:ec2/vpc:Vpc"  # noqa: S105
+    type_name = "aws:ec2/vpc:Vpc"
     kind = "vpc"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_.go",
@@ -50,15 +50,6 @@ class Vpc(Ec2Resource):
             "ipv6AssociationId",
             "mainRouteTableId",
             "ownerId",
-        ),
-        not_served=(
-            "assignGeneratedIpv6CidrBlock",
-            "ipv4IpamPoolId",
-            "ipv4NetmaskLength",
-            "ipv6CidrBlock",
-            "ipv6CidrBlockNetworkBorderGroup",
-            "ipv6IpamPoolId",
-            "ipv6NetmaskLength",
         ),
     )
 
