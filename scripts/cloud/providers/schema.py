@@ -20,6 +20,7 @@ class Argument:
     replace: a change makes a new resource (Terraform's ForceNew).
     fields: of an OBJECT, or of each element of a LIST or SET.
     conflicts: arguments that may not stand beside this one.
+    api: the API's name, where it is not the argument's with a capital letter.
     """
 
     name: str
@@ -31,6 +32,11 @@ class Argument:
     fields: tuple["Argument", ...] = ()
     choices: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
+    api: str = ""
+
+    @property
+    def parameter(self) -> str:
+        return self.api or f"{self.name[0].upper()}{self.name[1:]}"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.providers.aws.errors import is_api_error, translate
+from cloud.providers.aws.parameters import parameters
 from cloud.providers.aws.session import Session
 from cloud.providers.difference import UPDATE, Changes, difference
 from cloud.providers.resource import (
@@ -69,6 +70,23 @@ class Work:
 
 class AwsResource(Resource):
     """A resource type of AWS. Subclasses talk to the API; this class keeps the engine's rules."""
+
+    service = "ec2"
+
+    def ask(self, work: Work, operation: str, **arguments: Any) -> Any:
+        """Calls the API; `operation` is AWS's own name, as CreateSubnet."""
+        from botocore import xform_name
+
+        return getattr(work.session.client(self.service), xform_name(operation))(**arguments)
+
+    def model(self, work: Work) -> Any:
+        """botocore's description of the service: its calls, what they take and answer."""
+        return work.session.client(self.service).meta.service_model
+
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        """The parameters of `operation` that the arguments give; tags are none of them."""
+        members = set(self.model(work).operation_model(operation).input_shape.members)
+        return parameters(self.table.arguments, work.inputs, members - {"Tags"})
 
     # -- what a type defines
 
