@@ -108,7 +108,7 @@ class Ec2Resource(AwsResource):
 
     def describe(self, work: Work) -> dict[str, Any] | None:
         found = self.find(work)
-        if found is None or found.get("State") == "deleted":
+        if found is None or self.ended(found):
             return None
         outputs = {
             "arn": work.session.arn("ec2", f"{self.kind}/{work.id}"),
@@ -117,6 +117,10 @@ class Ec2Resource(AwsResource):
         tags = unpair(found.get("Tags") or found.get("TagSet"))
         outputs = {key: value for key, value in outputs.items() if key in self.table.outputs}
         return {**self.told(work, found), **outputs, "tags": tags}
+
+    def ended(self, found: dict[str, Any]) -> bool:
+        """Whether the API still lists what is not there any more."""
+        return found.get("State") == "deleted"
 
     def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
         """The outputs, and the arguments that the API tells back: the item has a place for them."""
@@ -159,11 +163,6 @@ def first(function: Any, key: str, missing: tuple[str, ...], **arguments: Any) -
     answer = ignoring(missing, function, **arguments)
     items = (answer or {}).get(key) or []
     return items[0] if items else None
-
-
-def dependency(code: str, _message: str) -> bool:
-    """Refusals that end once what depends on the resource is gone."""
-    return code in ("DependencyViolation", "InvalidPlacementGroup.InUse", "InvalidGroup.InUse")
 
 
 def filters(**values: str) -> list[dict[str, Any]]:
