@@ -4,8 +4,9 @@ import re
 from typing import Any
 
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.parameters import nothing, properties
+from cloud.providers.aws.parameters import nothing, told
 from cloud.providers.aws.resource import (
+    TAGS,
     AwsResource,
     Work,
     all_tags,
@@ -127,11 +128,13 @@ class Ec2Resource(AwsResource):
         shape = self.model(work).operation_model(self.lists).output_shape
         for key in re.findall(r"\w+", self.items):
             shape = shape.members[key].member
-        places = {*shape.members, *found}
         outputs = [Argument(name) for name in self.table.outputs]
-        told = [one for one in self.table.arguments if one.parameter in places - {"Tags"}]
-        nothings = {one.name: nothing(one) for one in (*outputs, *told)}
-        return {**nothings, **properties((*outputs, *told), found)}
+        arguments = [one for one in self.table.arguments if one is not TAGS]
+        return {
+            **dict.fromkeys(self.table.outputs, ""),
+            **told(outputs, found),
+            **told(arguments, found, shape.members),
+        }
 
     def destroy(self, work: Work) -> None:
         retrying(

@@ -37,6 +37,15 @@ def properties(arguments: Iterable[Argument], answer: dict[str, Any]) -> dict[st
     }
 
 
+def told(
+    arguments: Iterable[Argument], answer: dict[str, Any], places: Container[str] = ()
+) -> dict[str, Any]:
+    """The arguments that an answer of the API speaks of: those that it has, and as nothing those
+    that it has a place for. Of any other the API tells nothing."""
+    spoken = [one for one in arguments if one.parameter in answer or one.parameter in places]
+    return {**{one.name: nothing(one) for one in spoken}, **properties(spoken, answer)}
+
+
 def _deeper(translate: Any, argument: Argument, value: Any) -> Any:
     if argument.fields and isinstance(value, dict):
         return translate(argument.fields, value)
