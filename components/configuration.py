@@ -7,6 +7,7 @@ from dataclasses import MISSING, fields
 from typing import Any
 
 import pulumi
+from pulumi_aws import config as aws
 
 from components.guard import mistakes
 from components.problems import Problem, SettingsError
@@ -226,7 +227,7 @@ def read(config: pulumi.Config, ring: str) -> RingArgs:
     if reader.problems:
         # Of a mapping, whose entries stand for themselves, the other entries are judged.
         unread = {problem.root for problem in reader.problems} - {"mysqlSettings", "tags"}
-        seen = mistakes(ring, args)
+        seen = mistakes(ring, args, aws.region)
         judged = [each for each in seen if not {each.root, each.compared} & unread]
         raise SettingsError([*reader.problems, *judged])
     return args

@@ -8,22 +8,33 @@ from pulumi_aws import config, get_region
 from components.changes import changes
 from components.checks import problems_of, ring_name, zone
 from components.inputs import plain_fields
-from components.problems import Problem
+from components.problems import Problem, SettingsError
 from components.settings import RingArgs
 from components.standing import read_standing
 
 AWS = "aws"
 
 
-def mistakes(
-    ring: str, args: RingArgs, opts: pulumi.ResourceOptions | None = None
-) -> list[Problem]:
+def mistakes(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
     """Every mistake of the ring of that name: of the settings themselves, and of what they would
     do to what stands of it in the stack that is updated."""
+    return with_losses(flaws(ring, args, region), ring, args, region)
+
+
+def flaws(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
+    """The mistakes that the settings show by themselves.
+
+    Raises SettingsError at once for an output where a plain value is needed.
+    """
     if outputs := list(plain_fields(args)):
-        return outputs
-    region = region_of(opts)
-    found = [*ring_name(ring, args), *problems_of(args), *zone(args, region)]
+        raise SettingsError(outputs)
+    return [*ring_name(ring, args), *problems_of(args), *zone(args, region)]
+
+
+def with_losses(
+    found: list[Problem], ring: str, args: RingArgs, region: str | None
+) -> list[Problem]:
+    """The flaws that were found, and every change that what stands cannot take. Asks the engine."""
     wrong = {problem.setting for problem in found}
     late = changes(read_standing(ring), args, region)
     return [*found, *(each for each in late if each.setting not in wrong)]

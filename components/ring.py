@@ -15,7 +15,7 @@ from pulumi_aws import ec2
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
-from components.guard import mistakes
+from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
 from components.lookup import look_up
 from components.mysql.server import MysqlServer, MysqlServerArgs
@@ -63,13 +63,17 @@ class Ring(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: RingArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        found = mistakes(name, args, opts)
-        if found:
+        region = region_of(opts)
+        found = flaws(name, args, region)
+        # Asked before the engine is: the plugin that answers starts meanwhile.
+        lookup = None if found else look_up(args, aws_provider(opts))
+        found = with_losses(found, name, args, region)
+        if found or lookup is None:
             raise SettingsError(found)
         super().__init__("mysql-ring:index:Ring", name, None, opts)
         self._name, self._args = name, judged_when_known(args, problems_in)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._lookup = look_up(self._args, pulumi.InvokeOutputOptions(parent=self))
+        self._lookup = lookup
         self._tags = Tags(pulumi.get_project(), pulumi.get_stack(), name, self._args.tags)
 
         # The network first: all that takes long waits for it, and the engine takes turns.

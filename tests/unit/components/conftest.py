@@ -12,6 +12,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 import pulumi
+from pulumi_aws import config as aws
 from recording import STATE, Recorded, answering, run
 
 from components.configuration import read
@@ -46,7 +47,7 @@ def configured(state: dict[str, Any] | None = None) -> RingArgs:
 
     with answering(answer):
         args = read(pulumi.Config("mysql-ring"), "ring")
-        if found := mistakes("ring", args):
+        if found := mistakes("ring", args, aws.region):
             raise SettingsError(found)
     return args
 
