@@ -65,7 +65,7 @@ class Steps:
         }
 
     def document(self, node: str, verb: str) -> str:
-        names = (f"{node}-{verb}", f"{node}-mysql-{verb}")
+        names = (f"ring-{node}-mysql-{verb}", f"ring-replication-{node}-{verb}")
         return next(self._documents[name] for name in names if name in self._documents)
 
     def run(
@@ -98,10 +98,10 @@ class Steps:
         """The application runs a statement on a node: its error, or nothing."""
         outputs = self.lab.outputs()
         asked = {
-            "host": outputs["nodes"][node]["client_address"],
+            "host": outputs["nodes"][node]["clientAddress"],
             "user": "app",
             "password": outputs["passwords"]["app"],
-            "ca": outputs["ca_certificate"],
+            "ca": outputs["caCertificate"],
             "statement": statement,
         }
         words = shlex.join(["python3", "-W", "ignore", "-c", APPLICATION])

@@ -182,7 +182,10 @@ def test_a_lock_older_than_the_process_with_its_number_is_stale(lab: Lab) -> Non
 
 def test_the_summary_and_the_steps_are_read_from_the_event_log(tmp_path: Path) -> None:
     urn = "urn:pulumi:lab::mysql-ring::aws:ec2/vpc:Vpc::client"
-    component, custom = "urn:pulumi:lab::mysql-ring::mysql-ring:network::net", {"custom": True}
+    component, custom = (
+        "urn:pulumi:lab::mysql-ring::mysql-ring:index:Network::net",
+        {"custom": True},
+    )
     events = [
         {"timestamp": 90, "resourcePreEvent": {"metadata": {"urn": component, "new": {}}}},
         {"timestamp": 100, "resourcePreEvent": {"metadata": {"urn": urn, "new": custom}}},

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.unit
 
 def node(number: int) -> dict[str, Any]:
     return {
-        "client_address": f"192.168.100.1{number}",
-        "replication_address": f"10.10.1.1{number}",
-        "public_address": f"203.0.113.{number}",
-        "instance_id": f"i-{number:017x}",
-        "server_id": number,
+        "clientAddress": f"192.168.100.1{number}",
+        "replicationAddress": f"10.10.1.1{number}",
+        "publicAddress": f"203.0.113.{number}",
+        "instanceId": f"i-{number:017x}",
+        "serverId": number,
     }
 
 
@@ -88,9 +88,10 @@ def test_what_to_try_next_names_no_password() -> None:
     out = Console(file=io.StringIO(), width=200)
     outputs = {
         "nodes": NODES,
+        "port": 3306,
         "users": {"application": ["app"], "root": "root"},
         "passwords": {"app": "hunter2", "root": "hunter3"},
-        "ssh_private_key": "hunter4",
+        "sshPrivateKey": "hunter4",
     }
     print_next(out, outputs)
     assert isinstance(out.file, io.StringIO)
