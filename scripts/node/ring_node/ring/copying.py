@@ -18,7 +18,7 @@ from ..mysql import sql, statements, tls
 from ..mysql.login import Login, client_file
 from ..mysql.shows import Position
 from ..mysql.sql import Session
-from . import peer_accounts, user_data
+from . import content, peer_accounts
 from .documents import Peer
 
 COPY_SECONDS = 12 * 3600.0
@@ -113,13 +113,13 @@ def coordinates(metadata: str) -> Position:
 
 def _clear(own: Session, other: Session) -> None:
     """Makes room: the same databases as on the peer, and nothing in them."""
-    kept = user_data.databases(own)
-    user_data.clear(own)
-    user_data.create_databases(own, {**kept, **user_data.databases(other)})
+    kept = content.databases(own)
+    content.clear(own)
+    content.create_databases(own, {**kept, **content.databases(other)})
 
 
 def _room(other: Session) -> None:
-    size = int(other.value(SIZE, [user_data.SYSTEM_SCHEMAS]))
+    size = int(other.value(SIZE, [content.SYSTEM_SCHEMAS]))
     needed = int(size * ROOM_FACTOR) + ROOM_BYTES
     for place in (paths.STATE, paths.DATA):
         free = room.free(place)
@@ -138,7 +138,7 @@ def _dump(other: Session, peer: Peer, login: Login) -> Position:
         f'init-command="SET SESSION lock_wait_timeout={LOCK_SECONDS}"\n'
     )
     files.write(CLIENT, client_file(login, extra), mode=0o600)
-    systems = "|".join(user_data.SYSTEM_SCHEMAS)
+    systems = "|".join(content.SYSTEM_SCHEMAS)
     command = [
         *DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
         "--host", peer.replication_address, "--port", "3306",
@@ -190,7 +190,7 @@ def _load(own: Session) -> None:
         )  # fmt: skip
     except NodeError:
         with suppress(NodeError):  # half a copy is no use, and may be what fills the disk
-            user_data.clear(own)
+            content.clear(own)
         raise
 
 
@@ -199,13 +199,13 @@ def _threads() -> str:
 
 
 def _objects(session: Session) -> set[str]:
-    return {row["name"] for row in session.rows(OBJECTS, [user_data.SYSTEM_SCHEMAS] * 4)}
+    return {row["name"] for row in session.rows(OBJECTS, [content.SYSTEM_SCHEMAS] * 4)}
 
 
 def _events(own: Session, other: Session, report: Report) -> None:
     """An event fires on the node that made it and is disabled on the other one."""
     with own.unlogged():
-        for row in other.rows(EVENTS, [user_data.SYSTEM_SCHEMAS]):
+        for row in other.rows(EVENTS, [content.SYSTEM_SCHEMAS]):
             action = event_action(row["status"])
             if action is not None:
                 event = f"{sql.name(row['event_schema'])}.{sql.name(row['event_name'])}"

@@ -59,7 +59,7 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
     def ready() -> tuple[State, State] | None:
         found = look()
         if found is None:
-            seeding.step(own, other, pair, report)
+            seeding.seed(own, other, pair, report)
             found = look()  # a copy may have taken longer than the deadline
         return found
 
