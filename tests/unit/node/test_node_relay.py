@@ -67,7 +67,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(fence, "stands", lambda: False)
     monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
-    monkeypatch.setattr(restart, "_wait_until_whole", lambda *_, **__: None)
+    monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
     return found
 
 
