@@ -14,7 +14,7 @@ from ring_node.base.report import Report
 from ring_node.host import packages, programs
 from ring_node.mysql import bootstrap, lifecycle, master, options, program, sql
 from ring_node.mysql.login import Login, client_file, stored_password
-from ring_node.mysql.shows import Position, slave_status
+from ring_node.mysql.shows import Coordinates, show_master_status, slave_status
 from ring_node.ring import copying, follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.verbs import install
@@ -32,12 +32,12 @@ METADATA = (
 
 def test_the_masters_coordinates_are_read_and_not_the_slaves() -> None:
     text = METADATA + "Finished dump at: 2026-11-22 13:06:46\n"
-    assert copying.coordinates(text) == Position("bin.000007", 4567)
+    assert copying.dumped_at(text) == Coordinates("bin.000007", 4567)
 
 
 def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
     with pytest.raises(NodeError):
-        copying.coordinates(METADATA)
+        copying.dumped_at(METADATA)
 
 
 @pytest.mark.parametrize(
@@ -238,7 +238,7 @@ def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
 
 def test_change_master_states_every_tls_setting_and_the_place() -> None:
     target = follow.connection(PAIR, Login("repuser", "it's"))
-    statement = master.change_master(target, Position("bin.000003", 77))
+    statement = master.change_master(target, Coordinates("bin.000003", 77))
     for part in (
         "MASTER_HOST = '10.10.1.11'",
         "MASTER_BIND = '10.10.1.10'",
@@ -275,8 +275,8 @@ def test_a_slave_that_was_reset_is_no_slave() -> None:
     assert slave_status({"Master_Host": ""}) is None
 
 
-def test_positions_compare_by_the_number_of_the_file() -> None:
-    assert Position("bin.1000000", 4).order > Position("bin.999999", 120).order
+def test_coordinates_compare_by_the_number_of_the_file() -> None:
+    assert Coordinates("bin.1000000", 4).order > Coordinates("bin.999999", 120).order
 
 
 def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
@@ -296,3 +296,12 @@ def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
 def test_the_heartbeats_unit_runs_as_a_user_of_its_own_for_ever() -> None:
     for line in ("User=mysql-ring", "Restart=always", "StartLimitIntervalSec=0"):
         assert line in service.UNIT.splitlines()
+
+
+def test_the_masters_coordinates_are_the_columns_file_and_position() -> None:
+    class Server:
+        def row(self, _statement: str) -> dict[str, Any]:
+            return {"File": "bin.000003", "Position": 77, "Binlog_Do_DB": ""}
+
+    server: Any = Server()
+    assert show_master_status(server) == Coordinates("bin.000003", 77)

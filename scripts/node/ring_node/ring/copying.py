@@ -16,7 +16,7 @@ from ..host.programs import failed, watched
 from ..host.programs import run as run_program
 from ..mysql import sql, statements, tls
 from ..mysql.login import Login, client_file
-from ..mysql.shows import Position
+from ..mysql.shows import Coordinates
 from ..mysql.sql import Session
 from . import content, peer_accounts
 from .documents import Peer
@@ -78,14 +78,14 @@ EVENTS = (
 DIES_WITH_VERB = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
-def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report) -> Position:
+def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report) -> Coordinates:
     """Makes this empty node hold what the peer holds; answers as of where in its binary log."""
     _room(other)
     files.remove_tree(paths.COPY)
     before = _objects(other)
     try:
         with room.needed(paths.STATE, ROOM):
-            position = _dump(other, peer, login)
+            coordinates = _dump(other, peer, login)
         _clear(own, other)
         with room.needed(paths.DATA, ROOM):
             _load(own)
@@ -99,16 +99,18 @@ def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report)
     finally:
         files.remove_tree(paths.COPY)
         files.remove(CLIENT)
-    report.did(f"copied {len(before)} tables, views and programs of {peer.name} as of {position}")
-    return position
+    report.did(
+        f"copied {len(before)} tables, views and programs of {peer.name} as of {coordinates}"
+    )
+    return coordinates
 
 
-def coordinates(metadata: str) -> Position:
+def dumped_at(metadata: str) -> Coordinates:
     """The master coordinates in mydumper's `metadata` file of a dump that is complete."""
     found = MASTER_COORDINATES.search(metadata)
     if found is None or not FINISHED.search(metadata):
         raise refused("mydumper left no complete metadata", "coordinates of the dump", NEXT_STEP)
-    return Position(found["file"], int(found["offset"]))
+    return Coordinates(found["file"], int(found["offset"]))
 
 
 def _clear(own: Session, other: Session) -> None:
@@ -131,7 +133,7 @@ def _room(other: Session) -> None:
             )
 
 
-def _dump(other: Session, peer: Peer, login: Login) -> Position:
+def _dump(other: Session, peer: Peer, login: Login) -> Coordinates:
     files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
     extra = (
         f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
@@ -159,7 +161,7 @@ def _dump(other: Session, peer: Peer, login: Login) -> Position:
             environment={"OPENSSL_CONF": str(OPENSSL)},
         )
         if status == 0:
-            return coordinates((paths.COPY / "metadata").read_text())
+            return dumped_at((paths.COPY / "metadata").read_text())
         if not NO_LOCK.search(said):
             expected = f"mydumper copying {peer.name}"
             raise failed(command, status, said.strip(), expected, NEXT_STEP)

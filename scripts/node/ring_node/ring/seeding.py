@@ -53,13 +53,17 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
     created = content.create_databases(own, content.databases(other))
     begun = peer.own_origin
     # What a peer that has begun logs from there on comes by itself.
-    if begun is None or begun.peer_uuid != me.uuid or begun.position == show_master_status(other):
+    if (
+        begun is None
+        or begun.peer_uuid != me.uuid
+        or begun.coordinates == show_master_status(other)
+    ):
         peer_accounts.copy(own, other, report)
     own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
     own.do("FLUSH TABLES WITH READ LOCK")
     try:
         found = content.found(own)
-        position = show_master_status(own)
+        coordinates = show_master_status(own)
     finally:
         own.do("UNLOCK TABLES")
     if found:
@@ -68,12 +72,12 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
             "an empty node",
             "run this again: it decides anew",
         )
-    if position is None:
+    if coordinates is None:
         raise _no_binary_log(me)
-    schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", position, None))
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", coordinates, None))
     if created:
         report.did(f"databases like the peer's: {', '.join(created)}")
-    report.did(f"{peer.name} must read from {position} on")
+    report.did(f"{peer.name} must read from {coordinates} on")
 
 
 def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
@@ -90,11 +94,11 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     _wait_until_quiet(other, me, peer)
     login = records.credentials().peer
     copied_at = copying.copy(own, other, pair.peer, login, report)
-    position = show_master_status(own)
-    if position is None:
+    coordinates = show_master_status(own)
+    if coordinates is None:
         raise _no_binary_log(me)
-    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", position, copied_at))
-    report.did(f"{peer.name} must read from {position} on")
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", coordinates, copied_at))
+    report.did(f"{peer.name} must read from {coordinates} on")
 
 
 def _wait_until_quiet(other: Session, me: State, peer: State) -> None:

@@ -66,12 +66,12 @@ def _server(node: Any, peer: Any) -> dict[str, Any]:
                 "state": origin.state,
                 "basis": origin.basis,
                 "peer_uuid": origin.peer_uuid,
-                "position": str(origin.position) if origin.position else None,
+                "position": str(origin.coordinates) if origin.coordinates else None,
             }
             facts["source"] = source and {
                 "state": source.state,
                 "peer_uuid": source.peer_uuid,
-                "position": str(source.position),
+                "position": str(source.coordinates),
             }
             for name, who in (("heartbeat_age_ms", peer), ("own_heartbeat_age_ms", node)):
                 age = schema.beat_age(session, who.server_id) if who else None
