@@ -166,12 +166,12 @@ def test_a_link_that_flaps_ends_a_slave_that_was_told_to_try_for_ever_by_0_and_n
         for statement in ("STOP SLAVE", "CHANGE MASTER TO MASTER_RETRY_COUNT = 0", "START SLAVE"):
             cursor.execute(statement)
     is_back(nodes)
-    begun = breaks(other)
+    others = breaks(other)
     with flapping(nodes):
         within(HEALED_SECONDS, "it ends", former.threads, lambda seen: seen == ("No", "Yes"))
         (status,) = former.rows("SHOW SLAVE STATUS")
         assert (status["Master_Retry_Count"], status["Last_IO_Errno"]) == (0, 0)
-        within(HEALED_SECONDS, "more breaks", lambda: breaks(other), lambda n: n >= begun + BREAKS)
+        within(HEALED_SECONDS, "more breaks", lambda: breaks(other), lambda n: n >= others + BREAKS)
     within(HEALED_SECONDS, "the other one is back", other.threads, lambda seen: seen[0] == "Yes")
     assert former.threads() == ("No", "Yes"), "nothing starts it"
     load.advance()
