@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import yaml
 
-from cloud.cli import daemon
+from cloud.cli import cloud
 from cloud.cli.errors import NOT_UP, LabError
 from cloud.cli.nodes import Nodes
 from cloud.cli.stack import stack_locks
@@ -20,7 +20,7 @@ CLIENT = ("sudo", "mariadb", "--defaults-extra-file=/root/.my.cnf", "--skip-ssl"
 
 
 def require_up(lab: Lab) -> None:
-    if not lab.exists() or daemon.running(lab) is None:
+    if not lab.exists() or cloud.running(lab) is None:
         raise LabError(
             f"found no stand-in cloud that serves the lab {lab.folder}; expected one; "
             "run `scripts/lab up`",

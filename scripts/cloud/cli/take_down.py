@@ -14,7 +14,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
-from cloud.cli import daemon, interrupt, lock
+from cloud.cli import cloud, interrupt, lock
 from cloud.cli.errors import BUSY, NOT_CONFIRMED, LabError
 from cloud.lab import Lab, process_start
 from cloud.names import Names, namespace_path
@@ -81,7 +81,7 @@ def _lab_held(lab: Lab, err: Console) -> Iterator[None]:
 def _take_down(lab: Lab, say: Callable[[str], None]) -> None:
     say("end what runs in the lab")
     end_processes(processes_inside(lab))
-    daemon.stop(lab, say)
+    cloud.stop(lab, say)
     left = mounts_below(lab.folder)
     if left:
         raise LabError(
