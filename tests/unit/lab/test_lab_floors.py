@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 CLOUD = Path(__file__).resolve().parents[3] / "scripts/cloud"
 FLOORS = [
     {"groups", "names", "processes", "wanted"},
-    {"lab", "world"},
+    {"lab"},
     {"api", "network", "setup"},
     {"hosts", "refusals", "services"},
     {"aws", "cli"},
