@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import io
 import logging
+import shutil
 import ssl
+import tempfile
 import threading
-from typing import Any
+from collections.abc import Iterable
+from typing import IO, Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.datastructures import Headers
 from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.test import run_wsgi_app
 
 log = logging.getLogger("cloud.http")
 
 IDLE_SECONDS = 75.0
 HANDSHAKE_SECONDS = 10.0
 STOP_SECONDS = 5.0
+IN_MEMORY_BYTES = 1 << 20
+"""A longer body of a request lies on disk."""
 POLL_SECONDS = 0.1
 """A server that is told to stop notices within this time."""
 
@@ -33,53 +39,50 @@ class _Handler(MotoRequestHandler):
     timeout = IDLE_SECONDS
 
     def run_wsgi(self) -> None:
-        if self.headers.get("Expect", "").strip().lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        environ = self.make_environ()
-        data = self._body(environ)
-        environ["wsgi.input"] = io.BytesIO(data)
-        environ["wsgi.input_terminated"] = True
-        environ["CONTENT_LENGTH"] = str(len(data))
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
-            started[:] = [(status, headers)]
-            return lambda _data: None
-
-        try:
-            parts = self.server.app(environ, start_response)
+        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as body:
+            environ = self.make_environ()
+            self._read_body(environ, body)
+            environ["wsgi.input"] = body
+            environ["wsgi.input_terminated"] = True
             try:
-                content = b"".join(parts)
+                parts, status, headers = run_wsgi_app(self.server.app, environ)
+            except Exception:
+                log.exception("%s: %s failed", self.client_address[0], self.command)
+                parts, status, headers = [], "500 Internal Server Error", Headers()
+                self.close_connection = True
+            try:
+                self._send(parts, status, headers)
             finally:
                 close = getattr(parts, "close", None)
                 if close is not None:
                     close()
-            status, headers = started[0]
-        except Exception:
-            log.exception("%s: %s failed", self.client_address[0], self.command)
-            status, headers, content = "500 Internal Server Error", [], b""
-            self.close_connection = True
-        self._send(status, headers, content)
 
-    def _body(self, environ: dict[str, Any]) -> bytes:
+    def _read_body(self, environ: dict[str, Any], body: IO[bytes]) -> None:
         stream = environ["wsgi.input"]
         if environ.get("wsgi.input_terminated"):
-            return stream.read()
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        return stream.read(length) if length else b""
+            shutil.copyfileobj(stream, body)
+        else:
+            left = int(environ.get("CONTENT_LENGTH") or 0)
+            while left and (piece := stream.read(min(left, IN_MEMORY_BYTES))):
+                body.write(piece)
+                left -= len(piece)
+        environ["CONTENT_LENGTH"] = str(body.tell())
+        body.seek(0)
 
-    def _send(self, status: str, headers: list[tuple[str, str]], content: bytes) -> None:
+    def _send(self, parts: Iterable[bytes], status: str, headers: Headers) -> None:
+        """Piece by piece, when the application says how long its answer is."""
         code, _, reason = status.partition(" ")
+        empty = self.command == "HEAD" or code in ("204", "304")
+        if "Content-Length" not in headers and not empty:
+            parts = [b"".join(parts)]
+            headers.add("Content-Length", len(parts[0]))
         self.send_response(int(code), reason)
-        names = {name.lower() for name, _ in headers}
         for name, value in headers:
             self.send_header(name, value)
-        empty = self.command == "HEAD" or code in ("204", "304")
-        if "content-length" not in names and not empty:
-            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if content and not empty:
-            self.wfile.write(content)
+        if not empty:
+            for part in parts:
+                self.wfile.write(part)
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """No access log: the API logs each change itself."""
