@@ -2,36 +2,86 @@
 
 from __future__ import annotations
 
+import io
 import logging
-import shutil
 import ssl
-import tempfile
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import IO, Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import ThreadedWSGIServer
 from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import LimitedStream
 
 log = logging.getLogger("cloud.http")
 
 IDLE_SECONDS = 75.0
 HANDSHAKE_SECONDS = 10.0
 STOP_SECONDS = 5.0
-IN_MEMORY_BYTES = 1 << 20
-"""A longer body of a request lies on disk."""
 POLL_SECONDS = 0.1
 """A server that is told to stop notices within this time."""
+BLOCK = 1 << 20
+"""Bytes of a body that are held in memory at a time."""
+LINE = 8192
+"""Longest line around a chunk."""
+
+
+class _Chunked(io.RawIOBase):
+    """A body in chunks, without them (RFC 9112, section 7.1). Trailing headers are left out."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._left = 0
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left and not self._ended:
+            self._begin()
+        if self._ended:
+            return 0
+        block = self._read(self._stream.read, min(len(buffer), self._left))
+        self._left -= len(block)
+        if not block or (not self._left and self._line()):
+            raise ClientDisconnected()
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _begin(self) -> None:
+        try:
+            self._left = int(self._line().partition(b";")[0], 16)
+        except ValueError as error:
+            raise ClientDisconnected() from error
+        if not self._left:
+            self._ended = True
+            while self._line():
+                pass
+
+    def _line(self) -> bytes:
+        line = self._read(self._stream.readline, LINE)
+        if not line.endswith(b"\n"):
+            raise ClientDisconnected()
+        return line.strip()
+
+    @staticmethod
+    def _read(read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return read(size)
+        except OSError as error:
+            raise ClientDisconnected() from error
 
 
 class _Handler(MotoRequestHandler):
     """One connection: request after request, without waiting for the network's acknowledgements.
 
     werkzeug's own loop closes the connection after each answer, which costs API clients a TLS
-    handshake for each call. Here a request's body is read whole before the application runs, so
-    the next request begins where this one ended.
+    handshake for each call. Here a request's body is read to its end, whatever the application
+    reads of it, so the next request begins where this one ended.
     """
 
     protocol_version = "HTTP/1.1"
@@ -39,50 +89,60 @@ class _Handler(MotoRequestHandler):
     timeout = IDLE_SECONDS
 
     def run_wsgi(self) -> None:
-        with tempfile.SpooledTemporaryFile(max_size=IN_MEMORY_BYTES) as body:
-            environ = self.make_environ()
-            self._read_body(environ, body)
-            environ["wsgi.input"] = body
-            environ["wsgi.input_terminated"] = True
-            try:
-                parts, status, headers = run_wsgi_app(self.server.app, environ)
-            except Exception:
-                log.exception("%s: %s failed", self.client_address[0], self.command)
-                parts, status, headers = [], "500 Internal Server Error", Headers()
-                self.close_connection = True
-            try:
-                self._send(parts, status, headers)
-            finally:
-                close = getattr(parts, "close", None)
-                if close is not None:
-                    close()
+        environ = self.make_environ()
+        environ["wsgi.input_terminated"] = True
+        try:
+            environ["wsgi.input"] = body = self._body()
+            parts, status, headers = run_wsgi_app(self.server.app, environ)
+        except ClientDisconnected:
+            log.info("%s: %s ended early", self.client_address[0], self.command)
+            self.close_connection = True
+            return
+        except Exception:
+            log.exception("%s: %s failed", self.client_address[0], self.command)
+            body, parts = io.BytesIO(), []
+            status, headers = "500 Internal Server Error", Headers()
+            self.close_connection = True
+        try:
+            self._send(status, headers, parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+        self._finish(body)
 
-    def _read_body(self, environ: dict[str, Any], body: IO[bytes]) -> None:
-        stream = environ["wsgi.input"]
-        if environ.get("wsgi.input_terminated"):
-            shutil.copyfileobj(stream, body)
-        else:
-            left = int(environ.get("CONTENT_LENGTH") or 0)
-            while left and (piece := stream.read(min(left, IN_MEMORY_BYTES))):
-                body.write(piece)
-                left -= len(piece)
-        environ["CONTENT_LENGTH"] = str(body.tell())
-        body.seek(0)
+    def _body(self) -> IO[bytes]:
+        """A request's body: at hand where it is known to be small, else a stream of its bytes.
 
-    def _send(self, parts: Iterable[bytes], status: str, headers: Headers) -> None:
-        """Piece by piece, when the application says how long its answer is."""
+        Raises ClientDisconnected, as the stream does, when it ends early.
+        """
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return io.BufferedReader(_Chunked(self.rfile), BLOCK)
+        length = int(self.headers.get("Content-Length") or 0)
+        stream = LimitedStream(self.rfile, length)
+        return io.BufferedReader(stream, BLOCK) if length > BLOCK else io.BytesIO(stream.read())
+
+    def _send(self, status: str, headers: Headers, parts: Iterable[bytes]) -> None:
         code, _, reason = status.partition(" ")
+        self.send_response(int(code), reason)
         empty = self.command == "HEAD" or code in ("204", "304")
         if "Content-Length" not in headers and not empty:
             parts = [b"".join(parts)]
-            headers.add("Content-Length", len(parts[0]))
-        self.send_response(int(code), reason)
+            headers["Content-Length"] = str(len(parts[0]))
         for name, value in headers:
             self.send_header(name, value)
         self.end_headers()
         if not empty:
             for part in parts:
                 self.wfile.write(part)
+
+    def _finish(self, body: IO[bytes]) -> None:
+        """Read what the application has left of a body: the next request begins behind it."""
+        try:
+            while body.read(BLOCK):
+                pass
+        except ClientDisconnected:
+            self.close_connection = True
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """No access log: the API logs each change itself."""

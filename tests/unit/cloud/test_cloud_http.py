@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.services.http import IN_MEMORY_BYTES, Server
+from cloud.services.http import Server
 from cloud.services.tls import Authority, ServerContexts
 
 pytestmark = pytest.mark.unit
@@ -90,22 +90,6 @@ def test_a_client_that_waits_for_leave_to_send_its_body_gets_it(serve: Serve) ->
         assert read_until(connection, b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
         connection.sendall(b"body")
         assert read_answer(connection)[1] == b"body"
-
-
-def test_a_long_body_lies_on_disk_and_arrives_whole(serve: Serve) -> None:
-    seen: list[bool] = []
-
-    def app(environ: dict[str, Any], start_response: Any) -> list[bytes]:
-        seen.append(environ["wsgi.input"]._rolled)
-        return echo(environ, start_response)
-
-    body = bytes(range(256)) * (2 * IN_MEMORY_BYTES // 256)
-    with serve(app) as connection:
-        for content, on_disk in ((body, True), (b"short", False)):
-            head = f"PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: {len(content)}\r\n\r\n"
-            connection.sendall(head.encode() + content)
-            assert read_answer(connection)[1] == content
-            assert seen.pop() is on_disk
 
 
 def test_the_answer_to_head_has_the_length_and_no_body(serve: Serve) -> None:
