@@ -18,7 +18,6 @@ from cloud.aws import install
 from moto import mock_aws
 from moto.s3.responses import S3Response
 
-
 _moto_key_response = S3Response.key_response
 
 
