@@ -9,8 +9,8 @@ import pytest
 pytestmark = pytest.mark.unit
 CLOUD = Path(__file__).resolve().parents[3] / "scripts/cloud"
 FLOORS = [
-    {"groups", "names", "rooms", "wanted"},
-    {"lab", "world"},
+    {"groups", "names", "processes", "rooms", "wanted"},
+    {"lab"},
     {"api", "network", "setup"},
     {"hosts", "refusals", "services"},
     {"aws", "cli"},
