@@ -131,7 +131,7 @@ class Daemon:
         from cloud import aws
         from cloud.api.application import Api
         from cloud.api.faults import Faulty
-        from cloud.api.state import StateUnreadable, Store
+        from cloud.api.state import SERVICES, StateUnreadable, Store, locked
         from cloud.hosts import image
         from cloud.hosts.complaints import Complaints
         from cloud.hosts.fittings import Cables
@@ -157,11 +157,11 @@ class Daemon:
             kept = api.store.load()
         except StateUnreadable as error:
             raise Refused(str(error)) from error
-        directory = Directory(issued=lambda: api.store.save(("iam", "sts")))
+        directory = Directory(changing=lambda: api.changing("iam", "sts"))
 
         def metadata(vpc_id: str) -> Any:
             def find(address: str) -> Any:
-                with api.lock:
+                with locked("ec2", "iam", "sts"):
                     return directory.find(vpc_id, address)
 
             return Metadata(find)
@@ -208,7 +208,7 @@ class Daemon:
             thread.join()
             for server in servers.values():
                 server.stop()
-            with api.lock:
+            with locked(*SERVICES):
                 api.store.save()
         finally:
             services.stop()

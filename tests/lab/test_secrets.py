@@ -124,7 +124,7 @@ def test_the_labs_own_files_are_closed_to_others(ring: Lab) -> None:
 def test_every_step_that_carries_a_secret_has_it_encrypted_in_the_state(ring: Lab) -> None:
     encrypted = json.dumps({"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"})
     marker = encrypted.strip("{}")
-    carrying = ("mysql-tls", "mysql-server", "accounts")
+    carrying = ("tls", "server", "accounts")
     steps = {
         r["urn"].rsplit("::", 1)[1]: r
         for r in ring.resources()
@@ -132,5 +132,5 @@ def test_every_step_that_carries_a_secret_has_it_encrypted_in_the_state(ring: La
     }
     for node in NODES:
         for step in carrying:
-            stdin = json.dumps(steps[f"{node}-{step}"]["inputs"]["stdin"])
+            stdin = json.dumps(steps[f"ring-{node}-mysql-{step}"]["inputs"]["stdin"])
             assert marker in stdin, f"{node}-{step} has its stdin in clear"

@@ -66,7 +66,8 @@ class Call:
 class Resource:
     """A resource type: a table and what the API does for it."""
 
-    token: str
+    type_name: str
+    """The type as the engine names it: PACKAGE:MODULE/FILE:NAME."""
     table: Table
 
     def check(self, inputs: dict[str, Any], _call: Call) -> tuple[dict[str, Any], list[Failure]]:

@@ -19,6 +19,7 @@ from moto.utilities.utils import get_partition
 from cloud.api import errors, lookup
 from cloud.api.identity import access_key
 from cloud.api.patching import replace
+from cloud.api.state import locked
 from cloud.refusals import conditions, policy
 from cloud.refusals.guard import check, refuses
 from cloud.refusals.refusal import Refusal
@@ -280,7 +281,8 @@ def _guarded(carry_out: Callable[..., Any], of_object: bool) -> Callable[..., An
         if asked.method == "OPTIONS":
             return carry_out(self, request, full_url)
         try:
-            refused = authorise(asked)
+            with locked("iam", "sts"):
+                refused = authorise(asked)
             check("s3", _action(asked), BucketCall(asked, self.backend))
         except Refusal as refusal:
             return _answer(refusal, asked)

@@ -37,7 +37,7 @@ def settled(engine: Engine, made: Made) -> None:
 def gone(engine: Engine, made: Made) -> None:
     engine.delete(made)
     assert engine.read(made) is None
-    if made.resource.token not in (INSTANCE, ATTACHMENT):
+    if made.resource.type_name not in (INSTANCE, ATTACHMENT):
         engine.delete(made)  # a delete that was cut short is asked for again
 
 

@@ -29,9 +29,9 @@ def world(engine: Engine) -> World:
 def import_id(made: Made) -> str:
     """What `pulumi import` is given; the documented form where it is not the id."""
     inputs = made.inputs
-    if made.resource.token == EC2["Route"]:
+    if made.resource.type_name == EC2["Route"]:
         return f"{inputs['routeTableId']}_{inputs['destinationCidrBlock']}"
-    if made.resource.token == EC2["RouteTableAssociation"]:
+    if made.resource.type_name == EC2["RouteTableAssociation"]:
         return f"{inputs['subnetId']}/{inputs['routeTableId']}"
     return made.id
 

@@ -15,9 +15,11 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, World
+from cloud.api import objects
 from cloud.aws import install
 from cloud.refusals import guard
 from moto import mock_aws
+from moto.s3.responses import S3Response
 
 HERE = Path(__file__).parent
 LEFT_OUT = pytest.StashKey[bool]()
@@ -54,10 +56,21 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"FAILED {name}: no test has seen this rule refuse a call")
 
 
+_moto_key_response = S3Response.key_response
+
+
+def _key_response(self: Any, *arguments: Any) -> Any:
+    """Here an object is sent at once; a server sends it in blocks."""
+    status, headers, body = _moto_key_response(self, *arguments)
+    return status, headers, b"".join(body) if isinstance(body, objects.Content) else body
+
+
 @pytest.fixture(autouse=True)
-def aws() -> Iterator[None]:
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     install()
     guard.FIRED.clear()
+    objects.use(tmp_path / "objects")
+    monkeypatch.setattr(S3Response, "key_response", _key_response)
     with mock_aws():
         yield
     SEEN.update(guard.FIRED)

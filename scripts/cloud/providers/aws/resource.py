@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.providers.aws.errors import is_api_error, translate
+from cloud.providers.aws.parameters import parameters
 from cloud.providers.aws.session import Session
 from cloud.providers.difference import UPDATE, Changes, difference
 from cloud.providers.resource import (
@@ -15,7 +16,7 @@ from cloud.providers.resource import (
     describe_error,
 )
 from cloud.providers.schema import MAP, OBJECT, Argument, Failure, Table, check_table
-from cloud.providers.values import UNKNOWN, Unknown, has_unknown
+from cloud.providers.values import UNKNOWN, Unknown
 
 # tags and region are arguments of nearly all resources. region (since version 7) is
 # Optional+Computed; where a program names none, it is the provider's, and another one than the
@@ -69,6 +70,23 @@ class Work:
 
 class AwsResource(Resource):
     """A resource type of AWS. Subclasses talk to the API; this class keeps the engine's rules."""
+
+    service = "ec2"
+
+    def ask(self, work: Work, operation: str, **arguments: Any) -> Any:
+        """Calls the API; `operation` is AWS's own name, as CreateSubnet."""
+        from botocore import xform_name
+
+        return getattr(work.session.client(self.service), xform_name(operation))(**arguments)
+
+    def model(self, work: Work) -> Any:
+        """botocore's description of the service: its calls, what they take and answer."""
+        return work.session.client(self.service).meta.service_model
+
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        """The parameters of `operation` that the arguments give; tags are none of them."""
+        members = set(self.model(work).operation_model(operation).input_shape.members)
+        return parameters(self.table.arguments, work.inputs, members - {"Tags"})
 
     # -- what a type defines
 
@@ -207,7 +225,7 @@ class AwsResource(Resource):
             return step()
         except Exception as error:
             if is_api_error(error):
-                kind = self.token.rsplit(":", 1)[-1]
+                kind = self.type_name.rsplit(":", 1)[-1]
                 raise translate(error, f"{kind} {work.call.name!r}", verb) from None
             raise
 
@@ -334,7 +352,3 @@ def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
 
 def unpair(tags: list[dict[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in tags or []}
-
-
-def known(value: Any) -> bool:
-    return value is not None and not has_unknown(value)

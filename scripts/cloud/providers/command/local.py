@@ -30,7 +30,7 @@ _CHUNK = 65536
 
 
 class LocalCommand(CommandResource):
-    token = "command:local:Command"  # noqa: S105
+    type_name = "command:local:Command"
     table = Table(
         source="pulumi-command provider/pkg/provider/local/command.go",
         arguments=(

@@ -20,7 +20,8 @@ class CommandProvider(Provider):
         super().__init__()
         self._loading = False
         self.resources = {
-            one.token: one for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
+            one.type_name: one
+            for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
         }
 
     def changing(self) -> None:

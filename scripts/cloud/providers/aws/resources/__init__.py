@@ -36,5 +36,5 @@ _MODULES = (
 )
 
 RESOURCES: dict[str, AwsResource] = {
-    resource.token: resource for module in _MODULES for resource in module.RESOURCES
+    resource.type_name: resource for module in _MODULES for resource in module.RESOURCES
 }

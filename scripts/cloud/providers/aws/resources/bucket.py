@@ -24,7 +24,7 @@ _UNIQUE_SUFFIX = 26  # of the names that the official plugin makes from a prefix
 
 
 class Bucket(AwsResource):
-    token = "aws:s3/bucket:Bucket"  # noqa: S105
+    type_name = "aws:s3/bucket:Bucket"
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket.go",
         arguments=(
@@ -41,23 +41,6 @@ class Bucket(AwsResource):
             "bucketRegion",
             "bucketRegionalDomainName",
             "hostedZoneId",
-        ),
-        # most are deprecated: each is a resource of its own
-        not_served=(
-            "accelerationStatus",
-            "acl",
-            "bucketNamespace",
-            "corsRules",
-            "grants",
-            "lifecycleRules",
-            "logging",
-            "objectLockConfiguration",
-            "policy",
-            "replicationConfiguration",
-            "requestPayer",
-            "serverSideEncryptionConfiguration",
-            "versioning",
-            "website",
         ),
         autoname="bucket",
         autoname_lower=True,

@@ -29,7 +29,7 @@ def check_policy(inputs: dict[str, Any], name: str) -> list[Failure]:
 
 
 class Role(AwsResource):
-    token = "aws:iam/role:Role"  # noqa: S105
+    type_name = "aws:iam/role:Role"
     table = Table(
         source="terraform-provider-aws internal/service/iam/role.go",
         arguments=(
@@ -44,7 +44,6 @@ class Role(AwsResource):
             TAGS,
         ),
         outputs=("arn", "createDate", "uniqueId"),
-        not_served=("inlinePolicies", "managedPolicyArns"),
         autoname="name",
     )
 
@@ -153,7 +152,7 @@ class Role(AwsResource):
 
 
 class RolePolicy(AwsResource):
-    token = "aws:iam/rolePolicy:RolePolicy"  # noqa: S105
+    type_name = "aws:iam/rolePolicy:RolePolicy"
     table = Table(
         source="terraform-provider-aws internal/service/iam/role_policy.go",
         arguments=(
@@ -194,7 +193,7 @@ class RolePolicy(AwsResource):
 
 
 class InstanceProfile(AwsResource):
-    token = "aws:iam/instanceProfile:InstanceProfile"  # noqa: S105
+    type_name = "aws:iam/instanceProfile:InstanceProfile"
     table = Table(
         source="terraform-provider-aws internal/service/iam/instance_profile.go",
         arguments=(
