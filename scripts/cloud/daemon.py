@@ -29,6 +29,7 @@ from cloud.names import (
 )
 from cloud.network import namespaces, resolver
 from cloud.network.router import Routers, make_cloud
+from cloud.wanted import Interface
 
 log = logging.getLogger("cloud")
 
@@ -152,6 +153,8 @@ class Daemon:
         from cloud.api.faults import Faulty
         from cloud.api.state import SERVICES, StateUnreadable, Store, locked
         from cloud.hosts import image
+        from cloud.hosts.complaints import Complaints
+        from cloud.hosts.fittings import Cables
         from cloud.hosts.reconciler import Reconciler
         from cloud.services.dnsmasq import Dnsmasq
         from cloud.services.http import Server
@@ -184,11 +187,12 @@ class Daemon:
             return Metadata(find)
 
         services = VpcServices(self.names, self.folder / "vpc", mirror.names, metadata)
+        complaints = Complaints()
         reconciler = Reconciler(
             api,
             self.names,
-            Routers(self.names),
-            services,
+            {Interface: Cables(Routers(self.names), services, complaints)},
+            complaints,
             self.folder / "hosts",
             [layer, self.base],
         )

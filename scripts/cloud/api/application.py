@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud.api import errors, instances, tags, uploads
+from cloud.api import errors, instances, later, tags, uploads
 from cloud.api.objects import Content
 from cloud.api.snapshot import take
 from cloud.api.state import TOGETHER, Store, locked, regions
@@ -122,6 +122,20 @@ class Api:
     def snapshot(self) -> Snapshot:
         with locked("ec2"):
             return take(regions("ec2"))
+
+    def carry_out_due(self) -> float | None:
+        """Carry out the changes whose time has come; the seconds until the next one is due."""
+        orders, waits = self.store.folder.parent / later.FILE, []
+        for service in TOGETHER:
+            if not later.awaited(regions(service)):
+                continue  # nothing to wait for S3's turn for
+            with locked(service):
+                carried_out, wait = later.carry_out_due(regions(service), orders)
+                if carried_out:
+                    self._keep(TOGETHER[service])
+            if wait is not None:
+                waits.append(wait)
+        return min(waits, default=None)
 
     def settle(self, instance_id: str, expected: str, state: str) -> bool:
         """Set an instance's final state, unless a request has changed its mind meanwhile."""

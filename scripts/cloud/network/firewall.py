@@ -28,12 +28,9 @@ def ruleset(vpc: Vpc) -> str:
         lines += _chain(f"in-{group.id}", [_match(rule, "saddr") for rule in group.ingress])
     for each in vpc.interfaces:
         end = cable_end(each.id)
-        source = f"ip saddr != {{ {', '.join(each.addresses)} }} drop"
-        guard = [source] if each.checked else []
-        lines += _chain(
-            f"from-{end}", guard + [f"jump out-{group}" for group in each.groups] + ["drop"]
-        )
+        lines += _chain(f"from-{end}", [f"jump out-{group}" for group in each.groups] + ["drop"])
         lines += _chain(f"to-{end}", [f"jump in-{group}" for group in each.groups] + ["drop"])
+    lines += _source_check(vpc)
     lines += _forward(vpc)
     lines += _translation(vpc)
     lines.append("}")
@@ -72,6 +69,24 @@ def _ports(rule: Rule) -> str:
     if low in (None, -1):
         return "0-65535"
     return str(low) if low == high else f"{low}-{high}"
+
+
+def _source_check(vpc: Vpc) -> list[str]:
+    """An interface sends from its own addresses, on connections that are open, too.
+
+    The chain is before those that let pass what belongs to a tracked connection.
+    """
+    lines, jumps = [], []
+    for each in vpc.interfaces:
+        if each.checked:
+            end = cable_end(each.id)
+            addresses = ", ".join(each.addresses)
+            lines += _chain(f"own-{end}", [f"ip saddr != {{ {addresses} }} drop"])
+            jumps.append(f'"{end}" : jump own-{end}')
+    check = ["type filter hook forward priority -20; policy accept;"]
+    if jumps:
+        check.append(f"iifname vmap {{ {', '.join(jumps)} }}")
+    return [*lines, *_chain("own", check)]
 
 
 def _forward(vpc: Vpc) -> list[str]:
