@@ -6,6 +6,7 @@ import hashlib
 import io
 import os
 import random
+import socket
 import threading
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from cloud.api import state
 from cloud.api.application import Api
 from cloud.api.objects import BLOCK, Content, Piece
 from cloud.api.state import StateUnreadable, Store, locked, regions
+from cloud.services.http import Server
 from cloud.services.instance_data import Directory
 from cloud.services.metadata import Metadata
 from moto.core.base_backend import BackendDict
@@ -641,3 +643,25 @@ def test_a_change_outside_of_a_request_is_kept_and_announced(
         assert cloud.wakes == wakes
     assert cloud.wakes == wakes + 1
     assert b"10.99.0.0/24" in (tmp_path / "state/ec2.pickle").read_bytes()
+
+
+@pytest.mark.parametrize("sent", [10, 2 * MIB])
+def test_an_upload_that_breaks_off_leaves_no_object_and_no_file(
+    s3: Any, cloud: Any, files: Any, sent: int
+) -> None:
+    server = Server("127.0.0.1", 0, cloud.api)
+    server.start("api")
+    try:
+        with socket.create_connection(("127.0.0.1", server.port), timeout=SECONDS) as line:
+            line.sendall(
+                f"PUT /{BUCKET}/dump HTTP/1.1\r\nHost: s3.eu-central-1.amazonaws.com\r\n"
+                f"Authorization: AWS4-HMAC-SHA256 Credential={SCOPE}, Signature=0\r\n"
+                f"Content-Length: {3 * MIB}\r\n\r\n".encode()
+            )
+            line.sendall(bytes(sent))
+            line.shutdown(socket.SHUT_WR)
+            assert line.recv(1) == b"", "the server has closed the connection"
+    finally:
+        server.stop()
+    assert files() == set()
+    assert "Contents" not in s3.list_objects_v2(Bucket=BUCKET)
