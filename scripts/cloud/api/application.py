@@ -13,7 +13,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud.api import errors, instances, later, tags, uploads
+from cloud.api import errors, identity, instances, later, tags, uploads
 from cloud.api.objects import Content
 from cloud.api.snapshot import take
 from cloud.api.state import TOGETHER, Store, locked, regions
@@ -108,7 +108,7 @@ class Api:
     def warm(self) -> None:
         """Have moto load what it loads at a service's first request, which takes a second."""
         for service, (action, version) in FIRST.items():
-            scope = f"warm/20100101/us-east-1/{service}/aws4_request"
+            scope = f"{identity.OPERATOR}/20100101/us-east-1/{service}/aws4_request"
             environ = EnvironBuilder(
                 method="POST",
                 base_url=f"https://{service}.us-east-1.amazonaws.com",

@@ -25,7 +25,7 @@ from moto.s3.models import FakeDeleteMarker, FakeKey, FakeMultipart, S3Backend
 from moto.s3.utils import _VersionedKeyStore
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
-from cloud.api.patching import once, replace
+from cloud.api.patching import replace
 
 BLOCK = 1 << 20
 """Bytes that are held in memory at a time."""
@@ -274,7 +274,6 @@ def _select(*_: Any, **__: Any) -> None:
     raise NotImplementedError("SelectObjectContent")
 
 
-@once
 def install() -> None:
     replace(
         FakeKey,

@@ -13,7 +13,7 @@ from werkzeug.wsgi import get_input_stream
 
 from cloud.api import objects
 from cloud.api.objects import BLOCK, Content
-from cloud.api.patching import once, replace
+from cloud.api.patching import replace
 
 UPLOAD = "cloud.upload"
 """In the environment of a request whose body is decoded: the content of a large PUT, or None."""
@@ -119,7 +119,6 @@ def _signed(self: Any, body: Any, length: int) -> Any:
     return body if UPLOAD in self.request.environ else _moto_signed(self, body, length)
 
 
-@once
 def install() -> None:
     replace(
         S3Response,

@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.unit
 CLOUD = Path(__file__).resolve().parents[3] / "scripts/cloud"
 FLOORS = [
-    {"groups", "names", "wanted"},
+    {"groups", "names", "rooms", "wanted"},
     {"lab", "world"},
     {"api", "network", "setup"},
     {"hosts", "refusals", "services"},

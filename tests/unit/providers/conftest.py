@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from cloud.api import objects, patching
+from cloud.api import objects
 from cloud.aws import install
 from moto import mock_aws
 from provider_engine import Engine, shared
@@ -16,7 +16,6 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     objects.use(tmp_path_factory.mktemp("objects"))
     with mock_aws():
         yield
-    patching.restore()
 
 
 @pytest.fixture

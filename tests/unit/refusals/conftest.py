@@ -13,17 +13,10 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, World
-from cloud.api import objects, patching
+from cloud.api import objects
 from cloud.aws import install
 from moto import mock_aws
 from moto.s3.responses import S3Response
-
-
-@pytest.fixture(scope="module", autouse=True)
-def moto_as_it_was() -> Iterator[None]:
-    """Other tests of this process want moto without the stand-in's changes."""
-    yield
-    patching.restore()
 
 
 _moto_key_response = S3Response.key_response
