@@ -283,7 +283,7 @@ def _guarded(carry_out: Callable[..., Any], of_object: bool) -> Callable[..., An
         try:
             with locked("iam", "sts"):
                 refused = authorise(asked)
-            check("s3", _action(asked), BucketCall(asked, self.backend))
+                check("s3", _action(asked), BucketCall(asked, self.backend))
         except Refusal as refusal:
             return _answer(refusal, asked)
         denied = _REFUSED.set(refused)
