@@ -40,14 +40,10 @@ class _Server(paramiko.ServerInterface):
         return OPEN_SUCCEEDED
 
     def get_allowed_auths(self, username: str) -> str:  # noqa: ARG002
-        return "publickey,password"
+        return "publickey"
 
     def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
         known = username == self.host.user and key == self.host.client_key
-        return AUTH_SUCCESSFUL if known else AUTH_FAILED
-
-    def check_auth_password(self, username: str, password: str) -> int:
-        known = username == self.host.user and password == self.host.password
         return AUTH_SUCCESSFUL if known else AUTH_FAILED
 
     def check_channel_env_request(self, channel: Any, name: bytes, value: bytes) -> bool:  # noqa: ARG002
@@ -124,7 +120,6 @@ class SshHost:
     """Listens until closed. `refusals`: how many connections are dropped first."""
 
     user = "admin"
-    password = "a password"  # noqa: S105
 
     def __init__(self, folder: Path, refusals: int = 0) -> None:
         self.client_key = paramiko.ECDSAKey.generate()
