@@ -1,5 +1,6 @@
 """A host to try the command stand-in on: an SSH server in this process, on loopback."""
 
+import contextlib
 import os
 import socket
 import subprocess
@@ -79,8 +80,9 @@ def _forward(host: "SshHost", destination: tuple[str, int]) -> None:
     channel = host.transports[-1].accept(10)
 
     def carry(source: Any, target: Any) -> None:
-        while data := source.recv(65536):
-            target.sendall(data)
+        with contextlib.suppress(OSError):  # the other way has ended
+            while data := source.recv(65536):
+                target.sendall(data)
         target.close()
 
     for pair in ((sock, channel), (channel, sock)):

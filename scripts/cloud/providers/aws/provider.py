@@ -44,9 +44,9 @@ class AwsProvider(Provider):
         return parse(inputs)[1]
 
     def diff_config(self, olds: dict[str, Any], news: dict[str, Any]) -> Changes:
-        """Region and profile move everything elsewhere (pulumi-aws, provider/resources.go)."""
+        """Another region moves everything elsewhere (pulumi-aws, provider/resources.go)."""
         return {
-            name: (UPDATE, name in ("region", "profile") and name in olds)
+            name: (UPDATE, name == "region" and name in olds)
             for name in sorted({*olds, *news})
             if olds.get(name) != news.get(name)
         }
