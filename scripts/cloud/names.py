@@ -69,7 +69,7 @@ class Names:
         return f"{self.prefix}{instance_id[-8:]}"
 
 
-def interface(eni_id: str) -> str:
+def cable_end(eni_id: str) -> str:
     """The router's end of a network interface's cable (an interface name has 15 characters)."""
     return f"e{eni_id[-12:]}"
 

@@ -12,7 +12,7 @@ from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud.api import errors, instances, tags
+from cloud.api import errors, instances, later, tags
 from cloud.api.snapshot import take
 from cloud.api.state import SERVICES, TOGETHER, Store, regions
 from cloud.wanted import Snapshot
@@ -88,6 +88,19 @@ class Api:
     def snapshot(self) -> Snapshot:
         with self.lock:
             return take(regions("ec2"))
+
+    def carry_out_due(self) -> float | None:
+        """Carry out the changes whose time has come; the seconds until the next one is due."""
+        waits = []
+        with self.lock:
+            for service in TOGETHER:
+                orders = self.store.folder.parent / later.FILE
+                carried_out, wait = later.carry_out_due(regions(service), orders)
+                if carried_out:
+                    self.store.save(TOGETHER[service])
+                if wait is not None:
+                    waits.append(wait)
+        return min(waits, default=None)
 
     def settle(self, instance_id: str, expected: str, state: str) -> bool:
         """Set an instance's final state, unless a request has changed its mind meanwhile."""

@@ -105,7 +105,16 @@ def is_instance_type(backend: Any, name: str) -> bool:
 
 
 def interface_limit(backend: Any, instance_type: str) -> int | None:
+    return _network(backend, instance_type).get("MaximumNetworkInterfaces")
+
+
+def address_limit(backend: Any, instance_type: str) -> int | None:
+    """Private addresses that an interface of an instance of this type can have."""
+    return _network(backend, instance_type).get("Ipv4AddressesPerInterface")
+
+
+def _network(backend: Any, instance_type: str) -> dict[str, Any]:
     for known in backend.instance_types:
         if known.get("InstanceType") == instance_type:
-            return known.get("NetworkInfo", {}).get("MaximumNetworkInterfaces")
-    return None
+            return known.get("NetworkInfo", {})
+    return {}

@@ -17,7 +17,8 @@ from typing import Any
 from cloud.cli.errors import BUSY, LabError
 from cloud.cli.interrupt import Interrupted
 from cloud.cli.surroundings import argv_in_world, environment
-from cloud.lab import STACK, Lab, process_started_at, write_private
+from cloud.lab import STACK, Lab, write_private
+from cloud.processes import Process
 
 PR_SET_PDEATHSIG = 1
 INIT_SECONDS = 120
@@ -103,8 +104,9 @@ def stack_locks(lab: Lab) -> list[StackLock]:
         except (ValueError, KeyError):
             found.append(StackLock(path, None))
             continue
-        started = process_started_at(pid)
-        found.append(StackLock(path, pid, started is not None and started <= taken + 1))
+        process = Process.of(pid)
+        alive = process is not None and process.started_at() <= taken + 1
+        found.append(StackLock(path, pid, alive))
     return found
 
 

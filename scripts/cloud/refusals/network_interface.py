@@ -6,11 +6,9 @@ import ipaddress
 from typing import Any
 
 from cloud.api import lookup
+from cloud.api.addresses import RESERVED_AT_START
 from cloud.refusals.guard import Call, refuse, refuses
 from cloud.refusals.security_group import refuse_foreign
-
-RESERVED_AT_START = 4
-"""AWS keeps the first four addresses and the last one: VPC User Guide, subnet-sizing."""
 
 
 def refuse_address(backend: Any, subnet: Any, address: str) -> None:
@@ -79,21 +77,61 @@ def address_cannot_be_given(call: Call) -> None:
 
 @refuses("ec2", "AssignPrivateIpAddresses", code="InvalidParameterValue")
 def address_cannot_be_added(call: Call) -> None:
-    """A private address is outside the subnet, reserved, or another interface has it and
-    AllowReassignment is not set.
+    """A private address is outside the subnet, reserved, or another interface has it: as its
+    primary address, or as a further one and AllowReassignment is not set.
 
-    Source: AWSEC2 API Reference, AssignPrivateIpAddresses; the code for an address that another
-    interface has is as other emulators of AWS answer.
+    Source: AWSEC2 API Reference, AssignPrivateIpAddresses; code and text for an address that
+    another interface has as quoted in Ansible's ec2_eni; for a primary one they are inferred.
     """
     eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
     taken = lookup.taken(call.backend, eni.subnet.id)
+    primary = {
+        other.private_ip_address
+        for other in lookup.interfaces(call.backend, subnet_id=eni.subnet.id)
+    }
     moving = str(call.get("AllowReassignment", "")).lower() == "true"
     for address in call.get("PrivateIpAddresses", []):
         owner = taken.get(address)
         if owner is None:
             refuse_address(call.backend, eni.subnet, address)
-        elif owner != eni.id and not moving:
+        elif owner != eni.id and (not moving or address in primary):
             refuse("InvalidParameterValue", f"[{address}] assigned, but move is not allowed.")
+
+
+@refuses("ec2", "AssignPrivateIpAddresses", code="PrivateIpAddressLimitExceeded")
+def interface_takes_no_more_addresses(call: Call) -> None:
+    """The interface would have more addresses than the type of its instance allows.
+
+    Source: errors-overview (PrivateIpAddressLimitExceeded); text as observed in
+    cilium/cilium#36428. The limit is Ipv4AddressesPerInterface of DescribeInstanceTypes.
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    instance = lookup.holder(eni)
+    if instance is None:
+        return
+    has = lookup.addresses_of(eni)
+    further = len(set(call.get("PrivateIpAddresses", [])) - has)
+    count = len(has) + further + int(call.get("SecondaryPrivateIpAddressCount", 0))
+    limit = lookup.address_limit(call.backend, instance.instance_type)
+    if limit is not None and count > limit:
+        refuse("PrivateIpAddressLimitExceeded", "Number of private addresses will exceed limit.")
+
+
+@refuses("ec2", "UnassignPrivateIpAddresses", code="InvalidParameterValue")
+def address_cannot_be_taken_away(call: Call) -> None:
+    """The interface does not have the address, or has it as its primary one.
+
+    Source: AWSEC2 API Reference, UnassignPrivateIpAddresses ("the specified secondary private IP
+    addresses"); code and text as clients of AWS look for them (Netflix/titus-executor,
+    apecloud/kubeblocks); for a primary address they are inferred.
+    """
+    eni = call.backend.get_network_interface(call.get("NetworkInterfaceId"))
+    secondary = lookup.addresses_of(eni) - {eni.private_ip_address}
+    if set(call.get("PrivateIpAddresses", [])) - secondary:
+        refuse(
+            "InvalidParameterValue",
+            f"Some of the specified addresses are not assigned to interface {eni.id}",
+        )
 
 
 @refuses("ec2", "AttachNetworkInterface", code="InvalidNetworkInterface.InUse")

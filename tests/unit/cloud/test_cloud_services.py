@@ -19,7 +19,6 @@ from cloud.services.http import Server
 from cloud.services.mirror import Mirror
 from cloud.services.tls import Authority, ServerContexts
 from cloud.wanted import Host, Interface
-from cloud.world import command
 from werkzeug.test import Client
 
 pytestmark = pytest.mark.unit
@@ -154,13 +153,6 @@ def test_cloud_init_finds_identity_network_and_user_data(tmp_path: Path) -> None
 
 def test_user_data_is_not_in_a_hosts_representation() -> None:
     assert "secret" not in repr(host(b"secret"))
-
-
-def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> None:
-    made = command(tmp_path, ["echo", "two words", "$HOME"])
-    assert made[0] == "nsenter"
-    assert made[-3:] == ["echo", "two words", "$HOME"]
-    assert made[-4] == str(tmp_path / "cloud")
 
 
 def test_the_lease_of_an_interface_that_is_gone_gives_its_address_back(tmp_path: Path) -> None:

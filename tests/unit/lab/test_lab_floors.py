@@ -9,8 +9,8 @@ import pytest
 pytestmark = pytest.mark.unit
 CLOUD = Path(__file__).resolve().parents[3] / "scripts/cloud"
 FLOORS = [
-    {"groups", "names", "wanted"},
-    {"lab", "providers", "world"},
+    {"groups", "names", "processes", "wanted"},
+    {"lab", "providers"},
     {"api", "network", "setup"},
     {"hosts", "refusals", "services"},
     {"aws", "cli"},

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from cloud.cli import stack
 from cloud.cli.errors import LabError
-from cloud.cli.surroundings import environment
+from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import Lab
 from cloud.setup import plugins, run
 from cloud.setup.archive import FILE_NAME
@@ -206,3 +206,10 @@ def test_one_failed_entry_ends_the_set_up_with_its_message(tmp_path: Path) -> No
 
     with pytest.raises(SetupError, match="no npm"):
         run.build_all([run.Job(Entry("archive", "0", fail))], tmp_path)
+
+
+def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> None:
+    made = argv_in_world(Lab(tmp_path, tmp_path), ["echo", "two words", "$HOME"])
+    assert made[0] == "nsenter"
+    assert made[-3:] == ["echo", "two words", "$HOME"]
+    assert made[-4] == str(tmp_path / "cloud")
