@@ -20,6 +20,7 @@ from cloud.cli.ask import Ask, Asking
 from cloud.cli.errors import LabError
 from cloud.cli.take_down import processes_inside
 from cloud.lab import STACK, Lab
+from cloud.pulumi import urn_name, urn_type
 
 SECONDS = 120
 REFRESH_SECONDS = 600
@@ -48,13 +49,13 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
         adopted = settled.adopted
         there = {each["urn"]: each for each in deployment["resources"]}
         for urn, identifier in adopted.items():
-            say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
-            kinds()[_type(urn)].finish(identifier, ask)
+            say(f"take into the state what a killed update created: {urn_name(urn)} ({identifier})")
+            kinds()[urn_type(urn)].finish(identifier, ask)
         for urn in settled.dropped:
-            say(f"forget that a killed update was creating {_name(urn)}")
+            say(f"forget that a killed update was creating {urn_name(urn)}")
         for urn, orphans in settled.orphans.items():
             say(
-                f"found {', '.join(orphans)}, which a killed update created as {_name(urn)}; "
+                f"found {', '.join(orphans)}, which a killed update created as {urn_name(urn)}; "
                 "expected only the one that the state knows; delete the other with `scripts/lab "
                 "aws`: nothing uses it"
             )
@@ -64,7 +65,7 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
         _wait_for_ends([there[urn] for urn in unsure], ask)
     for urn in unsure:
         if urn not in adopted:
-            say(f"look what became of {_name(urn)}, which a killed update was at")
+            say(f"look what became of {urn_name(urn)}, which a killed update was at")
     if unsure:
         targets = [word for urn in unsure for word in ("--target", urn)]
         _pulumi(lab, "refresh", "--yes", "--skip-preview", "--non-interactive", *targets)
@@ -160,7 +161,7 @@ def resolve(deployment: dict[str, Any], ask: Ask) -> Settled:
     orphans = {
         urn: left
         for urn, found in seen.items()
-        if (left := sorted(each for each in found if (_type(urn), each) not in taken))
+        if (left := sorted(each for each in found if (urn_type(urn), each) not in taken))
     }
     deployment["pending_operations"] = [
         each for each in _operations(deployment) if each["type"] != "creating"
@@ -181,14 +182,6 @@ def find(resource: dict[str, Any], ask: Ask) -> list[str]:
     """Identifiers of what the API has under a resource's tags or in its place."""
     kind = kinds().get(resource["type"])
     return kind.left(resource.get("inputs") or {}, ask) if kind else []
-
-
-def _type(urn: str) -> str:
-    return urn.rsplit("::", 2)[1].rsplit("$", 1)[-1]
-
-
-def _name(urn: str) -> str:
-    return urn.rsplit("::", 1)[1]
 
 
 def _pulumi(lab: Lab, *words: str, stdin: str = "") -> str:

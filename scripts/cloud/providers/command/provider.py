@@ -3,7 +3,7 @@
 import threading
 from typing import Any
 
-from cloud.providers.command import VERSION, copy, local, remote
+from cloud.providers.command import copy, local, remote
 from cloud.providers.plugin import Provider
 from cloud.providers.resource import ProviderError
 from cloud.providers.schema import Failure
@@ -13,7 +13,6 @@ _ENGINE_KEYS = ("version", "pluginDownloadURL")
 
 class CommandProvider(Provider):
     name = "command"
-    version = VERSION
     accept_secrets = True
 
     def __init__(self) -> None:
