@@ -6,6 +6,7 @@ import shlex
 import threading
 
 import pytest
+from cloud.pulumi import SECRET, SIGNATURE, urn_name
 from labs import NODES, Lab
 
 pytestmark = pytest.mark.lab
@@ -122,13 +123,11 @@ def test_the_labs_own_files_are_closed_to_others(ring: Lab) -> None:
 
 
 def test_every_step_that_carries_a_secret_has_it_encrypted_in_the_state(ring: Lab) -> None:
-    encrypted = json.dumps({"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"})
+    encrypted = json.dumps({SIGNATURE: SECRET})
     marker = encrypted.strip("{}")
     carrying = ("tls", "server", "accounts")
     steps = {
-        r["urn"].rsplit("::", 1)[1]: r
-        for r in ring.resources()
-        if r["type"] == "command:remote:Command"
+        urn_name(r["urn"]): r for r in ring.resources() if r["type"] == "command:remote:Command"
     }
     for node in NODES:
         for step in carrying:
