@@ -199,11 +199,9 @@ def annotated_outputs(component: ast.ClassDef) -> list[str]:
 
 
 def test_every_component_registers_all_its_outputs_under_their_own_names(ring: Recorded) -> None:
-    of_type = {
-        each.type.rpartition(":")[2]: each.name for each in ring.resources if not each.custom
-    }
+    components = {each.type: each.name for each in ring.resources if not each.custom}
     for component in component_classes():
-        (registered,) = ring.registered[of_type[component.name]]
+        (registered,) = ring.registered[components[f"mysql-ring:index:{component.name}"]]
         wanted = {camel(name) for name in annotated_outputs(component)}
         assert wanted <= set(registered), component.name
         assert all(re.fullmatch("[a-z][A-Za-z]*", key) for key in registered), component.name
