@@ -15,7 +15,7 @@ from recording import Recorded, Resource, run
 
 from components import tools
 from components.ring import Ring
-from components.settings import camel
+from components.settings import RingArgs, camel
 
 pytestmark = pytest.mark.unit
 
@@ -270,6 +270,15 @@ def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> No
     assert (found["port"], found["login"]) == (3306, "admin")
     assert found["users"] == {"root": "root", "replication": "repuser", "application": ["app"]}
     assert set(found["passwords"]) == {"root", "repuser", "app"}
+
+
+def test_the_architecture_names_every_component_output_and_setting(ring: Recorded) -> None:
+    text = (FOLDER.parent / "docs" / "architecture.md").read_text()
+    tree = text.partition("```\n")[2].partition("```")[0]
+    for component in component_classes():
+        assert re.search(rf"\b{component.name}\b", tree), component.name
+    for name in (*ring.outputs, *map(camel, RingArgs.__dataclass_fields__)):
+        assert f"`{name}`" in text, name
 
 
 def by_options(options: Any) -> Recorded:
