@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from cloud.api.snapshot import Host
-from cloud.hosts import firstboot, groups
+from cloud.hosts import firstboot, gates, groups
 from cloud.network import namespaces
 from cloud.network.names import Names, namespace_path
 from cloud.network.router import NO_IPV6
@@ -71,13 +71,15 @@ class Machine:
         namespaces.delete(self.namespace)
         namespaces.create(self.namespace, HOST_SETTINGS)
 
-    def boot(self, lower: list[Path]) -> None:
+    def boot(self, lower: list[Path], orders: Path) -> None:
         arguments = [
             self.group,
             str(namespace_path(self.namespace)),
             ":".join(str(path) for path in lower),
             *(str(self.folder / name) for name in ("upper", "work", "root")),
             self.names.machine(self.id),
+            str(orders),
+            gates.PLACE,
         ]
         with (self.folder / "console.log").open("ab") as console:
             self.process = subprocess.Popen(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from cloud.api.snapshot import Host, Snapshot, Vpc
+from cloud.hosts import gates
 from cloud.hosts.machine import REBOOT_STATUS, Machine
 from cloud.hosts.plan import Action, Fact, decide
 from cloud.network.names import Names
@@ -171,7 +172,7 @@ class Reconciler:
             for interface in host.interfaces:
                 self.routers.plug(interface, machine.namespace, ready[interface.vpc_id])
                 machine.cables[interface.id] = interface.device_index
-            machine.boot(self.lower)
+            machine.boot(self.lower, gates.make(self.folder.parent))
         except Exception:
             machine.failures += 1
             raise
