@@ -25,7 +25,7 @@ ANSWER_SECONDS = 8
 FRESH_MS = 3000
 BEAT = (
     "SELECT TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age FROM mysql_ring.heartbeat"
-    " WHERE server_id <> {}"
+    " WHERE server_id = {}"
 )
 
 
@@ -38,6 +38,9 @@ class Node:
         outputs = lab.outputs()
         self.id: str = outputs["nodes"][name]["instance_id"]
         self.server_id: int = outputs["nodes"][name]["server_id"]
+        (self.peer_id,) = (
+            each["server_id"] for other, each in outputs["nodes"].items() if other != name
+        )
         self.client_address: str = outputs["nodes"][name]["client_address"]
         self.replication_address: str = outputs["nodes"][name]["replication_address"]
         self._password: str = outputs["passwords"]["root"]
@@ -157,7 +160,7 @@ class Node:
 
     def is_whole(self) -> bool:
         """Both threads run and the peer's heartbeat is fresh, as this host's clock sees it."""
-        (beat,) = self.rows(BEAT.format(self.server_id))
+        (beat,) = self.rows(BEAT.format(self.peer_id))
         return self.threads() == ("Yes", "Yes") and beat["age"] < FRESH_MS * 1000
 
     def wait_for_server(self, seconds: float = BOOT_SECONDS) -> float:

@@ -17,6 +17,7 @@ import yaml
 from cloud.lab import Lab as Folder
 from gates import Gates
 from hosts import Node
+from waits import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-1", "node-2")
@@ -237,14 +238,21 @@ def eventually(
     read: Callable[[], T], holds: Callable[[T], bool], what: str, seconds: float = 30
 ) -> T:
     """Read until it holds; an error that names the last value when the deadline passes."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = read()
         if holds(value):
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s; last seen: {value!r}")
+            raise AssertionError(
+                f"{what}: not within {seconds * PATIENCE:g} s; last seen: {value!r}"
+            )
         time.sleep(0.3)
+
+
+def hostname(lab: Lab, node: str) -> str:
+    """A node's host, as it calls itself."""
+    return f"ip-{lab.outputs()['nodes'][node]['client_address'].replace('.', '-')}"
 
 
 def is_whole(lab: Lab) -> bool:

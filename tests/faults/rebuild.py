@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from cloud.hosts import groups
 from gates import inner_pid, outer_pid
 from hosts import Node
-from labs import Lab
+from labs import Lab, hostname
 from updates import Update
 
 ROWS = 20000
@@ -22,7 +22,7 @@ class Rebuild:
     def __init__(self, lab: Lab, survivor: Node, lost: Node) -> None:
         self.lab = lab
         self.known = {survivor.id, lost.id}
-        self.hostname = f"ip-{lost.client_address.replace('.', '-')}"
+        self.hostname = hostname(lab, lost.name)
         self.control_group = survivor.names.control_group
         tops = (hierarchy / self.control_group for hierarchy in groups.HIERARCHIES)
         self.hosts = next(top for top in tops if top.is_dir())

@@ -10,8 +10,8 @@ happens. The seconds count from the first request that is answered so.
 {"answer": "hold", "when": "before" or "after", "seconds": 300}: the request waits for as long as
 the order is there. NAME.held has a line for each that does: service, action, and behind "after" the
 status of what the API has done. Held before, it is never done: in the end it is answered as by
-"error". Held after, its answer is kept back. Who waits longer than the seconds gets an error, and
-the log says so.
+"error". Held after, its answer is kept back. Who waits longer than the seconds gets an error,
+and the log says so.
 
 An order is good for ten minutes: a test that dies leaves no broken API behind.
 """
@@ -117,13 +117,14 @@ class Faulty:
             return self.api(environ, start_response)
         if order.answer != HOLD:
             return self._fail(order.answer, environ, start_response)
+        service, action = identify(environ)  # the API reads the body, and then it is gone
         if order.when == BEFORE:
-            self._hold(order, environ, "")
+            self._hold(order, f"{service} {action}")
             return self._fail("error", environ, start_response)
         answer: list[Any] = []
         body = list(self.api(environ, lambda *given: answer.extend(given)))
-        if not self._hold(order, environ, f": {answer[0].split()[0]}"):
-            return self._fail("error", environ, start_response)
+        if not self._hold(order, f"{service} {action}: {answer[0].split()[0]}"):
+            raise TimeoutError(f"{service} {action}: its answer was held back too long")
         start_response(*answer)
         return body
 
@@ -147,10 +148,9 @@ class Faulty:
         start_response(status, headers)
         return [body]
 
-    def _hold(self, order: Order, environ: dict[str, Any], done: str) -> bool:
+    def _hold(self, order: Order, what: str) -> bool:
         """Wait for the order's end; False when it did not come in time."""
-        what = " ".join(identify(environ)) + done
-        log.info("%s: held %s it is done, as ordered", what, order.when)
+        log.info("%s: held, %s", what, order.when)
         with self._noting, order.path.with_suffix(".held").open("a") as held:
             held.write(f"{what}\n")
         deadline = time.monotonic() + order.seconds

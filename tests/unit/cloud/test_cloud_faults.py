@@ -137,6 +137,7 @@ class Held:
         self._thread.start()
 
     def _create(self, environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        environ["wsgi.input"].read()
         self.done.append("made")
         return healthy(environ, start_response)
 
@@ -177,9 +178,9 @@ def test_a_request_held_before_is_never_done(tmp_path: Path) -> None:
 def test_a_request_that_nobody_lets_go_is_answered_with_an_error_after_its_seconds(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    held = Held(tmp_path, {"when": "after", "seconds": 0.1})
+    held = Held(tmp_path, {"when": "before", "seconds": 0.1})
     assert held.end()[0] == 500
-    assert f"ec2 CreateVpc: 200: not let go for 0.1 s: {held.order}" in caplog.text
+    assert f"ec2 CreateVpc: not let go for 0.1 s: {held.order}" in caplog.text
 
 
 def test_of_two_orders_each_has_its_own_actions(tmp_path: Path) -> None:
