@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from labs import NODES, ROOT, Lab, eventually
+from updates import Update
 
 pytestmark = pytest.mark.lab
 
@@ -58,27 +59,26 @@ def loops_of(lab: Lab) -> list[str]:
 def other_lab(lab: Lab) -> Iterator[Lab]:
     """A lab of its own beside the session's: both run at once on one machine."""
     other = Lab(lab.folder.with_name(lab.folder.name + "-other"))
+    other.raze()
     yield other
-    other.run("down", "--yes", timeout=300)
+    other.raze()
 
 
 def test_down_in_the_middle_of_an_up_ends_it_and_leaves_nothing(other_lab: Lab) -> None:
-    up = other_lab.popen("up", start_new_session=True)
-    eventually(
-        lambda: [words for words in processes_of(other_lab).values() if "systemd-nspawn" in words],
-        lambda hosts: len(hosts) > 0,
-        "a host of the lab that comes up",
-        seconds=600,
-    )
-    lab_id = other_lab.id()
-    assert namespaces_of(lab_id)
+    with other_lab.gates.verb("tools") as gate:
+        up = Update(other_lab, "up")
+        gate.wait(by=up)
+        lab_id = other_lab.id()
+        assert namespaces_of(lab_id)
+        hosts = [words for words in processes_of(other_lab).values() if "systemd-nspawn" in words]
+        assert hosts
 
-    second = other_lab.run("up", expect=None)
-    assert second.returncode != 0
-    assert str(up.pid) in second.stdout + second.stderr
+        second = other_lab.run("up", expect=None)
+        assert second.returncode != 0
+        assert str(up.process.pid) in second.stdout + second.stderr
 
-    other_lab.run("down", "--yes", timeout=300)
-    assert up.wait(timeout=30) != 0
+        other_lab.run("down", "--yes", timeout=300)
+        assert up.end() != 0
     assert processes_of(other_lab) == {}
     assert namespaces_of(lab_id) == []
     assert mounts_of(other_lab) == []
