@@ -7,7 +7,6 @@ comes after that point has happened, and nothing before it is still to come.
 """
 
 import contextlib
-import itertools
 import json
 import re
 import time
@@ -43,15 +42,19 @@ fi
 exec /usr/bin/{name} "$@"
 """
 
-_numbers = itertools.count()
+
+def _number() -> str:
+    """Another one for each order: who is late at an old one leaves no note at a new one."""
+    return str(time.time_ns())
 
 
 class Gate:
-    """One that is laid, and the notes of those that are held at it."""
+    """One that is laid, and the notes of those that are held at it; `own` ends their names."""
 
-    def __init__(self, what: str, order: Path, content: str) -> None:
+    def __init__(self, what: str, order: Path, content: str, own: str) -> None:
         self.what = what
         self.order = order
+        self._own = own
         self._folder = order.parent
         self.lift()
         draft = order.with_name(f".{order.name}")
@@ -62,7 +65,7 @@ class Gate:
     def notes(self) -> dict[str, str]:
         """What is held, by the name of its note; some notes hold a line for each."""
         found = {}
-        for path in sorted(self._folder.glob(f"{self.order.stem}.held*")):
+        for path in sorted(self._folder.glob(f"{self.order.stem}.held{self._own}")):
             with contextlib.suppress(FileNotFoundError):
                 for number, line in enumerate(path.read_text().splitlines()):
                     found[f"{path.name}:{number}"] = line
@@ -131,7 +134,7 @@ class Gates:
         self._prepare()
         folder = self._folder / "cloud" / faults.FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"order-{next(_numbers)}.json"
+        path = folder / f"order-{_number()}.json"
         with self._laid(f"the API ({order['actions']})", path, json.dumps(order)) as gate:
             yield gate
 
@@ -142,9 +145,10 @@ class Gates:
         """Hold a verb of the node tool: at its start, or before its first effect that matches."""
         self._prepare()
         path = gates.make(self._folder / "cloud") / f"verb-{verb}"
-        order = {"at": at, "host": host, "seconds": seconds * PATIENCE}
+        number = _number()
+        order = {"id": number, "at": at, "host": host, "seconds": seconds * PATIENCE}
         what = f"`ring-node {verb}` ({at or 'its start'})"
-        with self._laid(what, path, json.dumps(order)) as gate:
+        with self._laid(what, path, json.dumps(order), f".{number}.*") as gate:
             yield gate
 
     @contextmanager
@@ -152,7 +156,9 @@ class Gates:
         """Hold what is copied to a host when a part of it has come there."""
         self._prepare()
         path = gates.make(self._folder / "cloud") / "upload"
-        with self._laid("an upload", path, f"{UPLOAD_BYTES} {HELD_SECONDS}\n") as gate:
+        number = _number()
+        content = f"{UPLOAD_BYTES} {HELD_SECONDS} {number}\n"
+        with self._laid("an upload", path, content, f".{number}.*") as gate:
             yield gate
 
     @contextmanager
@@ -166,14 +172,14 @@ class Gates:
         namesake.write_text(NAMESAKE.format(name=name, order=order, seconds=HELD_SECONDS))
         namesake.chmod(0o755)
         try:
-            with self._laid(f"the program {name}", order, "") as gate:
+            with self._laid(f"the program {name}", order, "", ".*") as gate:
                 yield gate
         finally:
             namesake.unlink()
 
     @contextmanager
-    def _laid(self, what: str, order: Path, content: str) -> Iterator[Gate]:
-        gate = Gate(what, order, content)
+    def _laid(self, what: str, order: Path, content: str, own: str = "") -> Iterator[Gate]:
+        gate = Gate(what, order, content, own)
         try:
             yield gate
         finally:

@@ -99,11 +99,11 @@ def wait(what: str, seen: Callable[[], object]) -> None:
 def test_a_verb_is_held_before_what_the_order_names_and_goes_on_when_that_is_lifted(
     guest: Guest, at: str, effect: str, there: set[str]
 ) -> None:
-    order = guest.order("verb-tools", {"at": at, "seconds": LONGEST})
+    order = guest.order("verb-tools", {"id": "7", "at": at, "seconds": LONGEST})
     verb = guest.verb()
     wait("nothing is held", guest.held)
     ((name, what),) = guest.held().items()
-    assert name == f"verb-tools.held.{os.uname().nodename}.{verb.pid}"
+    assert name == f"verb-tools.held.7.{os.uname().nodename}.{verb.pid}"
     assert what.endswith(effect.format(folder="").rpartition("/")[2])
     assert guest.files == there
     order.unlink()
@@ -123,13 +123,13 @@ def test_a_verb_is_held_before_what_the_order_names_and_goes_on_when_that_is_lif
 def test_a_verb_without_an_order_for_it_is_not_held(
     guest: Guest, name: str, order: dict[str, str]
 ) -> None:
-    guest.order(name, {"seconds": LONGEST, **order})
+    guest.order(name, {"id": "7", "seconds": LONGEST, **order})
     assert guest.verb().wait(LONGEST) == 0
     assert (guest.held(), guest.files) == ({}, {"whole"})
 
 
 def test_a_verb_that_nobody_lets_go_ends_and_says_what_it_waited_for(guest: Guest) -> None:
-    order = guest.order("verb-tools", {"at": "run true", "seconds": 0.1})
+    order = guest.order("verb-tools", {"id": "7", "at": "run true", "seconds": 0.1})
     _, problems = (verb := guest.verb()).communicate(timeout=LONGEST)
     assert verb.returncode == 70
     assert f"before `run true once`, and not let go for 0.1 s: {order} is still there" in problems
@@ -137,7 +137,7 @@ def test_a_verb_that_nobody_lets_go_ends_and_says_what_it_waited_for(guest: Gues
 
 
 def test_an_upload_is_held_when_a_part_of_it_has_come(guest: Guest) -> None:
-    order = guest.order("upload", f"3 {LONGEST}\n")
+    order = guest.order("upload", f"3 {LONGEST} 7\n")
     upload = guest.start(str(guest.folder / "sftp-server"))
     assert upload.stdin is not None
     assert upload.stdout is not None

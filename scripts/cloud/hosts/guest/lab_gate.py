@@ -1,11 +1,11 @@
 """A verb of the node tool waits on its host for as long as the lab's folder of gates says.
 
 Debian's Python imports this by lab_gate.pth when a program starts whose last argument is VERB and
-there is /run/mysql-ring-lab/verb-VERB: {"at": ..., "host": ..., "seconds": ...}. The verb is held
-at its start when `at` is empty, else before its first effect whose name that regular expression
-matches from the beginning on; where there is a `host`, only on the host of that name.
-It writes verb-VERB.held.HOST.PID with the name of the effect, and goes on when the order is gone or
-is another one. After `seconds` it ends with status 70 and says what it waited for.
+there is /run/mysql-ring-lab/verb-VERB: {"id": ..., "at": ..., "host": ..., "seconds": ...}. The
+verb is held at its start when `at` is empty, else before its first effect whose name that regular
+expression matches from the beginning on; where there is a `host`, only on the host of that name.
+It writes verb-VERB.held.ID.HOST.PID with the name of the effect, and goes on when the order is gone
+or is another one. After `seconds` it ends with status 70 and says what it waited for.
 """
 
 import json
@@ -26,6 +26,7 @@ class Gate:
         self.order = order
         self.stamp = self._stamp()
         asked = json.loads(text)
+        self.id: str = asked["id"]
         self.at: str = asked["at"]
         self.seconds: float = asked["seconds"]
         self.here = asked.get("host") in (None, os.uname().nodename)
@@ -44,7 +45,8 @@ class Gate:
 
     def hold(self, what: str) -> None:
         self.passed = True  # what is done to wait is no effect of the program
-        held = self.order.with_name(f"{self.order.name}.held.{os.uname().nodename}.{os.getpid()}")
+        who = f"{self.id}.{os.uname().nodename}.{os.getpid()}"
+        held = self.order.with_name(f"{self.order.name}.held.{who}")
         draft = held.with_name(f".{held.name}")
         draft.write_text(what)
         draft.rename(held)
