@@ -1,4 +1,4 @@
-"""The image's own layer over the base tree: as Debian's cloud image, with the lab's CA and gates."""
+"""The image's own layer over the base tree: as Debian's cloud image, the lab's CA, and gates."""
 
 from __future__ import annotations
 
