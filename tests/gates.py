@@ -10,7 +10,7 @@ import contextlib
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -198,7 +198,7 @@ def inner_pid(note: str) -> int:
     return int(note.rpartition(":")[0].rpartition(".")[2])
 
 
-def outer_pid(group: list[int], inner: int) -> int:
+def outer_pid(group: Iterable[int], inner: int) -> int:
     """The process of a host's control group that the host gives that number."""
     for pid in group:
         try:

@@ -87,9 +87,12 @@ def killed(ring: Lab, phase: Phase) -> None:
     """A destroy that is killed in this phase."""
     with ExitStack() as stack:
         gates = [
-            stack.enter_context(ring.gates.api(**{when: actions}))
-            for when, actions in (("after", phase.after), ("before", phase.before))
-            if actions
+            stack.enter_context(laid)
+            for laid, wanted in (
+                (ring.gates.api(after=phase.after), phase.after),
+                (ring.gates.api(before=phase.before), phase.before),
+            )
+            if wanted
         ]
         destroy = Update(ring, *DESTROY_COMMAND)
         if phase.printed:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 from http.client import HTTPResponse
 from typing import Any
+from weakref import WeakSet
 
 MADE = {"os.rename", "os.remove", "os.symlink", "os.link"}
 PASSING = ("/dev/", "/proc/", "/tmp/")  # noqa: S108 - files that no later run looks at
@@ -88,11 +89,14 @@ def _before_sending(kind: Any, effect: Effect) -> None:
 def _before_the_second_read(effect: Effect) -> None:
     """A download of which a part has come."""
     original = HTTPResponse.read
+    begun: WeakSet[HTTPResponse] = WeakSet()
+    told: WeakSet[HTTPResponse] = WeakSet()
 
-    def read(self: Any, *rest: Any) -> bytes:
-        self.lab_reads = getattr(self, "lab_reads", 0) + 1
-        if self.lab_reads == 2:
+    def read(self: HTTPResponse, amt: int | None = None) -> bytes:
+        if self in begun and self not in told:
+            told.add(self)
             effect("go on with what is fetched")
-        return original(self, *rest)
+        begun.add(self)
+        return original(self, amt)
 
     HTTPResponse.read = read
