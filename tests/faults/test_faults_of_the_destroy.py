@@ -17,9 +17,9 @@ pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-# While the API holds these, a destroy comes to no end.
-LAST = "DeleteVpc|DeleteRole|DeletePlacementGroup"
 DETACH = "DetachNetworkInterface"
+# What depends on nothing, as the keys do: a destroy takes all that in the end, at once.
+LAST = "DeleteVpc|DeleteRole|DeletePlacementGroup"
 KEYS = r"command:local:Command \S+ deleting"
 
 
@@ -50,9 +50,7 @@ PHASES = {
     ),
     "networks": NETWORKS,
     # From here on of a ring that stood again.
-    "roles and bucket": Phase(
-        Update.kill, "(iam|s3) .*: 20", after="DeleteRolePolicy|DELETE", before=DETACH
-    ),
+    "roles and bucket": Phase(Update.kill, "(iam|s3) .*: 20", after="DeleteRolePolicy|DELETE"),
     "keys": Phase(Update.kill_cli, "", before=LAST, printed=KEYS),
 }
 
