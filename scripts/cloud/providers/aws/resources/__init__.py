@@ -1,40 +1,16 @@
-"""The resource types, one module per noun."""
+"""The resource types, one module per noun: a module in this folder is found."""
+
+import importlib
+import pkgutil
 
 from cloud.providers.aws.resource import AwsResource
-from cloud.providers.aws.resources import (
-    bucket,
-    bucket_settings,
-    eip,
-    iam,
-    instance,
-    internet_gateway,
-    key_pair,
-    network_interface,
-    placement_group,
-    route,
-    security_group,
-    security_group_rule,
-    subnet,
-    vpc,
-)
 
-_MODULES = (
-    bucket,
-    bucket_settings,
-    eip,
-    iam,
-    instance,
-    internet_gateway,
-    key_pair,
-    network_interface,
-    placement_group,
-    route,
-    security_group,
-    security_group_rule,
-    subnet,
-    vpc,
-)
 
-RESOURCES: dict[str, AwsResource] = {
-    resource.type_name: resource for module in _MODULES for resource in module.RESOURCES
-}
+def _found() -> dict[str, AwsResource]:
+    names = [f"{__name__}.{each.name}" for each in pkgutil.iter_modules(__path__)]
+    modules = [importlib.import_module(name) for name in names]
+    resources = [one for module in modules for one in getattr(module, "RESOURCES", ())]
+    return {one.type_name: one for one in resources}
+
+
+RESOURCES = _found()
