@@ -56,7 +56,7 @@ def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> Non
         terminalreporter.write_line(f"FAILED {name}: no test has seen this rule refuse a call")
 
 
-_moto_key_response = S3Response.key_response
+_moto_key_response: Any = S3Response.key_response
 
 
 def _key_response(self: Any, *arguments: Any) -> Any:
