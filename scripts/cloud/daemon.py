@@ -152,7 +152,8 @@ class Daemon:
         mirror = Mirror(self.mirror_root)
 
         aws.install()
-        api = Api(Store(self.folder / "state"), lambda: reconciler.wake.set())
+        wake = threading.Event()
+        api = Api(Store(self.folder / "state"), wake.set)
         try:
             kept = api.store.load()
         except StateUnreadable as error:
@@ -175,6 +176,7 @@ class Daemon:
             complaints,
             self.folder / "hosts",
             [layer, self.base],
+            wake,
         )
         contexts = ServerContexts(
             authority,
@@ -204,7 +206,7 @@ class Daemon:
             log.info("stopping")
             (self.folder / "ready").unlink(missing_ok=True)
             reconciler.ending.set()
-            reconciler.wake.set()
+            wake.set()
             thread.join()
             for server in servers.values():
                 server.stop()
