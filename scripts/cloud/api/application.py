@@ -71,7 +71,7 @@ class Api:
 
     def _turn(self, environ: dict[str, Any], service: str, upload: Content | None) -> Answer:
         """Carry out one request, and keep what it has changed unless it was refused."""
-        service, action = identify(environ)
+        _, action = identify(environ)
         with locked(service):
             try:
                 body, status, headers = self._ask(environ, service, action)

@@ -23,7 +23,8 @@ from cloud.services.http import Server
 from cloud.services.instance_data import Directory
 from cloud.services.metadata import Metadata
 from moto.core.base_backend import BackendDict
-from moto.s3.models import S3Backend, s3_backends
+from moto.s3.models import S3Backend
+from werkzeug.datastructures import Headers
 from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 pytestmark = pytest.mark.unit
@@ -98,7 +99,9 @@ def environment(method: str, key: str, body: Any = b"", **headers: str) -> dict[
         path=f"/{BUCKET}/{key}",
         method=method,
         base_url="https://s3.eu-central-1.amazonaws.com",
-        headers={"Authorization": f"AWS4-HMAC-SHA256 Credential={SCOPE}, Signature=0", **headers},
+        headers=Headers(
+            {"Authorization": f"AWS4-HMAC-SHA256 Credential={SCOPE}, Signature=0", **headers}
+        ),
     )
     stream = body if hasattr(body, "read") else io.BytesIO(body)
     return {**builder.get_environ(), "wsgi.input": stream, "wsgi.input_terminated": True}
@@ -405,13 +408,13 @@ def test_a_disk_that_is_full_is_an_error_and_leaves_the_old_object(
 # Each part of an object is 1 MiB, and nobody has to write it: a file with a hole.
 @pytest.fixture
 def thousand(s3: Any, cloud: Any) -> Any:
-    store = cloud.api.store
+    store, backend = cloud.api.store, regions("s3")[0]
     for number in range(1000):
         name = f"sparse{number}"
         with (store.files.folder / name).open("wb") as file:
             file.truncate(MIB)
         content = Content(store.files, [Piece(name, 0, MIB)], "0" * 32)
-        s3_backends["123456789012"]["aws"].put_object(BUCKET, f"mysql/node-1/{number}", content)
+        backend.put_object(BUCKET, f"mysql/node-1/{number}", content)
     store.save(("s3",))
     return s3
 

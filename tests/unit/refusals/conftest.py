@@ -61,7 +61,8 @@ _moto_key_response: Any = S3Response.key_response
 
 def _key_response(self: Any, *arguments: Any) -> Any:
     """Here an object is sent at once; a server sends it in blocks."""
-    status, headers, body = _moto_key_response(self, *arguments)
+    answer: Any = _moto_key_response(self, *arguments)
+    status, headers, body = answer
     return status, headers, b"".join(body) if isinstance(body, objects.Content) else body
 
 
