@@ -8,22 +8,9 @@ gc.disable()  # the imports make objects to keep; looking among them takes a ten
 import pulumi
 
 from components.configuration import read
-from components.lookup import look_up
-from components.ring import Ring, RingArgs
-from components.standing import read_standing
+from components.ring import Ring
 
 NAME = "ring"
-given = read(pulumi.Config())
-# Asked before the ring is composed: the plugin that asks starts meanwhile.
-lookup = None if given.problems else look_up(given.settings)
-settings = given.judged(read_standing(NAME))
-ring = Ring(NAME, RingArgs(settings, lookup=lookup))
-
-pulumi.export("nodes", ring.nodes)
-pulumi.export("ca_certificate", ring.ca_certificate)
-pulumi.export("users", ring.users)
-pulumi.export("passwords", ring.passwords)
-pulumi.export("ssh_private_key", ring.ssh_private_key)
-pulumi.export("ssh_host_keys", ring.ssh_host_keys)
-pulumi.export("bucket", ring.bucket_name)
-pulumi.export("login", ring.login)
+ring = Ring(NAME, read(pulumi.Config(), NAME))
+for name, value in ring.outputs.items():
+    pulumi.export(name, value)

@@ -2,13 +2,12 @@
 
 import re
 
+from components.inputs import Texts
 from components.problems import Found, Problem
-from components.settings import Settings, UserSettings
+from components.settings import RingArgs, UserSettings
 
 PEER_USER = "ring_peer"
 HEARTBEAT_USER = "ring_heartbeat"
-# The replication account in the output `passwords`, whatever it is called on the servers.
-REPLICATION_OUTPUT = "replication"
 # MySQL 5.6: MASTER_PASSWORD holds 32 characters, an account's name 16, a schema's name 64.
 # https://dev.mysql.com/doc/refman/5.6/en/change-master-to.html, .../identifier-length.html
 LONGEST_PASSWORD = 32
@@ -46,12 +45,12 @@ PRIVILEGES = (
 )
 
 
-def system_users(settings: Settings) -> tuple[str, ...]:
+def system_users(settings: RingArgs) -> list[str]:
     """The accounts that every ring has."""
-    return ("root", settings.replication_user, PEER_USER, HEARTBEAT_USER)
+    return ["root", settings.replication_user, PEER_USER, HEARTBEAT_USER]
 
 
-def databases(settings: Settings) -> Found:
+def databases(settings: RingArgs) -> Found:
     for index, name in enumerate(settings.databases):
         setting = f"databases[{index}]"
         if not DATABASE.fullmatch(name) or len(name) > LONGEST_DATABASE:
@@ -63,7 +62,7 @@ def databases(settings: Settings) -> Found:
             yield Problem(setting, f"{name} again", "each database once")
 
 
-def users(settings: Settings) -> Found:
+def users(settings: RingArgs) -> Found:
     named = {f"users[{index}].name": user.name for index, user in enumerate(settings.users)}
     for setting, name in {**named, "replicationUser": settings.replication_user}.items():
         if not USER.fullmatch(name) or len(name) > LONGEST_USER:
@@ -72,7 +71,7 @@ def users(settings: Settings) -> Found:
     if settings.replication_user in ("root", PEER_USER, HEARTBEAT_USER):
         expected = f"a name other than root, {PEER_USER} and {HEARTBEAT_USER}"
         yield Problem("replicationUser", settings.replication_user, expected)
-    taken = (*system_users(settings), REPLICATION_OUTPUT)
+    taken = system_users(settings)
     names = [user.name for user in settings.users]
     for index, user in enumerate(settings.users):
         setting = f"users[{index}].name"
@@ -85,7 +84,7 @@ def users(settings: Settings) -> Found:
         yield from rights(f"users[{index}]", user, settings.databases)
 
 
-def rights(where: str, user: UserSettings, known: tuple[str, ...]) -> Found:
+def rights(where: str, user: UserSettings, known: list[str]) -> Found:
     """What one user may do, and where."""
     for key, values in {"databases": user.databases, "privileges": user.privileges}.items():
         if not values:
@@ -102,13 +101,16 @@ def rights(where: str, user: UserSettings, known: tuple[str, ...]) -> Found:
             yield Problem(f"{where}.privileges", repr(privilege), expected)
 
 
-def passwords(settings: Settings) -> Found:
+def passwords(settings: RingArgs, texts: Texts) -> Found:
     known = {*system_users(settings), *(user.name for user in settings.users)}
-    for name, password in settings.passwords.items():
+    for name in settings.passwords:
         setting = f"passwords.{name}"
         if name not in known:
             expected = f"the name of an account ({', '.join(sorted(known))})"
             yield Problem(setting, "a password", expected, compared="users")
+        if setting not in texts:
+            continue
+        password = texts[setting]
         if not SHORTEST_PASSWORD <= len(password) <= LONGEST_PASSWORD:
             expected = f"{SHORTEST_PASSWORD} to {LONGEST_PASSWORD}, 5.6's limit for MASTER_PASSWORD"
             yield Problem(setting, f"{len(password)} characters", expected)

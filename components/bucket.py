@@ -39,7 +39,7 @@ class BucketArgs:
     """With `destroy_contents` a destroy deletes every object and version in it first."""
 
     tags: Tags
-    destroy_contents: bool = False
+    destroy_contents: pulumi.Input[bool] = False
 
 
 class Bucket(pulumi.ComponentResource):
@@ -51,7 +51,7 @@ class Bucket(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:bucket:Bucket", name, None, opts)
+        super().__init__("mysql-ring:index:Bucket", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         bucket = s3.Bucket(
             f"{name}-store",
@@ -96,4 +96,4 @@ class Bucket(pulumi.ComponentResource):
         )
         self.bucket_name = bucket.id
         self.arn = bucket.arn
-        self.register_outputs({"bucket_name": self.bucket_name, "arn": self.arn})
+        self.register_outputs({"bucketName": self.bucket_name, "arn": self.arn})

@@ -9,7 +9,7 @@ import ipaddress
 
 from components.checks import in_region, network
 from components.problems import Found, Problem
-from components.settings import NodeSettings, Settings
+from components.settings import NodeSettings, RingArgs
 from components.standing import Standing, StandingNode
 
 ANEW = "dump the data, `pulumi destroy`, `pulumi up`, load it (docs/operations.md)"
@@ -23,7 +23,7 @@ Pair = tuple[StandingNode, NodeSettings, str]
 """A node that stands, its settings now, and where these are."""
 
 
-def changes(standing: Standing, settings: Settings, region: str | None) -> Found:
+def changes(standing: Standing, settings: RingArgs, region: str | None) -> Found:
     """Every change that would lose the data of a ring or lead into a dead end."""
     way = ANEW if any(node.seeded for node in standing.nodes) else NOTHING_LOST
     yield from _place(standing, settings, region, way)
@@ -43,7 +43,7 @@ def changes(standing: Standing, settings: Settings, region: str | None) -> Found
     yield from _kept(settings, [pair for pair in kept if pair[0].instance], way)
 
 
-def _place(standing: Standing, settings: Settings, region: str | None, way: str) -> Found:
+def _place(standing: Standing, settings: RingArgs, region: str | None, way: str) -> Found:
     given, zone = settings.availability_zone, standing.zone
     if zone and region and not in_region(zone, region):
         expected = f"the region of {zone}, where this stack stands. For another one {way}"
@@ -53,7 +53,7 @@ def _place(standing: Standing, settings: Settings, region: str | None, way: str)
         yield Problem("availabilityZone", given, expected + way)
 
 
-def _all_replaced(standing: Standing, settings: Settings, holders: list[Pair]) -> Found:
+def _all_replaced(standing: Standing, settings: RingArgs, holders: list[Pair]) -> Found:
     """The changes that together replace every instance that has data."""
     if holders and settings.client_cidr != standing.client_cidr:
         expected = f"{standing.client_cidr}: another range replaces both instances, with all data"
@@ -74,7 +74,7 @@ def _all_replaced(standing: Standing, settings: Settings, holders: list[Pair]) -
         yield Problem(f"{where}.clientAddress", now.client_address, expected)
 
 
-def _kept(settings: Settings, kept: list[Pair], way: str) -> Found:
+def _kept(settings: RingArgs, kept: list[Pair], way: str) -> Found:
     """What instances that stay were told at their first boot, joined with, or have."""
     yield from _replication(settings, kept, way)
     for node, now, where in kept:
@@ -96,7 +96,7 @@ def _kept(settings: Settings, kept: list[Pair], way: str) -> Found:
         yield Problem("rootVolumeGib", str(settings.root_volume_gib), expected)
 
 
-def _replication(settings: Settings, kept: list[Pair], way: str) -> Found:
+def _replication(settings: RingArgs, kept: list[Pair], way: str) -> Found:
     """The address on the second interface is written on the host at its first boot."""
     now_in = network(settings.replication_cidr)
     told = [

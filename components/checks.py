@@ -10,9 +10,10 @@ from difflib import get_close_matches
 from itertools import combinations
 
 from components import accounts, given_keys
+from components.inputs import Texts, known
 from components.mysql.configuration import OWNED, full_name, known_settings, plain_name
-from components.problems import Found, Problem, SettingsError
-from components.settings import Settings
+from components.problems import Found, Problem
+from components.settings import RingArgs
 
 # VPC and subnet sizes: https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html
 LARGEST_SUBNET_PREFIX = 16
@@ -28,6 +29,10 @@ LARGEST_SERVER_ID = 2**32 - 1
 SMALLEST_ROOT_VOLUME_GIB = 8
 LARGEST_ROOT_VOLUME_GIB = 16384
 NODE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
+RING_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
+# A role's name has 64 characters: ring-node-role-identity- and the seven that Pulumi adds.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LONGEST_NAMES = 64 - len("--role-identity-") - 7
 INSTANCE_TYPE = re.compile(r"(?P<family>[a-z][a-z0-9-]*)\.[a-z0-9-]+")
 # AWS's names: a g among the letters after the generation is Graviton. Of interfaces there is
 # nothing to check: DescribeInstanceTypes lists no type with fewer than two.
@@ -37,7 +42,7 @@ URL = re.compile(r"(?P<scheme>https?)://(?![^/]*@)[A-Za-z0-9.-]+(:\d+)?/[!-~]+")
 CHECKSUM = re.compile(r"sha256:[0-9a-fA-F]{64}|md5:[0-9a-fA-F]{32}")
 # Tags that the program sets itself. Roles carry them too, and IAM's rules are the strictest:
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-OWN_TAGS = ("Name", "Project", "Stack")
+OWN_TAGS = ("Name", "Project", "Ring", "Stack")
 MOST_TAGS = 50
 LONGEST_TAG_NAME = 128
 LONGEST_TAG_VALUE = 256
@@ -69,7 +74,7 @@ def address(text: str) -> ipaddress.IPv4Address | None:
         return None
 
 
-def admin_ranges(settings: Settings) -> Found:
+def admin_ranges(settings: RingArgs) -> Found:
     if not settings.admin_cidrs:
         expected = "the ranges that may use SSH, such as the address you come from with /32"
         yield Problem("adminCidrs", "nothing", expected)
@@ -97,7 +102,7 @@ def node_range(text: str, example: str) -> tuple[ipaddress.IPv4Network | None, s
     return found, ""
 
 
-def node_networks(settings: Settings) -> Found:
+def node_networks(settings: RingArgs) -> Found:
     """Both ranges, and the addresses inside those ranges that are sound."""
     client, client_expected = node_range(settings.client_cidr, "192.168.100.0/24")
     if client is None:
@@ -131,7 +136,7 @@ def node_address(setting: str, text: str, of: str, inside: ipaddress.IPv4Network
         yield Problem(setting, text, f"{expected}: AWS keeps those")
 
 
-def two_nodes(settings: Settings) -> Found:
+def two_nodes(settings: RingArgs) -> Found:
     if len(settings.nodes) != 2:
         yield Problem("nodes", f"{len(settings.nodes)} nodes", "exactly two")
     for index, node in enumerate(settings.nodes):
@@ -157,11 +162,17 @@ def two_nodes(settings: Settings) -> Found:
                 yield Problem(f"nodes.{key}", f"{left} twice", "a value of its own for each node")
 
 
-def machine(settings: Settings) -> Found:
-    found = INSTANCE_TYPE.fullmatch(settings.instance_type)
+def instance_type(_: RingArgs, texts: Texts) -> Found:
+    if "instanceType" not in texts:
+        return
+    text = texts["instanceType"]
+    found = INSTANCE_TYPE.fullmatch(text)
     if not found or NOT_X86_FAMILY.fullmatch(found["family"]):
         expected = "an x86-64 type such as t3.small or m6i.large, as MySQL 5.6 is"
-        yield Problem("instanceType", repr(settings.instance_type), expected)
+        yield Problem("instanceType", repr(text), expected)
+
+
+def root_volume(settings: RingArgs) -> Found:
     size = settings.root_volume_gib
     if not SMALLEST_ROOT_VOLUME_GIB <= size <= LARGEST_ROOT_VOLUME_GIB:
         expected = f"{SMALLEST_ROOT_VOLUME_GIB} to {LARGEST_ROOT_VOLUME_GIB} GiB"
@@ -173,7 +184,7 @@ def in_region(zone: str, region: str) -> bool:
     return re.fullmatch(rf"{re.escape(region)}[a-z-][a-z0-9-]*", zone) is not None
 
 
-def zone(settings: Settings, region: str | None) -> Found:
+def zone(settings: RingArgs, region: str | None) -> Found:
     """Whether the zone is one of the region's, where the region is known."""
     given = settings.availability_zone
     if given and region and not in_region(given, region):
@@ -181,14 +192,14 @@ def zone(settings: Settings, region: str | None) -> Found:
         yield Problem("availabilityZone", repr(given), expected)
 
 
-def tags(settings: Settings) -> Found:
+def tags(settings: RingArgs, texts: Texts) -> Found:
     most = MOST_TAGS - len(OWN_TAGS)
     if len(settings.tags) > most:
         expected = f"at most {most}, as {', '.join(OWN_TAGS)} are there too and AWS takes 50"
         yield Problem("tags", f"{len(settings.tags)} tags", expected)
     # IAM makes no difference between small and capital letters in the name of a tag.
     seen = {name.lower() for name in OWN_TAGS}
-    for name, value in settings.tags.items():
+    for name in settings.tags:
         setting = f"tags.{name}"
         if name.lower() in seen:
             expected = f"a name other than {', '.join(OWN_TAGS)}, each once in any case"
@@ -198,7 +209,7 @@ def tags(settings: Settings) -> Found:
             yield Problem(setting, repr(name), "a name without aws:, which AWS keeps for itself")
         for what, text, longest in (
             ("a name", name, LONGEST_TAG_NAME),
-            ("a value", value, LONGEST_TAG_VALUE),
+            ("a value", texts.get(setting, ""), LONGEST_TAG_VALUE),
         ):
             if len(text) > longest:
                 expected = f"{what} of at most {longest}"
@@ -208,53 +219,58 @@ def tags(settings: Settings) -> Found:
                 yield Problem(setting, repr(text), expected)
 
 
-def archive(settings: Settings) -> Found:
-    url, checksum = settings.mysql_archive_url, settings.mysql_archive_checksum
-    found = URL.fullmatch(url)
-    if not found:
+def archive(_: RingArgs, texts: Texts) -> Found:
+    url, checksum = texts.get("mysqlArchiveUrl"), texts.get("mysqlArchiveChecksum")
+    found = URL.fullmatch(url) if url is not None else None
+    if url is not None and not found:
         expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
         # Whatever stands before an @ may be a password.
         yield Problem("mysqlArchiveUrl", repr(re.sub(r"//.*@", "//...@", url)), expected)
-    elif found["scheme"] == "http" and not checksum.startswith("sha256:"):
+    elif found and found["scheme"] == "http" and checksum and not checksum.startswith("sha256:"):
         expected = "https://, or a sha256 in mysqlArchiveChecksum"
-        yield Problem("mysqlArchiveUrl", repr(url), expected)
-    if not CHECKSUM.fullmatch(checksum):
+        yield Problem("mysqlArchiveUrl", repr(url), expected, compared="mysqlArchiveChecksum")
+    if checksum is not None and not CHECKSUM.fullmatch(checksum):
         expected = "sha256: and 64 hexadecimal digits, or md5: and 32"
         yield Problem("mysqlArchiveChecksum", repr(checksum), expected)
 
 
-def mysql_settings(settings: Settings) -> Found:
+def mysql_settings(settings: RingArgs, texts: Texts) -> Found:
     if not settings.mysql_settings:
         return
-    known = known_settings()
+    options = known_settings()
     seen: dict[str, str] = {}
-    for name, value in settings.mysql_settings.items():
+    for name in settings.mysql_settings:
         setting, plain, meant = f"mysqlSettings.{name}", plain_name(name), full_name(name)
+        value = texts.get(setting)
+        shown = "an output" if value is None else repr(value)
         if meant in OWNED:
-            yield Problem(setting, repr(value), f"no such setting: the ring sets {meant} itself")
-        elif plain not in known:
-            near = [meant] if meant in known else get_close_matches(meant, known - OWNED, n=1)
+            yield Problem(setting, shown, f"no such setting: the ring sets {meant} itself")
+        elif plain not in options:
+            near = [meant] if meant in options else get_close_matches(meant, options - OWNED, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
             expected = f"the full name of a server option of MySQL 5.6{hint}"
-            yield Problem(setting, repr(value), expected)
+            yield Problem(setting, shown, expected)
         if plain in seen:
             yield Problem(setting, f"{seen[plain]} and {name}", "one of them: to MySQL - is _")
         seen[plain] = name
-        if not value.isprintable() or "#" in value:
+        if value is not None and (not value.isprintable() or "#" in value):
             expected = "a value on one line, without # which begins a comment"
-            yield Problem(setting, repr(value), expected)
+            yield Problem(setting, shown, expected)
 
 
-CHECKS: tuple[Callable[[Settings], Found], ...] = (
+SHAPES: tuple[Callable[[RingArgs], Found], ...] = (
     admin_ranges,
     node_networks,
     two_nodes,
-    machine,
+    root_volume,
+    accounts.databases,
+    accounts.users,
+)
+VALUES: tuple[Callable[[RingArgs, Texts], Found], ...] = (
+    instance_type,
     tags,
     archive,
     mysql_settings,
-    accounts.databases,
-    accounts.users,
     accounts.passwords,
     given_keys.authority,
     given_keys.nodes,
@@ -262,13 +278,21 @@ CHECKS: tuple[Callable[[Settings], Found], ...] = (
 )
 
 
-def problems_of(settings: Settings) -> list[Problem]:
-    """Every mistake in the settings, in the order of the checks."""
-    return [problem for check in CHECKS for problem in check(settings)]
+def problems_of(settings: RingArgs) -> list[Problem]:
+    """Every mistake that can be seen before any output is known, in the order of the checks."""
+    shapes = [problem for check in SHAPES for problem in check(settings)]
+    return [*shapes, *problems_in(settings, known(settings))]
 
 
-def require_sound(settings: Settings) -> None:
-    """Raise SettingsError when the settings cannot make a ring."""
-    found = problems_of(settings)
-    if found:
-        raise SettingsError(found)
+def problems_in(settings: RingArgs, texts: Texts) -> Found:
+    """Every mistake in values that may be outputs, as far as `texts` has them."""
+    for check in VALUES:
+        yield from check(settings, texts)
+
+
+def ring_name(name: str, settings: RingArgs) -> Found:
+    """AWS's names of roles and of the bucket begin with the ring's."""
+    most = LONGEST_NAMES - max((len(node.name) for node in settings.nodes), default=0)
+    if not RING_NAME.fullmatch(name) or len(name) > most:
+        expected = f"1 to {most} of a-z, 0-9 and -, a letter first, as nodes are called as they are"
+        yield Problem("name of the ring", repr(name), expected)

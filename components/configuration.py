@@ -3,17 +3,15 @@
 import difflib
 import json
 from collections.abc import Callable
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import MISSING, fields
 from typing import Any
 
 import pulumi
 from pulumi_aws import config as aws
 
-from components.changes import changes
-from components.checks import problems_of, zone
+from components.guard import mistakes
 from components.problems import Problem, SettingsError
-from components.settings import NodeCertificate, NodeSettings, Settings, UserSettings
-from components.standing import Standing
+from components.settings import NodeCertificate, NodeSettings, RingArgs, UserSettings, camel
 
 TEXT = "a text; what looks like a number needs quotes"
 PLAIN = "one plain value; a number beyond 2^53 needs quotes"
@@ -27,12 +25,6 @@ SECRETS = {
     "nodeCertificates": "--path nodeCertificates.NODE.key",
     "passwords": "--path passwords.ACCOUNT",
 }
-
-
-def camel(name: str) -> str:
-    """The name of a setting in Pulumi.yaml, from its name in Python."""
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
 
 
 def plain(value: object) -> str | None:
@@ -56,18 +48,19 @@ def whole(value: object) -> int | None:
         return None
 
 
-def texts(value: object) -> tuple[str, ...] | None:
+def texts(value: object) -> list[str] | None:
     """A list of texts."""
     if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
         return None
-    return tuple(value)
+    return value
 
 
 # How a field of a dataclass is read, by its type.
 FITS: dict[Any, tuple[str, Any]] = {
     str: (TEXT, string),
+    pulumi.Input[str]: (TEXT, string),
     int: ("a whole number", whole),
-    tuple[str, ...]: (f"a list, each {TEXT}", texts),
+    list[str]: (f"a list, each {TEXT}", texts),
 }
 
 
@@ -112,14 +105,14 @@ class Reader:
         self.refuse(setting, text, expected, secret=setting in SECRETS)
         return None
 
-    def strings(self, setting: str) -> tuple[str, ...] | None:
+    def strings(self, setting: str) -> list[str] | None:
         values = self.parsed(setting, list, "a list of strings")
         if values is None:
             return None
         for index, value in enumerate(values):
             if string(value) is None:
                 self.refuse(f"{setting}[{index}]", value, TEXT)
-        return tuple(value for value in values if isinstance(value, str))
+        return [value for value in values if isinstance(value, str)]
 
     def pairs(
         self, setting: str, fit: Callable[[object], str | None] = string, expected: str = TEXT
@@ -135,13 +128,13 @@ class Reader:
                 self.refuse(where, values[name], expected, secret=setting in SECRETS)
         return {name: found for name, found in read.items() if found is not None}
 
-    def records(self, setting: str, shape: type) -> tuple[Any, ...] | None:
+    def records(self, setting: str, shape: type) -> list[Any] | None:
         """A list of objects that have the fields of the dataclass `shape`."""
         values = self.parsed(setting, list, "a list of objects")
         if values is None:
             return None
         made = (self.record(f"{setting}[{i}]", value, shape) for i, value in enumerate(values))
-        return tuple(record for record in made if record is not None)
+        return [record for record in made if record is not None]
 
     def record(self, setting: str, value: object, shape: type, *, secret: bool = False) -> Any:
         known = {camel(each.name): each for each in fields(shape)}
@@ -150,7 +143,9 @@ class Reader:
             self.refuse(setting, value, expected, secret=secret)
             return None
         missing = [
-            key for key, each in known.items() if each.default is MISSING and key not in value
+            key
+            for key, each in known.items()
+            if each.default is each.default_factory is MISSING and key not in value
         ]
         wrong = len(self.problems)
         for key in missing:
@@ -196,36 +191,15 @@ class Reader:
                 self.problems.append(Problem(name, "a value in plain text", expected))
 
 
-@dataclass(frozen=True)
-class Given:
-    """What a stack's configuration says, and every mistake that it shows by itself.
+def read(config: pulumi.Config, ring: str) -> RingArgs:
+    """The arguments of the ring of that name, from the configuration of the selected stack.
 
-    `unread` are settings that could not be read and stand at their defaults in `settings`.
+    Raises SettingsError when something in it cannot be read. Its list has every other mistake too,
+    apart from those in what stands at its default because it could not be read.
     """
-
-    settings: Settings
-    region: str | None
-    problems: tuple[Problem, ...]
-    unread: frozenset[str]
-
-    def judged(self, standing: Standing) -> Settings:
-        """The settings, for a ring of which `standing` is there.
-
-        Raises SettingsError with every mistake in it, not only the first.
-        """
-        known = {problem.setting for problem in self.problems}
-        found = changes(standing, self.settings, self.region)
-        late = _judge([each for each in found if each.setting not in known], self.unread)
-        if self.problems or late:
-            raise SettingsError([*self.problems, *late])
-        return self.settings
-
-
-def read(config: pulumi.Config) -> Given:
-    """The configuration of the selected stack."""
     reader = Reader(config)
     values: dict[str, Any] = {
-        "admin_cidrs": reader.strings("adminCidrs") or (),
+        "admin_cidrs": reader.strings("adminCidrs") or [],
         "client_cidr": reader.text("clientCidr"),
         "replication_cidr": reader.text("replicationCidr"),
         "nodes": reader.records("nodes", NodeSettings),
@@ -249,14 +223,11 @@ def read(config: pulumi.Config) -> Given:
     }
     reader.refuse_unknown_names([camel(name) for name in values])
     reader.refuse_plain_secrets()
-    settings = Settings(**{name: value for name, value in values.items() if value is not None})
-    region = aws.region
-    unread = frozenset(problem.root for problem in reader.problems) - {"mysqlSettings", "tags"}
-    judged = _judge([*problems_of(settings), *zone(settings, region)], unread)
-    return Given(settings, region, (*reader.problems, *judged), unread)
-
-
-def _judge(problems: list[Problem], unread: frozenset[str]) -> list[Problem]:
-    """Without what could not be read and stands at its default now: neither that is judged nor what
-    depends on it. Of a mapping, whose entries stand for themselves, the other entries are."""
-    return [each for each in problems if not {each.root, each.compared} & unread]
+    args = RingArgs(**{name: value for name, value in values.items() if value is not None})
+    if reader.problems:
+        # Of a mapping, whose entries stand for themselves, the other entries are judged.
+        unread = {problem.root for problem in reader.problems} - {"mysqlSettings", "tags"}
+        seen = mistakes(ring, args, aws.region)
+        judged = [each for each in seen if not {each.root, each.compared} & unread]
+        raise SettingsError([*reader.problems, *judged])
+    return args

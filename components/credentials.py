@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import pulumi
 
 from components.accounts import HEARTBEAT_USER, PEER_USER
+from components.inputs import given as is_given
 from components.keys import made, script
-from components.settings import NodeSettings, Settings
+from components.settings import NodeSettings, RingArgs
 
 
 @dataclass(frozen=True)
@@ -30,7 +31,7 @@ class Certificate:
 class CredentialsArgs:
     """The settings name the nodes and the accounts, and what the operator brings."""
 
-    settings: Settings
+    settings: RingArgs
 
 
 class Credentials(pulumi.ComponentResource):
@@ -45,15 +46,16 @@ class Credentials(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: CredentialsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:credentials:Credentials", name, None, opts)
+        super().__init__("mysql-ring:index:Credentials", name, None, opts)
         settings = args.settings
         self.ssh_key = self._ssh_key(f"{name}-ssh-key", given=settings.ssh_private_key)
         self.host_keys = {
-            node.name: self._ssh_key(f"{node.name}-ssh-host-key") for node in settings.nodes
+            node.name: self._ssh_key(f"{name}-{node.name}-ssh-host-key") for node in settings.nodes
         }
         self.ca_certificate, ca_key = self._authority(f"{name}-ca", settings)
         self.certificates = {
-            node.name: self._certificate(node, settings, ca_key) for node in settings.nodes
+            node.name: self._certificate(f"{name}-{node.name}-certificate", node, settings, ca_key)
+            for node in settings.nodes
         }
         accounts = [
             "root",
@@ -66,10 +68,10 @@ class Credentials(pulumi.ComponentResource):
             account: self._password(f"{name}-password-{account}", account, settings.passwords)
             for account in accounts
         }
-        self.register_outputs({"ca_certificate": self.ca_certificate})
+        self.register_outputs({"caCertificate": self.ca_certificate})
 
-    def _ssh_key(self, name: str, given: str = "") -> KeyPair:
-        if given:
+    def _ssh_key(self, name: str, given: pulumi.Input[str] = "") -> KeyPair:
+        if is_given(given):
             # The public half of a given key is read again when another key is given.
             pair = made(name, script("ssh-key", "read"), parent=self, stdin=given, once=False)
         else:
@@ -80,9 +82,9 @@ class Credentials(pulumi.ComponentResource):
         )
 
     def _authority(
-        self, name: str, settings: Settings
+        self, name: str, settings: RingArgs
     ) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
-        if settings.ca_certificate:
+        if is_given(settings.ca_certificate):
             return (
                 pulumi.Output.from_input(settings.ca_certificate),
                 pulumi.Output.secret(settings.ca_private_key),
@@ -94,7 +96,7 @@ class Credentials(pulumi.ComponentResource):
         )
 
     def _certificate(
-        self, node: NodeSettings, settings: Settings, ca_key: pulumi.Output[str]
+        self, name: str, node: NodeSettings, settings: RingArgs, ca_key: pulumi.Output[str]
     ) -> Certificate:
         given = settings.node_certificates.get(node.name)
         if given:
@@ -104,7 +106,7 @@ class Credentials(pulumi.ComponentResource):
             )
         # The addresses are in the certificate: another address or another CA makes another one.
         pair = made(
-            f"{node.name}-certificate",
+            name,
             script("server-certificate", node.name, node.replication_address, node.client_address),
             parent=self,
             stdin=pulumi.Output.concat(self.ca_certificate, "\n", ca_key, "\n"),
@@ -115,7 +117,9 @@ class Credentials(pulumi.ComponentResource):
             key=pair.apply(lambda made: made["key"]),
         )
 
-    def _password(self, name: str, account: str, given: Mapping[str, str]) -> pulumi.Output[str]:
+    def _password(
+        self, name: str, account: str, given: Mapping[str, pulumi.Input[str]]
+    ) -> pulumi.Output[str]:
         if account in given:
             return pulumi.Output.secret(given[account])
         return made(name, script("password"), parent=self).apply(lambda made: made["password"])

@@ -4,8 +4,9 @@ No text here holds any part of a key.
 """
 
 from components import pem
+from components.inputs import Texts, given
 from components.problems import Found, Problem
-from components.settings import Settings
+from components.settings import RingArgs
 
 PKCS1 = "RSA PRIVATE KEY"
 
@@ -45,45 +46,53 @@ def pair(setting: str, of: str, certificate_text: str, key_text: str) -> Found:
         yield Problem(setting, "the key of another certificate", f"the key of {of}")
 
 
-def authority(settings: Settings) -> Found:
-    if settings.ca_certificate:
-        yield from certificate("caCertificate", settings.ca_certificate)
-    if settings.ca_private_key:
-        yield from private_key("caPrivateKey", settings.ca_private_key)
-    if settings.ca_certificate and settings.ca_private_key:
-        given = settings.ca_certificate, settings.ca_private_key
-        yield from pair("caPrivateKey", "caCertificate", *given)
-    if settings.ca_private_key and not settings.ca_certificate:
+def authority(settings: RingArgs, texts: Texts) -> Found:
+    has_certificate, has_key = given(settings.ca_certificate), given(settings.ca_private_key)
+    shown = has_certificate and "caCertificate" in texts
+    key_shown = has_key and "caPrivateKey" in texts
+    if shown:
+        yield from certificate("caCertificate", texts["caCertificate"])
+    if key_shown:
+        yield from private_key("caPrivateKey", texts["caPrivateKey"])
+    if shown and key_shown:
+        both = texts["caCertificate"], texts["caPrivateKey"]
+        yield from pair("caPrivateKey", "caCertificate", *both)
+    if has_key and not has_certificate:
         yield Problem("caCertificate", "nothing", "the certificate of caPrivateKey")
-    elif settings.node_certificates and not settings.ca_certificate:
+    elif settings.node_certificates and not has_certificate:
         expected = "the certificate that signed nodeCertificates"
         yield Problem("caCertificate", "nothing", expected)
     every_node = {node.name for node in settings.nodes} <= set(settings.node_certificates)
-    if settings.ca_certificate and not settings.ca_private_key and not every_node:
+    if has_certificate and not has_key and not every_node:
         expected = "the key of caCertificate, or a certificate for each node in nodeCertificates"
         yield Problem("caPrivateKey", "nothing", expected, compared="nodeCertificates")
 
 
-def nodes(settings: Settings) -> Found:
+def nodes(settings: RingArgs, texts: Texts) -> Found:
     addresses = {node.name: node.replication_address for node in settings.nodes}
-    for name, given in settings.node_certificates.items():
+    for name in settings.node_certificates:
         setting = f"nodeCertificates.{name}"
         if name not in addresses:
             expected = f"the name of a node ({', '.join(addresses)})"
             yield Problem(setting, "a certificate", expected, compared="nodes")
-        yield from certificate(f"{setting}.certificate", given.certificate)
-        yield from private_key(f"{setting}.key", given.key)
-        yield from rsa_key(f"{setting}.key", given.key)
-        yield from pair(f"{setting}.key", "its certificate", given.certificate, given.key)
-        found = pem.block(given.certificate, "CERTIFICATE")
-        address = addresses.get(name)
-        if found and address and not pem.has_common_name(found.content, address):
-            expected = f"{address}, the node's replication address: 5.6 compares nothing else"
-            yield Problem(
-                f"{setting}.certificate", "another common name", expected, compared="nodes"
-            )
+        shown, key = texts.get(f"{setting}.certificate"), texts.get(f"{setting}.key")
+        if shown is not None:
+            yield from certificate(f"{setting}.certificate", shown)
+            yield from common_name(f"{setting}.certificate", shown, addresses.get(name))
+        if key is not None:
+            yield from private_key(f"{setting}.key", key)
+            yield from rsa_key(f"{setting}.key", key)
+        if shown is not None and key is not None:
+            yield from pair(f"{setting}.key", "its certificate", shown, key)
 
 
-def ssh_key(settings: Settings) -> Found:
-    if settings.ssh_private_key:
-        yield from private_key("sshPrivateKey", settings.ssh_private_key)
+def common_name(setting: str, text: str, address: str | None) -> Found:
+    found = pem.block(text, "CERTIFICATE")
+    if found and address and not pem.has_common_name(found.content, address):
+        expected = f"{address}, the node's replication address: 5.6 compares nothing else"
+        yield Problem(setting, "another common name", expected, compared="nodes")
+
+
+def ssh_key(settings: RingArgs, texts: Texts) -> Found:
+    if given(settings.ssh_private_key) and "sshPrivateKey" in texts:
+        yield from private_key("sshPrivateKey", texts["sshPrivateKey"])

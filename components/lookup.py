@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import get_availability_zones_output, ssm
 
-from components.settings import Settings
+from components.settings import RingArgs
 
 # The newest Debian 12 (https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm); login `admin`.
 IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
@@ -19,13 +19,15 @@ class Lookup:
     zone: pulumi.Output[str]
 
 
-def look_up(settings: Settings, opts: pulumi.InvokeOutputOptions | None = None) -> Lookup:
-    """Ask AWS; a zone that the settings name is not asked for."""
+def look_up(settings: RingArgs, provider: pulumi.ProviderResource | None) -> Lookup:
+    """Ask AWS, by this provider or by the stack's own; a zone that the settings name is not asked
+    for."""
+    opts = pulumi.InvokeOutputOptions(provider=provider)
     image = ssm.get_parameter_output(name=IMAGE_PARAMETER, opts=opts)
     return Lookup(image.apply(lambda parameter: parameter.value), _zone(settings, opts))
 
 
-def _zone(settings: Settings, opts: pulumi.InvokeOutputOptions | None) -> pulumi.Output[str]:
+def _zone(settings: RingArgs, opts: pulumi.InvokeOutputOptions) -> pulumi.Output[str]:
     if settings.availability_zone:
         return pulumi.Output.from_input(settings.availability_zone)
     zones = get_availability_zones_output(

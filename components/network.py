@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import ec2, vpc
 
-from components.settings import Settings
+from components.settings import RingArgs
 from components.tags import Tags
 
 MYSQL_PORT = 3306
@@ -26,7 +26,7 @@ FETCHED_PORTS = {"http": 80, "https": 443}
 class NetworkArgs:
     """The settings give the ranges and the nodes' addresses."""
 
-    settings: Settings
+    settings: RingArgs
     zone: pulumi.Input[str]
     tags: Tags
 
@@ -34,22 +34,26 @@ class NetworkArgs:
 class Network(pulumi.ComponentResource):
     """Subnets in one zone, and for each kind of interface the security groups it carries."""
 
+    availability_zone: pulumi.Output[str]
+    client_vpc_id: pulumi.Output[str]
     client_subnet_id: pulumi.Output[str]
+    client_route_table_id: pulumi.Output[str]
+    client_security_group_id: pulumi.Output[str]
+    replication_vpc_id: pulumi.Output[str]
     replication_subnet_id: pulumi.Output[str]
-    client_group_id: pulumi.Output[str]
-    replication_group_ids: dict[str, pulumi.Output[str]]
+    replication_security_group_ids: dict[str, pulumi.Output[str]]
 
     def __init__(
         self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:network:Network", name, None, opts)
+        super().__init__("mysql-ring:index:Network", name, None, opts)
         self._name, self._args = name, args
         self._child = pulumi.ResourceOptions(parent=self)
         settings = args.settings
 
         client_vpc = self._vpc("client", settings.client_cidr)
         client_subnet = self._subnet("client", client_vpc, settings.client_cidr, args.zone)
-        self._way_out(client_vpc, client_subnet)
+        routes = self._way_out(client_vpc, client_subnet)
         replication_vpc = self._vpc("replication", settings.replication_cidr)
         # An interface can only join an instance of its own zone.
         replication_subnet = self._subnet(
@@ -59,18 +63,28 @@ class Network(pulumi.ComponentResource):
             settings.availability_zone or client_subnet.availability_zone,
         )
 
+        self.availability_zone = client_subnet.availability_zone
+        self.client_vpc_id = client_vpc.id
         self.client_subnet_id = client_subnet.id
+        self.client_route_table_id = routes.id
+        self.client_security_group_id = self._client_group(client_vpc).id
+        self.replication_vpc_id = replication_vpc.id
         self.replication_subnet_id = replication_subnet.id
-        self.client_group_id = self._client_group(client_vpc).id
-        self.replication_group_ids = self._replication_groups(replication_vpc)
+        self.replication_security_group_ids = self._replication_groups(replication_vpc)
         self.register_outputs(
             {
-                "client_subnet_id": self.client_subnet_id,
-                "replication_subnet_id": self.replication_subnet_id,
+                "availabilityZone": self.availability_zone,
+                "clientVpcId": self.client_vpc_id,
+                "clientSubnetId": self.client_subnet_id,
+                "clientRouteTableId": self.client_route_table_id,
+                "clientSecurityGroupId": self.client_security_group_id,
+                "replicationVpcId": self.replication_vpc_id,
+                "replicationSubnetId": self.replication_subnet_id,
+                "replicationSecurityGroupIds": self.replication_security_group_ids,
             }
         )
 
-    def _tags(self, part: str) -> dict[str, str]:
+    def _tags(self, part: str) -> dict[str, pulumi.Input[str]]:
         return self._args.tags.named(f"{self._name}-{part}")
 
     def _vpc(self, part: str, cidr: str) -> ec2.Vpc:
@@ -99,7 +113,7 @@ class Network(pulumi.ComponentResource):
             ),
         )
 
-    def _way_out(self, client_vpc: ec2.Vpc, client_subnet: ec2.Subnet) -> None:
+    def _way_out(self, client_vpc: ec2.Vpc, client_subnet: ec2.Subnet) -> ec2.RouteTable:
         gateway = ec2.InternetGateway(
             f"{self._name}-gateway",
             vpc_id=client_vpc.id,
@@ -125,6 +139,7 @@ class Network(pulumi.ComponentResource):
             subnet_id=client_subnet.id,
             opts=self._child,
         )
+        return table
 
     def _client_group(self, client_vpc: ec2.Vpc) -> ec2.SecurityGroup:
         settings = self._args.settings

@@ -10,7 +10,7 @@ from pulumi_aws import ec2
 from components.credentials import KeyPair
 from components.first_boot import user_data
 from components.network import Network
-from components.settings import NodeSettings, Settings
+from components.settings import NodeSettings, RingArgs
 from components.step import Host, connect
 from components.tags import Tags
 
@@ -22,7 +22,7 @@ class NodeArgs:
     """What one node stands on. `network` must be complete before first boot: it is the way out."""
 
     node: NodeSettings
-    settings: Settings
+    settings: RingArgs
     tags: Tags
     network: Network
     image: pulumi.Input[str]
@@ -39,23 +39,28 @@ class Node(pulumi.ComponentResource):
 
     instance_id: pulumi.Output[str]
     public_address: pulumi.Output[str]
+    client_interface_id: pulumi.Output[str]
+    replication_interface_id: pulumi.Output[str]
     host: Host
     attached: Sequence[pulumi.Resource]
 
     def __init__(
         self, name: str, args: NodeArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:node:Node", name, None, opts)
+        super().__init__("mysql-ring:index:Node", name, None, opts)
         self._name, self._args = name, args
         node, network = args.node, args.network
         client = self._interface(
-            "client", node.client_address, network.client_subnet_id, network.client_group_id
+            "client",
+            node.client_address,
+            network.client_subnet_id,
+            network.client_security_group_id,
         )
         replication = self._interface(
             "replication",
             node.replication_address,
             network.replication_subnet_id,
-            network.replication_group_ids[node.name],
+            network.replication_security_group_ids[node.name],
         )
         public = ec2.Eip(
             f"{name}-public-address",
@@ -81,9 +86,10 @@ class Node(pulumi.ComponentResource):
         )
         self.instance_id = instance.id
         self.public_address = public.public_ip
+        self.client_interface_id = client.id
+        self.replication_interface_id = replication.id
         self.attached = [attachment]
         self.host = Host(
-            node=name,
             instance=instance,
             connection=connect(
                 public.public_ip, args.ssh_key.private_key, args.host_key.public_key
@@ -91,7 +97,12 @@ class Node(pulumi.ComponentResource):
             release=args.release,
         )
         self.register_outputs(
-            {"instance_id": self.instance_id, "public_address": self.public_address}
+            {
+                "instanceId": self.instance_id,
+                "publicAddress": self.public_address,
+                "clientInterfaceId": self.client_interface_id,
+                "replicationInterfaceId": self.replication_interface_id,
+            }
         )
 
     def _interface(

@@ -31,12 +31,19 @@ Found = Iterator[Problem]
 
 
 class SettingsError(pulumi.RunError):
-    """The settings cannot make a ring. The message lists every mistake."""
+    """The settings cannot make a ring. The message lists every mistake.
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    `late`: they are in outputs, and were seen when these were known.
+    """
+
+    def __init__(self, problems: Sequence[Problem], *, late: bool = False) -> None:
         self.problems = tuple(problems)
         count = len(self.problems)
-        head = f"{count} mistake{'s' if count > 1 else ''} in the settings, nothing was changed:"
+        when = "seen when outputs were known" if late else "nothing was changed"
+        head = f"{count} mistake{'s' if count > 1 else ''} in the settings, {when}:"
         lines = [f"  - {problem}" for problem in self.problems]
-        foot = "Change them with `pulumi config set` or in the stack's Pulumi.<stack>.yaml."
+        foot = (
+            "Change them with `pulumi config set` or in the stack's Pulumi.<stack>.yaml; in a "
+            "program of your own, in RingArgs."
+        )
         super().__init__("\n".join([head, *lines, foot]))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import pulumi
 
-from components.settings import NodeSettings, Settings
+from components.settings import NodeSettings, RingArgs
 from components.step import Host, document, step
 
 
@@ -13,7 +13,7 @@ from components.step import Host, document, step
 class ReplicationArgs:
     """Both nodes: how they are reached, and the steps after which each has its accounts."""
 
-    settings: Settings
+    settings: RingArgs
     hosts: Mapping[str, Host]
     after: Sequence[pulumi.Resource]
 
@@ -30,12 +30,12 @@ class Replication(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ReplicationArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:replication:Replication", name, None, opts)
+        super().__init__("mysql-ring:index:Replication", name, None, opts)
         done = args.after
         for verb in ("seed", "replicate", "verify"):
             done = [
                 step(
-                    verb,
+                    f"{name}-{node.name}-{verb}",
                     verb,
                     args.hosts[node.name],
                     self._document(node, args),

@@ -1,98 +1,122 @@
 """The whole: two MySQL servers in circular replication.
 
 from components.ring import Ring, RingArgs
-from components.settings import Settings
 
-ring = Ring("ring", RingArgs(Settings(admin_cidrs=("203.0.113.0/24",))))
+ring = Ring("ring", RingArgs(admin_cidrs=["203.0.113.0/24"]))
+pulumi.export("endpoints", ring.endpoints)
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import pulumi
 from pulumi_aws import ec2
 
-from components.accounts import REPLICATION_OUTPUT
 from components.bucket import Bucket, BucketArgs
-from components.checks import require_sound
+from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
-from components.lookup import Lookup, look_up
+from components.guard import aws_provider, flaws, region_of, with_losses
+from components.inputs import judged_when_known
+from components.lookup import look_up
 from components.mysql.server import MysqlServer, MysqlServerArgs
-from components.network import Network, NetworkArgs
+from components.network import MYSQL_PORT, Network, NetworkArgs
 from components.node import Node, NodeArgs
+from components.outputs import RingBucket, RingNetwork, RingNode, RingUsers, registered
+from components.problems import SettingsError
 from components.replication import Replication, ReplicationArgs
 from components.role import Role, RoleArgs
-from components.settings import Settings
+from components.settings import RingArgs, camel
 from components.step import LOGIN
 from components.tags import Tags
 from components.tools import SOURCE, Tools, ToolsArgs, digest
 
-
-@dataclass(frozen=True)
-class RingArgs:
-    """Without `tags`, project and stack of the running program are used; without `lookup`, the
-    ring asks AWS itself."""
-
-    settings: Settings
-    tags: Tags | None = None
-    lookup: Lookup | None = None
+__all__ = ["Ring", "RingArgs"]
 
 
 class Ring(pulumi.ComponentResource):
-    """Raises SettingsError, with every mistake in it, before it declares anything.
+    """Everything that two servers in circular replication need, in the zone of one region.
 
-    The nodes' resources carry the nodes' names. A second ring in one stack needs others.
+    Raises SettingsError, with every mistake in it, before it declares anything: mistakes of the
+    settings, and changes that would lose the data of the ring that stands under that name in the
+    stack. What comes as an output is judged when it is known.
+
+    All resources carry the ring's name, in Pulumi and in AWS. They are made by the provider for AWS
+    that the options name, or the parent's, or the stack's.
     """
 
-    nodes: dict[str, dict[str, Any]]
+    nodes: dict[str, RingNode]
+    network: RingNetwork
+    bucket: RingBucket
+    users: RingUsers
+    passwords: dict[str, pulumi.Output[str]]
+    """Of every account in `users`, each a secret."""
+    endpoints: list[str]
+    """Address and port of each server for clients, in the order of the nodes."""
+    port: int
     ca_certificate: pulumi.Output[str]
-    users: dict[str, Any]
-    passwords: pulumi.Output[dict[str, str]]
+    """What a client checks the servers by."""
     ssh_private_key: pulumi.Output[str]
-    ssh_host_keys: dict[str, pulumi.Output[str]]
-    bucket_name: pulumi.Output[str]
+    """A secret."""
     login: str
+    """Whom the key logs in as."""
 
     def __init__(
         self, name: str, args: RingArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        settings = args.settings
-        require_sound(settings)
-        super().__init__("mysql-ring:ring:Ring", name, None, opts)
+        region = region_of(opts)
+        found = flaws(name, args, region)
+        # Asked before the engine is: the plugin that answers starts meanwhile.
+        lookup = None if found else look_up(args, aws_provider(opts))
+        found = with_losses(found, name, args, region)
+        if found or lookup is None:
+            raise SettingsError(found)
+        super().__init__("mysql-ring:index:Ring", name, None, opts)
+        self._name, self._args = name, judged_when_known(args, problems_in)
         self._child = pulumi.ResourceOptions(parent=self)
-        self._settings = settings
-        self._lookup = args.lookup or look_up(settings, pulumi.InvokeOutputOptions(parent=self))
-        self._tags = args.tags or Tags(pulumi.get_project(), pulumi.get_stack(), settings.tags)
+        self._lookup = lookup
+        self._tags = Tags(pulumi.get_project(), pulumi.get_stack(), name, self._args.tags)
 
         # The network first: all that takes long waits for it, and the engine takes turns.
         network = Network(
-            f"{name}-network", NetworkArgs(settings, self._lookup.zone, self._tags), self._child
+            f"{name}-network", NetworkArgs(self._args, self._lookup.zone, self._tags), self._child
         )
-        credentials = Credentials(f"{name}-credentials", CredentialsArgs(settings), self._child)
+        credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
             f"{name}-bucket",
-            BucketArgs(self._tags, destroy_contents=settings.destroy_bucket_contents),
+            BucketArgs(self._tags, destroy_contents=self._args.destroy_bucket_contents),
             self._child,
         )
-        nodes = self._nodes(name, network, credentials, bucket)
+        roles = {
+            node.name: Role(
+                f"{name}-{node.name}-role",
+                RoleArgs(node.name, bucket.arn, self._tags),
+                self._child,
+            )
+            for node in self._args.nodes
+        }
+        nodes = self._nodes(network, credentials, roles)
         servers = self._servers(nodes, credentials)
         Replication(
             f"{name}-replication",
             ReplicationArgs(
-                settings=settings,
+                settings=self._args,
                 hosts={each: node.host for each, node in nodes.items()},
                 after=[server.last_step for server in servers],
             ),
             self._child,
         )
-        self._export(credentials, bucket, nodes)
-        self.register_outputs({"nodes": self.nodes, "bucket": self.bucket_name})
+        self._show(network, credentials, bucket, roles, nodes)
+        self.register_outputs(self.outputs)
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """All of them, as they are registered and as a stack exports them."""
+        return {camel(name): registered(getattr(self, name)) for name in Ring.__annotations__}
 
     def _nodes(
-        self, name: str, network: Network, credentials: Credentials, bucket: Bucket
+        self, network: Network, credentials: Credentials, roles: dict[str, Role]
     ) -> dict[str, Node]:
-        settings, tags = self._settings, self._tags
+        name, tags = self._name, self._tags
         spread = ec2.PlacementGroup(
             f"{name}-spread",
             strategy="spread",
@@ -110,17 +134,16 @@ class Ring(pulumi.ComponentResource):
         )
         release = digest(SOURCE)
         nodes: dict[str, Node] = {}
-        for node in settings.nodes:
-            role = Role(f"{node.name}-role", RoleArgs(node.name, bucket.arn, tags), self._child)
+        for node in self._args.nodes:
             nodes[node.name] = Node(
-                node.name,
+                f"{name}-{node.name}",
                 NodeArgs(
                     node=node,
-                    settings=settings,
+                    settings=self._args,
                     tags=tags,
                     network=network,
                     image=self._lookup.image,
-                    profile_name=role.profile_name,
+                    profile_name=roles[node.name].profile_name,
                     placement_group=spread.name,
                     key_name=key.key_name,
                     ssh_key=credentials.ssh_key,
@@ -135,18 +158,18 @@ class Ring(pulumi.ComponentResource):
         """Side by side, but only one node's server restarts at a time."""
         servers: list[MysqlServer] = []
         restarted: Sequence[pulumi.Resource] = ()
-        for settings in self._settings.nodes:
-            node = nodes[settings.name]
+        for settings in self._args.nodes:
+            name, node = f"{self._name}-{settings.name}", nodes[settings.name]
             tools = Tools(
-                f"{settings.name}-tools-delivery",
+                f"{name}-tools",
                 ToolsArgs(node=settings, host=node.host, after=node.attached),
                 pulumi.ResourceOptions(parent=node),
             )
             server = MysqlServer(
-                f"{settings.name}-mysql",
+                f"{name}-mysql",
                 MysqlServerArgs(
                     node=settings,
-                    settings=self._settings,
+                    settings=self._args,
                     credentials=credentials,
                     host=node.host,
                     after=[tools.last_step],
@@ -158,33 +181,47 @@ class Ring(pulumi.ComponentResource):
             restarted = [server.config_step]
         return servers
 
-    def _export(self, credentials: Credentials, bucket: Bucket, nodes: dict[str, Node]) -> None:
-        settings = self._settings
+    def _show(
+        self,
+        network: Network,
+        credentials: Credentials,
+        bucket: Bucket,
+        roles: dict[str, Role],
+        nodes: dict[str, Node],
+    ) -> None:
+        args = self._args
         self.nodes = {
-            node.name: {
-                "client_address": node.client_address,
-                "replication_address": node.replication_address,
-                "public_address": nodes[node.name].public_address,
-                "instance_id": nodes[node.name].instance_id,
-                "server_id": node.server_id,
-            }
-            for node in settings.nodes
-        }
-        applications = [user.name for user in settings.users]
-        self.users = {
-            "application": applications,
-            "root": "root",
-            "replication": settings.replication_user,
-        }
-        shown = ["root", settings.replication_user, *applications]
-        keys = {settings.replication_user: REPLICATION_OUTPUT}
-        self.passwords = pulumi.Output.secret(
-            pulumi.Output.all(
-                **{keys.get(account, account): credentials.passwords[account] for account in shown}
+            node.name: RingNode(
+                client_address=node.client_address,
+                replication_address=node.replication_address,
+                public_address=nodes[node.name].public_address,
+                server_id=node.server_id,
+                ssh_host_key=credentials.host_keys[node.name].public_key,
+                instance_id=nodes[node.name].instance_id,
+                client_interface_id=nodes[node.name].client_interface_id,
+                replication_interface_id=nodes[node.name].replication_interface_id,
+                replication_security_group_id=network.replication_security_group_ids[node.name],
+                role_name=roles[node.name].role_name,
+                role_arn=roles[node.name].role_arn,
             )
+            for node in args.nodes
+        }
+        self.network = RingNetwork(
+            availability_zone=network.availability_zone,
+            client_vpc_id=network.client_vpc_id,
+            client_subnet_id=network.client_subnet_id,
+            client_route_table_id=network.client_route_table_id,
+            client_security_group_id=network.client_security_group_id,
+            replication_vpc_id=network.replication_vpc_id,
+            replication_subnet_id=network.replication_subnet_id,
         )
+        self.bucket = RingBucket(name=bucket.bucket_name, arn=bucket.arn)
+        applications = [user.name for user in args.users]
+        self.users = RingUsers("root", args.replication_user, applications)
+        shown = ["root", args.replication_user, *applications]
+        self.passwords = {account: credentials.passwords[account] for account in shown}
+        self.port = MYSQL_PORT
+        self.endpoints = [f"{node.client_address}:{MYSQL_PORT}" for node in args.nodes]
         self.ca_certificate = credentials.ca_certificate
         self.ssh_private_key = credentials.ssh_key.private_key
-        self.ssh_host_keys = {node: pair.public_key for node, pair in credentials.host_keys.items()}
-        self.bucket_name = bucket.bucket_name
         self.login = LOGIN

@@ -70,7 +70,7 @@ def own_prefix_policy(bucket_arn: str, node: str) -> str:
 
 @dataclass(frozen=True)
 class RoleArgs:
-    """The node that the role is for, and the bucket that it writes to."""
+    """The name of the node that the role is for, and the bucket that it writes to."""
 
     node: str
     bucket_arn: pulumi.Input[str]
@@ -80,12 +80,14 @@ class RoleArgs:
 class Role(pulumi.ComponentResource):
     """A role, its one policy, and the profile that carries it to an instance."""
 
+    role_name: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
     profile_name: pulumi.Output[str]
 
     def __init__(
         self, name: str, args: RoleArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:role:Role", name, None, opts)
+        super().__init__("mysql-ring:index:Role", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         role = iam.Role(
             f"{name}-identity",
@@ -105,5 +107,13 @@ class Role(pulumi.ComponentResource):
         profile = iam.InstanceProfile(
             f"{name}-profile", role=role.name, tags=args.tags.named(name), opts=child
         )
+        self.role_name = role.name
+        self.role_arn = role.arn
         self.profile_name = profile.name
-        self.register_outputs({"profile_name": self.profile_name})
+        self.register_outputs(
+            {
+                "roleName": self.role_name,
+                "roleArn": self.role_arn,
+                "profileName": self.profile_name,
+            }
+        )

@@ -1,16 +1,24 @@
-"""Every setting of the ring and its default.
+"""Every setting of a ring and its default: the arguments of the component `Ring`.
 
 The defaults are the article's wherever the article fixes a value. Pulumi.yaml shows the same
 defaults to whoever configures a stack; a test holds the two together.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
+
+import pulumi
+
+
+def camel(name: str) -> str:
+    """The name of a setting in Pulumi.yaml and of an output, from its name in Python."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 @dataclass(frozen=True)
 class NodeSettings:
-    """One of the two servers."""
+    """One of the two servers. Plain: it is compared with the node that stands, before anything is
+    touched."""
 
     name: str
     client_address: str
@@ -21,19 +29,20 @@ class NodeSettings:
 
 @dataclass(frozen=True)
 class UserSettings:
-    """An account of an application: what it may do, and in which databases."""
+    """An account of an application: what it may do, and in which databases. Plain: each user has a
+    password, which is a resource of its own."""
 
     name: str
-    databases: tuple[str, ...]
-    privileges: tuple[str, ...] = ("ALL",)
+    databases: list[str]
+    privileges: list[str] = field(default_factory=lambda: ["ALL"])
 
 
 @dataclass(frozen=True)
 class NodeCertificate:
     """A server certificate that the operator brings, both parts PEM."""
 
-    certificate: str
-    key: str = field(repr=False)
+    certificate: pulumi.Input[str]
+    key: pulumi.Input[str] = field(repr=False)
 
 
 ARTICLE_NODES = (
@@ -43,34 +52,41 @@ ARTICLE_NODES = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """What one ring is to be. Addresses are dotted quads, ranges CIDR, sizes GiB."""
+class RingArgs:
+    """What one ring is to be. Addresses are dotted quads, ranges CIDR, sizes GiB.
 
-    admin_cidrs: tuple[str, ...]
+    What is typed `Input` may be an output of another resource or a secret. All else is plain, for
+    one of two reasons: it says which resources there are (nodes, users, the names of accounts and
+    the keys of mappings), or it is compared, before anything is touched, with what stands or with
+    another setting (ranges, zone, volume size, databases).
+
+    An empty secret or certificate is made by the program, once.
+    """
+
+    admin_cidrs: list[str]
     client_cidr: str = "192.168.100.0/24"
     replication_cidr: str = "10.10.1.0/24"
-    nodes: tuple[NodeSettings, ...] = ARTICLE_NODES
+    nodes: list[NodeSettings] = field(default_factory=lambda: list(ARTICLE_NODES))
     availability_zone: str = ""
-    instance_type: str = "m6i.large"
+    instance_type: pulumi.Input[str] = "m6i.large"
     root_volume_gib: int = 20
-    mysql_archive_url: str = (
+    mysql_archive_url: pulumi.Input[str] = (
         "https://downloads.mysql.com/archives/get/p/23/file/"
         "mysql-5.6.51-linux-glibc2.12-x86_64.tar.gz"
     )
-    mysql_archive_checksum: str = "md5:b4a58f228dc5e2d579eb9ce59e566bd5"
-    mysql_settings: Mapping[str, str] = field(default_factory=dict)
-    databases: tuple[str, ...] = ("app",)
-    users: tuple[UserSettings, ...] = (UserSettings("app", ("app",)),)
+    mysql_archive_checksum: pulumi.Input[str] = "md5:b4a58f228dc5e2d579eb9ce59e566bd5"
+    mysql_settings: dict[str, pulumi.Input[str]] = field(default_factory=dict)
+    databases: list[str] = field(default_factory=lambda: ["app"])
+    users: list[UserSettings] = field(default_factory=lambda: [UserSettings("app", ["app"])])
     replication_user: str = "repuser"
-    require_client_tls: bool = True
-    destroy_bucket_contents: bool = False
-    tags: Mapping[str, str] = field(default_factory=dict)
-    # Secrets that the operator brings; an empty one is made by the program.
-    ssh_private_key: str = field(default="", repr=False)
-    ca_certificate: str = ""
-    ca_private_key: str = field(default="", repr=False)
-    node_certificates: Mapping[str, NodeCertificate] = field(default_factory=dict, repr=False)
-    passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
+    require_client_tls: pulumi.Input[bool] = True
+    destroy_bucket_contents: pulumi.Input[bool] = False
+    tags: dict[str, pulumi.Input[str]] = field(default_factory=dict)
+    ssh_private_key: pulumi.Input[str] = field(default="", repr=False)
+    ca_certificate: pulumi.Input[str] = ""
+    ca_private_key: pulumi.Input[str] = field(default="", repr=False)
+    node_certificates: dict[str, NodeCertificate] = field(default_factory=dict, repr=False)
+    passwords: dict[str, pulumi.Input[str]] = field(default_factory=dict, repr=False)
 
     def peer_of(self, node: NodeSettings) -> NodeSettings:
         """The other node of the ring."""

@@ -8,6 +8,7 @@ import pulumi
 
 from components.first_boot import address_in
 from components.mysql.configuration import values_of
+from components.tags import RING
 
 # A function of Pulumi's engine itself: the resources of a stack's last state and their outputs.
 STATE = "pulumi:pulumi:readStackResourceOutputs"
@@ -16,6 +17,8 @@ SUBNET = "aws:ec2/subnet:Subnet"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 INSTANCE = "aws:ec2/instance:Instance"
 STEP = "command:remote:Command"
+CLIENT_INTERFACE = "-client-interface"
+INSTANCE_NAME = "-instance"
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,10 @@ class Standing:
 
 
 def read_standing(ring: str) -> Standing:
-    """Ask the engine what stands of the ring of that name in the stack that is being updated."""
+    """Ask the engine what stands of the ring of that name in the stack that is being updated.
+
+    A program's test with mocks answers this call with {"outputs": {}}.
+    """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
     try:
         state = pulumi.runtime.invoke(STATE, {"stackName": stack}).value
@@ -55,6 +61,11 @@ def read_standing(ring: str) -> Standing:
             f"found no way to read the state of {stack}: {error}; expected it, to see whether "
             "these settings would replace what holds data; try `pulumi stack export`"
         ) from error
+    if "outputs" not in state:
+        raise pulumi.RunError(
+            f"found no outputs in what {STATE} answers for {stack}; expected the stack's resources "
+            'there, {"outputs": {}} if it has none; in a test, let the mock of `call` answer that'
+        )
     return standing(ring, state["outputs"])
 
 
@@ -68,24 +79,27 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
     def outputs(kind: str, name: str) -> Mapping[str, Any]:
         return by_name.get((kind, name), {})
 
-    suffix = "-client-interface"
     names = {
-        name.removesuffix(suffix)
-        for kind, name in by_name
-        if kind == INTERFACE and name.endswith(suffix)
+        name.removeprefix(f"{ring}-").removesuffix(suffix)
+        for (kind, name), found in by_name.items()
+        for wanted, suffix in ((INTERFACE, CLIENT_INTERFACE), (INSTANCE, INSTANCE_NAME))
+        # Another ring's name may begin with this one's: the tag tells them apart.
+        if kind == wanted and name.endswith(suffix) and (found.get("tags") or {}).get(RING) == ring
     }
-    names |= {name.removesuffix("-instance") for kind, name in by_name if kind == INSTANCE}
     nodes = []
     for name in sorted(names):
-        instance = outputs(INSTANCE, f"{name}-instance")
+        instance = outputs(INSTANCE, f"{ring}-{name}{INSTANCE_NAME}")
         own_id = instance.get("arn", "").rpartition("/")[2]
         steps = {
             verb: step
-            for verb in ("mysql-config", "seed")
+            for verb, place in (
+                ("config", f"{ring}-{name}-mysql-config"),
+                ("seed", f"{ring}-replication-{name}-seed"),
+            )
             # After an interrupted replacement the state still has the steps of the old instance.
-            if own_id in (step := outputs(STEP, f"{name}-{verb}")).get("triggers", [])
+            if own_id in (step := outputs(STEP, place)).get("triggers", [])
         }
-        mysql = values_of(steps.get("mysql-config", {}).get("stdin") or "")
+        mysql = values_of(steps.get("config", {}).get("stdin") or "")
         nodes.append(
             StandingNode(
                 name=name,

@@ -43,7 +43,6 @@ UPLOAD_MINUTES = 15
 class Host:
     """How the steps of one node reach it, and which version of the tool they call."""
 
-    node: str
     instance: ec2.Instance
     connection: remote.ConnectionArgs
     release: str
@@ -103,7 +102,7 @@ def step(
     the document nor what the verb prints is shown.
     """
     return remote.Command(
-        f"{host.node}-{name}",
+        name,
         connection=host.connection,
         create=command or f"sudo {RELEASES}/{host.release}/ring-node {verb}",
         stdin=stdin,

@@ -3,6 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pulumi
+
+RING = "Ring"
+
 
 @dataclass(frozen=True)
 class Tags:
@@ -10,13 +14,15 @@ class Tags:
 
     project: str
     stack: str
-    extra: Mapping[str, str] = field(default_factory=dict)
+    ring: str
+    extra: Mapping[str, pulumi.Input[str]] = field(default_factory=dict)
 
-    def named(self, name: str) -> dict[str, str]:
+    def named(self, name: str) -> dict[str, pulumi.Input[str]]:
         """The tags of the resource called `name`."""
         return {
             **self.extra,
             "Name": f"{self.project}-{self.stack}-{name}",
             "Project": self.project,
+            RING: self.ring,
             "Stack": self.stack,
         }

@@ -60,10 +60,10 @@ class Tools(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: ToolsArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:tools:Tools", name, None, opts)
+        super().__init__("mysql-ring:index:Tools", name, None, opts)
         host, node = args.host, args.node
         upload = remote.CopyToRemote(
-            f"{node.name}-tools-upload",
+            f"{name}-upload",
             connection=host.connection,
             source=pulumi.FileArchive(archive_path(SOURCE)),
             remote_path=upload_path(host.release),
@@ -71,7 +71,7 @@ class Tools(pulumi.ComponentResource):
             opts=host.options(self, args.after),
         )
         self.last_step = step(
-            "tools",
+            f"{name}-release",
             "tools",
             host,
             document(

@@ -1,7 +1,7 @@
 """The steps that make a host a MySQL server: install, keys, my.cnf, data directory, accounts."""
 
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import pulumi
 from components.accounts import HEARTBEAT_USER, PEER_USER
 from components.credentials import Credentials
 from components.mysql.configuration import render, template
-from components.settings import NodeSettings, Settings
+from components.settings import NodeSettings, RingArgs
 from components.step import Host, document, step
 
 
@@ -22,13 +22,18 @@ def client_host(cidr: str) -> str:
     return str(ipaddress.IPv4Network(cidr).with_netmask)
 
 
+def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
+    """The node's my.cnf, as soon as every override is known."""
+    return pulumi.Output.from_input(overrides).apply(lambda known: render(template(), node, known))
+
+
 @dataclass(frozen=True)
 class MysqlServerArgs:
     """`after` is ready before the first step. `restart_after` is the step of the other node that
     has to be done before this one may restart its server."""
 
     node: NodeSettings
-    settings: Settings
+    settings: RingArgs
     credentials: Credentials
     host: Host
     after: Sequence[pulumi.Resource]
@@ -44,11 +49,11 @@ class MysqlServer(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: MysqlServerArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:mysql:MysqlServer", name, None, opts)
+        super().__init__("mysql-ring:index:MysqlServer", name, None, opts)
         node, settings, host = args.node, args.settings, args.host
         certificate = args.credentials.certificates[node.name]
         install = step(
-            "mysql-install",
+            f"{name}-install",
             "install",
             host,
             document(
@@ -59,7 +64,7 @@ class MysqlServer(pulumi.ComponentResource):
         )
         # Both of these restart a running server: one node after the other.
         tls = step(
-            "mysql-tls",
+            f"{name}-tls",
             "tls",
             host,
             document(
@@ -75,15 +80,15 @@ class MysqlServer(pulumi.ComponentResource):
             secret=True,
         )
         self.config_step = step(
-            "mysql-config",
+            f"{name}-config",
             "config",
             host,
-            render(template(), node, settings.mysql_settings),
+            my_cnf(node, settings.mysql_settings),
             parent=self,
             depends_on=[tls],
         )
         server = step(
-            "mysql-server",
+            f"{name}-server",
             "server",
             host,
             document({"root_password": args.credentials.passwords["root"]}, secret=True),
@@ -92,7 +97,7 @@ class MysqlServer(pulumi.ComponentResource):
             secret=True,
         )
         self.last_step = step(
-            "accounts",
+            f"{name}-accounts",
             "accounts",
             host,
             document(_accounts(args), secret=True),

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import threading
+import functools
 
 from cloud import refusals
-from cloud.api import addresses, buckets, identity, instances, placement, seed
-
-_installing = threading.Lock()
+from cloud.rooms import modules
 
 
+@functools.cache
 def install() -> None:
-    """Extend moto, once in a process."""
-    with _installing:
-        seed.install()
-        instances.install()
-        addresses.install()
-        buckets.install()
-        placement.install()
-        identity.install()
-        refusals.install()
+    """Extend moto with each module of `api` that extends it, once in a process."""
+    for module in modules("cloud.api"):
+        if hasattr(module, "install"):
+            module.install()
+    refusals.install()

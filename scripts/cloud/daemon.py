@@ -131,7 +131,7 @@ class Daemon:
         from cloud import aws
         from cloud.api.application import Api
         from cloud.api.faults import Faulty
-        from cloud.api.state import StateUnreadable, Store
+        from cloud.api.state import SERVICES, StateUnreadable, Store, locked
         from cloud.hosts import image
         from cloud.hosts.complaints import Complaints
         from cloud.hosts.fittings import Cables
@@ -152,16 +152,17 @@ class Daemon:
         mirror = Mirror(self.mirror_root)
 
         aws.install()
-        api = Api(Store(self.folder / "state"), lambda: reconciler.wake.set())
+        wake = threading.Event()
+        api = Api(Store(self.folder / "state"), wake.set)
         try:
             kept = api.store.load()
         except StateUnreadable as error:
             raise Refused(str(error)) from error
-        directory = Directory(issued=lambda: api.store.save(("iam", "sts")))
+        directory = Directory(changing=lambda: api.changing("iam", "sts"))
 
         def metadata(vpc_id: str) -> Any:
             def find(address: str) -> Any:
-                with api.lock:
+                with locked("ec2", "iam", "sts"):
                     return directory.find(vpc_id, address)
 
             return Metadata(find)
@@ -175,6 +176,7 @@ class Daemon:
             complaints,
             self.folder / "hosts",
             [layer, self.base],
+            wake,
         )
         contexts = ServerContexts(
             authority,
@@ -204,11 +206,11 @@ class Daemon:
             log.info("stopping")
             (self.folder / "ready").unlink(missing_ok=True)
             reconciler.ending.set()
-            reconciler.wake.set()
+            wake.set()
             thread.join()
             for server in servers.values():
                 server.stop()
-            with api.lock:
+            with locked(*SERVICES):
                 api.store.save()
         finally:
             services.stop()

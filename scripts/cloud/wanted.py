@@ -86,6 +86,10 @@ class Subnet:
     def prefix_length(self) -> int:
         return ipaddress.ip_network(self.network).prefixlen
 
+    @property
+    def netmask(self) -> str:
+        return str(ipaddress.ip_network(self.network).netmask)
+
 
 @dataclass(frozen=True)
 class Vpc:

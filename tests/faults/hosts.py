@@ -27,10 +27,10 @@ class Node:
         self.lab, self.name = lab, name
         self.names = Names.of(lab.folder)
         outputs = lab.outputs()
-        self.id: str = outputs["nodes"][name]["instance_id"]
-        self.server_id: int = outputs["nodes"][name]["server_id"]
-        self.client_address: str = outputs["nodes"][name]["client_address"]
-        self.replication_address: str = outputs["nodes"][name]["replication_address"]
+        self.id: str = outputs["nodes"][name]["instanceId"]
+        self.server_id: int = outputs["nodes"][name]["serverId"]
+        self.client_address: str = outputs["nodes"][name]["clientAddress"]
+        self.replication_address: str = outputs["nodes"][name]["replicationAddress"]
         self._password: str = outputs["passwords"]["root"]
 
     # -- the host

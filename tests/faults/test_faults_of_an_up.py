@@ -25,7 +25,7 @@ pytestmark = pytest.mark.updates
 Figure = Callable[[str, float], None]
 
 WAVE_SECONDS = 120
-UPLOAD = r"command:remote:CopyToRemote node-\d-tools-upload"
+UPLOAD = r"command:remote:CopyToRemote ring-node-\d-tools-upload"
 # What the API does not tell about, and what it has made when the up is killed: a provider that gets
 # no answer about what it made keeps it to itself, and the state never hears of it. Pulumi has eight
 # resources at work on two cores: no more than six of a wave get stuck.
@@ -63,17 +63,17 @@ TAKEN_IN = {
 # notes what is being made: no kill can come too early or too late unseen.
 STEPS = (
     (UPLOAD, 0.0, Update.kill_cli),
-    (r"command:remote:Command node-\d-tools", 0.5, Update.interrupt),
-    (r"command:remote:Command node-\d-tools", 0.0, Update.kill),
-    (r"command:remote:Command node-\d-mysql-install", 2.0, Update.kill),
-    (r"command:remote:Command node-\d-mysql-tls", 0.0, Update.kill_cli),
-    (r"command:remote:Command node-\d-mysql-config", 0.0, Update.kill),
-    (r"command:remote:Command node-\d-mysql-server", 0.5, Update.kill_cli),
-    (r"command:remote:Command node-\d-accounts", 0.1, Update.interrupt),
-    (r"command:remote:Command node-\d-accounts", 0.0, Update.kill),
-    (r"command:remote:Command node-\d-seed", 0.0, Update.kill_cli),
-    (r"command:remote:Command node-\d-replicate", 0.1, Update.kill),
-    (r"command:remote:Command node-\d-verify", 0.0, Update.kill_cli),
+    (r"command:remote:Command ring-node-\d-tools-release", 0.5, Update.interrupt),
+    (r"command:remote:Command ring-node-\d-tools-release", 0.0, Update.kill),
+    (r"command:remote:Command ring-node-\d-mysql-install", 2.0, Update.kill),
+    (r"command:remote:Command ring-node-\d-mysql-tls", 0.0, Update.kill_cli),
+    (r"command:remote:Command ring-node-\d-mysql-config", 0.0, Update.kill),
+    (r"command:remote:Command ring-node-\d-mysql-server", 0.5, Update.kill_cli),
+    (r"command:remote:Command ring-node-\d-mysql-accounts", 0.1, Update.interrupt),
+    (r"command:remote:Command ring-node-\d-mysql-accounts", 0.0, Update.kill),
+    (r"command:remote:Command ring-replication-node-\d-seed", 0.0, Update.kill_cli),
+    (r"command:remote:Command ring-replication-node-\d-replicate", 0.1, Update.kill),
+    (r"command:remote:Command ring-replication-node-\d-verify", 0.0, Update.kill_cli),
 )
 
 

@@ -45,7 +45,7 @@ def test_a_node_made_anew_under_faults_in_its_steps_loses_nothing(
     clients = ports(survivor)[0].vpc_id
     table = fill(survivor)
     with Load([survivor], tmp_path) as load:
-        instance = ring.urn(f"{lost.name}-instance")
+        instance = ring.urn(f"ring-{lost.name}-instance")
         destroy = Update(ring, *DESTROY_COMMAND, "--target", instance, "--target-dependents")
         destroy.reaches(r"aws:ec2:Instance \S+ deleting")
         time.sleep(0.5)

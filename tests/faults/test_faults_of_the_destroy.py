@@ -21,7 +21,7 @@ PHASE_SECONDS = 120
 # While the API refuses these, a destroy comes to no end.
 LAST = "DeleteVpc|DeleteRole|DeletePlacementGroup"
 # What the CLI prints when a phase is under way, how long after that the destroy is killed, and how.
-STEPS = (r"node-\d-verify deleting", 0.0, Update.kill)
+STEPS = (r"ring-replication-node-\d-verify deleting", 0.0, Update.kill)
 NETWORKS = (r"aws:ec2:(Subnet|SecurityGroup) \S+ deleting", 0.1, Update.kill_cli)
 PHASES = (
     STEPS,

@@ -48,7 +48,7 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
     verbs = Verbs(ring)
     cuts: dict[str, list[str]] = {}
     with Load([survivor], tmp_path) as load:
-        instance = ring.urn(f"{lost.name}-instance")
+        instance = ring.urn(f"ring-{lost.name}-instance")
         rebuild.update = Update(ring, *UP_COMMAND, "--replace", instance)
         for pid in rebuild.at("tools", 0.0):
             os.kill(pid, signal.SIGKILL)

@@ -119,7 +119,7 @@ def _with_tool(lab: Lab, instance: str) -> Host:
 
 
 def _node_id(lab: Lab) -> str:
-    return lab.outputs()["nodes"]["node-1"]["instance_id"]
+    return lab.outputs()["nodes"]["node-1"]["instanceId"]
 
 
 def _described(lab: Lab, instance: str) -> dict[str, Any]:

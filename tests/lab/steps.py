@@ -65,7 +65,7 @@ class Steps:
         }
 
     def document(self, node: str, verb: str) -> str:
-        names = (f"{node}-{verb}", f"{node}-mysql-{verb}")
+        names = (f"ring-{node}-mysql-{verb}", f"ring-replication-{node}-{verb}")
         return next(self._documents[name] for name in names if name in self._documents)
 
     def run(
@@ -83,9 +83,10 @@ class Steps:
         return Running(self.lab, node, f"{RING_NODE} {verb}", stdin)
 
     def begin_to_be_killed(self, node: str, verb: str, after: str, words: str = "") -> "Running":
-        """The verb dies once it has called `after` (module.name, module.Class.name), with `words`
-        among its arguments."""
-        module, *owner, name = after.split(".")
+        """The verb dies once it has called `after` (room.module.name, room.module.Class.name),
+        with `words` among its arguments."""
+        room, file, *owner, name = after.split(".")
+        module = f"{room}.{file}"
         argv = ["sudo", "python3", "-B", "-c", KILLED, verb, module, *(owner or [""]), name, words]
         # The shell's own status says which signal it was; ssh does not.
         return Running(self.lab, node, f"{shlex.join(argv)}; exit $?", self.document(node, verb))
@@ -97,10 +98,10 @@ class Steps:
         """The application runs a statement on a node: its error, or nothing."""
         outputs = self.lab.outputs()
         asked = {
-            "host": outputs["nodes"][node]["client_address"],
+            "host": outputs["nodes"][node]["clientAddress"],
             "user": "app",
             "password": outputs["passwords"]["app"],
-            "ca": outputs["ca_certificate"],
+            "ca": outputs["caCertificate"],
             "statement": statement,
         }
         words = shlex.join(["python3", "-W", "ignore", "-c", APPLICATION])

@@ -54,7 +54,7 @@ class ClientHost(Host):
             "host": host,
             "user": user,
             "password": self.outputs["passwords"][role],
-            "ca": self.outputs["ca_certificate"],
+            "ca": self.outputs["caCertificate"],
             "sql": sql,
             "tls": tls,
         }
@@ -64,7 +64,7 @@ class ClientHost(Host):
 @pytest.fixture(scope="module")
 def client(lab: Lab, first_up: str) -> Iterator[ClientHost]:
     assert first_up
-    one = lab.outputs()["nodes"]["node-1"]["instance_id"]
+    one = lab.outputs()["nodes"]["node-1"]["instanceId"]
     with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws, ExitStack() as stack:
         described = aws("ec2", "describe-instances", "--instance-ids", one)
         node = described["Reservations"][0]["Instances"][0]
@@ -103,7 +103,7 @@ def client(lab: Lab, first_up: str) -> Iterator[ClientHost]:
 def test_a_client_on_the_client_network_writes_with_the_applications_account(
     client: ClientHost, table: str, node: str
 ) -> None:
-    address = client.nodes[node]["client_address"]
+    address = client.nodes[node]["clientAddress"]
     wrote = client.query(address, f"INSERT INTO {table} (note) VALUES ('from the application')")
     assert wrote.returncode == 0, wrote.stderr
     read = client.query(address, f"SELECT note, @@hostname FROM {table}")
@@ -114,11 +114,11 @@ def test_the_application_reads_on_one_node_what_it_wrote_on_the_other(
     client: ClientHost, table: str
 ) -> None:
     nodes = client.nodes
-    wrote = client.query(nodes["node-1"]["client_address"], f"INSERT INTO {table} () VALUES ()")
+    wrote = client.query(nodes["node-1"]["clientAddress"], f"INSERT INTO {table} () VALUES ()")
     assert wrote.returncode == 0, wrote.stderr
     eventually(
         lambda: client.query(
-            nodes["node-2"]["client_address"], f"SELECT COUNT(*) FROM {table}"
+            nodes["node-2"]["clientAddress"], f"SELECT COUNT(*) FROM {table}"
         ).stdout.strip(),
         lambda count: count == "[[1]]",
         "the row on node-2",
@@ -126,7 +126,7 @@ def test_the_application_reads_on_one_node_what_it_wrote_on_the_other(
 
 
 def test_the_applications_account_is_refused_without_tls(client: ClientHost) -> None:
-    address = client.nodes["node-1"]["client_address"]
+    address = client.nodes["node-1"]["clientAddress"]
     refused = client.query(address, "SELECT 1", tls=False)
     assert refused.returncode != 0
     assert "1045" in refused.stderr
@@ -136,7 +136,7 @@ def test_the_applications_account_is_refused_without_tls(client: ClientHost) -> 
 def test_the_replication_account_is_refused_on_the_client_network(
     client: ClientHost, node: str
 ) -> None:
-    address, user = client.nodes[node]["client_address"], client.outputs["users"]["replication"]
+    address, user = client.nodes[node]["clientAddress"], client.outputs["users"]["replication"]
     assert client.query(address, "SELECT 1").stdout.strip() == "[[1]]"
     refused = client.query(address, "SELECT 1", user=user, role="replication")
     assert refused.returncode != 0
@@ -144,7 +144,7 @@ def test_the_replication_account_is_refused_on_the_client_network(
 
 
 def test_the_applications_account_may_not_touch_the_rings_own_schema(client: ClientHost) -> None:
-    address = client.nodes["node-1"]["client_address"]
+    address = client.nodes["node-1"]["clientAddress"]
     refused = client.query(address, "UPDATE mysql_ring.heartbeat SET server_id = 9")
     assert refused.returncode != 0
     assert "denied" in refused.stderr
@@ -153,7 +153,7 @@ def test_the_applications_account_may_not_touch_the_rings_own_schema(client: Cli
 def test_the_replication_network_cannot_be_reached_from_the_client_network(
     client: ClientHost,
 ) -> None:
-    address = client.nodes["node-1"]["replication_address"]
+    address = client.nodes["node-1"]["replicationAddress"]
     refused = client.query(address, "SELECT 1")
     assert refused.returncode != 0
     assert "(2003," in refused.stderr, "it is no server that refuses"

@@ -108,7 +108,7 @@ def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring_to_mend
     before = lab.outputs()["nodes"]
 
     ready = json.loads((lab.folder / "cloud" / "ready").read_text())
-    hosts = [f"mr{lab.id()}-{node['instance_id'][-8:]}" for node in before.values()]
+    hosts = [f"mr{lab.id()}-{node['instanceId'][-8:]}" for node in before.values()]
     assert all(pids_in(host) for host in hosts)
     os.kill(ready["pid"], signal.SIGKILL)
     eventually(lambda: [*map(pids_in, hosts)], lambda pids: not any(pids), "hosts end with it", 10)

@@ -57,7 +57,7 @@ def new_keys(ring: Lab) -> dict[str, str]:
     both = authority["certificate"] + "\n" + authority["key"]
     found = {}
     for node, given in ring.outputs()["nodes"].items():
-        addresses = given["replication_address"], given["client_address"]
+        addresses = given["replicationAddress"], given["clientAddress"]
         made = _script("server-certificate", node, *addresses, stdin=both)
         found[node] = json.dumps({"ca": authority["certificate"], **made})
     return found

@@ -32,8 +32,8 @@ def test_the_first_up_ends_in_a_table_of_both_nodes(lab: Lab, first_up: str) -> 
     for node in NODES:
         addresses = lab.outputs()["nodes"][node]
         assert node in first_up
-        assert addresses["client_address"] in first_up
-        assert addresses["replication_address"] in first_up
+        assert addresses["clientAddress"] in first_up
+        assert addresses["replicationAddress"] in first_up
 
 
 def test_a_preview_after_an_up_finds_no_change(ring: Lab) -> None:
@@ -58,8 +58,8 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
     lines = re.findall(r"^\s*[+-] .*(?:tmp_table_size).*$", printed, re.M)
     assert "48M" in printed
     assert {step for step in steps if step.startswith("node")} == {
-        "node-1-mysql-config",
-        "node-2-mysql-config",
+        "ring-node-1-mysql-config",
+        "ring-node-2-mysql-config",
     }
     assert len(lines) == 4, printed
     assert "max_heap_table_size" not in "".join(
@@ -120,18 +120,18 @@ def test_a_node_with_new_addresses_and_a_new_id_is_replaced_and_copies_its_peer(
     lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(changed))
 
     after = lab.outputs()["nodes"]
-    assert after["node-1"]["instance_id"] == before["node-1"]["instance_id"]
-    assert after["node-2"]["instance_id"] != before["node-2"]["instance_id"]
+    assert after["node-1"]["instanceId"] == before["node-1"]["instanceId"]
+    assert after["node-2"]["instanceId"] != before["node-2"]["instanceId"]
     assert lab.value("node-2", "SELECT @@server_id") == "7"
     assert lab.slave_status("node-1")["Master_Host"] == "10.10.1.21"
     written_on_both(lab, 4)
 
     lab.up()
     again = lab.outputs()["nodes"]
-    assert again["node-1"]["instance_id"] == before["node-1"]["instance_id"]
-    assert again["node-2"]["instance_id"] not in (
-        before["node-2"]["instance_id"],
-        after["node-2"]["instance_id"],
+    assert again["node-1"]["instanceId"] == before["node-1"]["instanceId"]
+    assert again["node-2"]["instanceId"] not in (
+        before["node-2"]["instanceId"],
+        after["node-2"]["instanceId"],
     )
     assert lab.slave_status("node-1")["Master_Host"] == "10.10.1.11"
     written_on_both(lab, 6)

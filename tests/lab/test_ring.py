@@ -45,8 +45,8 @@ def test_both_threads_run_over_tls_towards_the_peers_replication_address(
     peer = ring.outputs()["nodes"][PEER[node]]
     assert status["Slave_IO_Running"] == "Yes"
     assert status["Slave_SQL_Running"] == "Yes"
-    assert status["Master_Host"] == peer["replication_address"]
-    assert status["Master_Server_Id"] == str(peer["server_id"])
+    assert status["Master_Host"] == peer["replicationAddress"]
+    assert status["Master_Server_Id"] == str(peer["serverId"])
     assert status["Master_SSL_Allowed"] == "Yes"
     assert status["Master_SSL_CA_File"] == "/etc/mysql/ssl/CA.pem"
 
@@ -153,7 +153,7 @@ def test_replication_uses_only_the_replication_interface(ring: Lab, table: str) 
 
 def test_what_is_replicated_cannot_be_read_on_the_wire(ring: Lab, table: str) -> None:
     marker = f"marker{time.time_ns()}"
-    instance = ring.outputs()["nodes"]["node-1"]["instance_id"]
+    instance = ring.outputs()["nodes"]["node-1"]["instanceId"]
     namespace = f"mr{ring.id()}-{instance[-8:]}"
     tcpdump = ["tcpdump", "--immediate-mode", "-i", "ens6", "-U", "-w", "-", "tcp port 3306"]
     capture = subprocess.Popen(
@@ -180,14 +180,14 @@ def test_the_replication_account_is_refused_without_tls(ring: Lab, node: str) ->
     """Tried where it is let in with TLS: on the node's peer."""
     outputs = ring.outputs()
     asked = {
-        "host": outputs["nodes"][node]["replication_address"],
+        "host": outputs["nodes"][node]["replicationAddress"],
         "user": outputs["users"]["replication"],
-        "password": outputs["passwords"]["replication"],
-        "ca": outputs["ca_certificate"],
+        "password": outputs["passwords"][outputs["users"]["replication"]],
+        "ca": outputs["caCertificate"],
     }
     words = shlex.join(["python3", "-W", "ignore", "-c", LOGINS])
     answers = json.loads(ring.ssh(PEER[node], words, stdin=json.dumps(asked)))
-    address = outputs["nodes"][PEER[node]]["replication_address"]
+    address = outputs["nodes"][PEER[node]]["replicationAddress"]
     assert answers == [f"{asked['user']}@{address}", ACCESS_DENIED]
 
 
@@ -205,7 +205,7 @@ def test_the_heartbeat_of_the_peer_arrives_every_second(ring: Lab) -> None:
     running = {node: ring.popen("mysql", node) for node in NODES}
     for node, process in running.items():
         assert process.stdin is not None
-        process.stdin.write(look.format(nodes[PEER[node]]["server_id"]) * (10 * BEATS))
+        process.stdin.write(look.format(nodes[PEER[node]]["serverId"]) * (10 * BEATS))
         process.stdin.close()
     for node, process in running.items():
         assert process.stdout is not None

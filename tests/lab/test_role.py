@@ -40,7 +40,7 @@ def s3cmd(lab: Lab, node: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("node", NODES)
 def test_a_node_writes_and_reads_under_its_own_prefix(nodes: Lab, node: str) -> None:
-    own = f"s3://{nodes.outputs()['bucket']}/mysql/{node}/dump"
+    own = f"s3://{nodes.outputs()['bucket']['name']}/mysql/{node}/dump"
     put = s3cmd(nodes, node, "put", "dump", own)
     assert put.returncode == 0, put.stderr
     listed = s3cmd(nodes, node, "ls", own.removesuffix("dump"))
@@ -63,7 +63,7 @@ def test_a_node_writes_and_reads_under_its_own_prefix(nodes: Lab, node: str) -> 
     ids=["write for the peer", "write at the top", "list the peer's", "delete", "list buckets"],
 )
 def test_a_node_is_denied_everything_else(nodes: Lab, node: str, refused: list[str]) -> None:
-    names = {"bucket": nodes.outputs()["bucket"], "peer": PEER[node], "node": node}
+    names = {"bucket": nodes.outputs()["bucket"]["name"], "peer": PEER[node], "node": node}
     done = s3cmd(nodes, node, *(word.format(**names) for word in refused))
     assert done.returncode != 0
     assert "AccessDenied" in done.stderr + done.stdout

@@ -125,11 +125,11 @@ def test_the_labs_own_files_are_closed_to_others(ring: Lab) -> None:
 def test_every_step_that_carries_a_secret_has_it_encrypted_in_the_state(ring: Lab) -> None:
     encrypted = json.dumps({SIGNATURE: SECRET})
     marker = encrypted.strip("{}")
-    carrying = ("mysql-tls", "mysql-server", "accounts")
+    carrying = ("tls", "server", "accounts")
     steps = {
         urn_name(r["urn"]): r for r in ring.resources() if r["type"] == "command:remote:Command"
     }
     for node in NODES:
         for step in carrying:
-            stdin = json.dumps(steps[f"{node}-{step}"]["inputs"]["stdin"])
+            stdin = json.dumps(steps[f"ring-{node}-mysql-{step}"]["inputs"]["stdin"])
             assert marker in stdin, f"{node}-{step} has its stdin in clear"

@@ -39,7 +39,7 @@ class Groups:
         self.aws = aws
         self.nodes = lab.outputs()["nodes"]
         self.prefix = f"/run/netns/mr{lab.id()}-"
-        ids = {node: self.nodes[node]["instance_id"] for node in NODES}
+        ids = {node: self.nodes[node]["instanceId"] for node in NODES}
         described = aws("ec2", "describe-instances", "--instance-ids", *ids.values())
         found = {
             (instance["InstanceId"], interface["Attachment"]["DeviceIndex"]): interface["Groups"]
@@ -55,13 +55,13 @@ class Groups:
 
     def knock(self, node: str) -> str:
         """From the operator's network at MySQL on a node's public address."""
-        (seen,) = self._knocks("world", self.nodes[node]["public_address"], MYSQL)
+        (seen,) = self._knocks("world", self.nodes[node]["publicAddress"], MYSQL)
         return seen
 
     def knock_at_peer(self, node: str, *ports: int) -> list[str]:
         """From a node at its peer's address of the replication network."""
-        address = self.nodes[PEER[node]]["replication_address"]
-        return self._knocks(self.nodes[node]["instance_id"][-8:], address, *ports)
+        address = self.nodes[PEER[node]]["replicationAddress"]
+        return self._knocks(self.nodes[node]["instanceId"][-8:], address, *ports)
 
     def _knocks(self, place: str, address: str, *ports: int) -> list[str]:
         """From the network namespace of the world or of a host, at several ports at once."""
@@ -151,7 +151,7 @@ def test_on_the_replication_network_only_mysql_is_open_and_to_the_peer_alone(
     rules = groups.aws(
         "ec2", "describe-security-groups", "--group-ids", groups.of[node, REPLICATION]
     )["SecurityGroups"][0]["IpPermissions"]
-    peer = groups.nodes[PEER[node]]["replication_address"]
+    peer = groups.nodes[PEER[node]]["replicationAddress"]
     sources = [each["CidrIp"] for rule in rules for each in rule["IpRanges"]]
     assert ([(rule["FromPort"], rule["ToPort"]) for rule in rules], sources) == (
         [(MYSQL, MYSQL)],

@@ -14,7 +14,7 @@ from moto.ec2.models.subnets import Subnet
 
 from cloud.api import lookup
 from cloud.api.later import later
-from cloud.api.patching import once, replace
+from cloud.api.patching import replace
 from cloud.names import PUBLIC_NETWORK
 
 RESERVED_AT_START = 4
@@ -179,7 +179,6 @@ def _automatic_address(self: Any) -> None:
         self.public_ip = free_public_address()
 
 
-@once
 def install() -> None:
     """Put these functions in the place of moto's."""
     replace(Subnet, get_available_subnet_ip=_choose_address, request_ip=_take_address)

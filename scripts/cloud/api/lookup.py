@@ -9,6 +9,11 @@ from typing import Any
 GONE = ("terminated",)
 
 
+def is_true(value: Any) -> bool:
+    """Whether a flag is set: moto keeps what a request has, which may be text."""
+    return str(value).lower() == "true"
+
+
 def subnets(backend: Any, vpc_id: str) -> list[Any]:
     return [
         subnet
@@ -73,20 +78,6 @@ def gateway_of(backend: Any, vpc_id: str) -> Any | None:
             gateway
             for gateway in backend.internet_gateways.values()
             if gateway.vpc is not None and gateway.vpc.id == vpc_id
-        ),
-        None,
-    )
-
-
-def launched_with(backend: Any, token: str | None) -> Any | None:
-    """The reservation that an earlier RunInstances with this client token made."""
-    if not token:
-        return None
-    return next(
-        (
-            reservation
-            for reservation in backend.reservations.values()
-            if any(instance.client_token == token for instance in reservation.instances)
         ),
         None,
     )

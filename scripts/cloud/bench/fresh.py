@@ -92,8 +92,8 @@ def _plan(place: Place) -> dict[str, Any]:
             "admin": config["mysql-ring:adminCidrs"][0],
         },
         "login": known["login"],
-        "private_key": known["ssh_private_key"],
-        "host_keys": known["ssh_host_keys"],
+        "private_key": known["sshPrivateKey"],
+        "host_keys": {name: node["sshHostKey"] for name, node in known["nodes"].items()},
     }
 
 

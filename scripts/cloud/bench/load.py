@@ -47,7 +47,7 @@ def rate(output: str) -> float:
 def article_text(node: dict[str, Any]) -> str:
     """The article's my.cnf of a node; its offset is the server id there."""
     return Template(ARTICLE.read_text()).substitute(
-        server_id=node["server_id"], replication_address=node["replication_address"]
+        server_id=node["serverId"], replication_address=node["replicationAddress"]
     )
 
 

@@ -44,13 +44,16 @@ def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> d
     }
     hosts = {}
     for instance in of_type[INSTANCE]:
-        name = urn_name(instance["urn"]).removesuffix("-instance")
+        name, node = next(
+            (name, node) for name, node in nodes.items() if node["instanceId"] == instance["id"]
+        )
+        component = urn_name(instance["urn"]).removesuffix("-instance")
         hosts[name] = {
-            "client_address": nodes[name]["client_address"],
-            "replication_address": nodes[name]["replication_address"],
-            "instance_id": nodes[name]["instance_id"],
+            "client_address": node["clientAddress"],
+            "replication_address": node["replicationAddress"],
+            "instance_id": node["instanceId"],
             "user_data": opened(instance["inputs"])["userData"],
-            "mac": macs[f"{name}-replication-interface"],
+            "mac": macs[f"{component}-replication-interface"],
             "after": _waits(instance, commands),
         }
     steps = [_step(one, commands, hosts) for kind in (LOCAL, COPY, REMOTE)
@@ -68,7 +71,9 @@ def _step(
     inputs = opened(resource["inputs"])
     name = urn_name(resource["urn"])
     kind = resource["type"]
-    node = None if kind == LOCAL else next(one for one in hosts if name.startswith(one))
+    triggers = inputs.get("triggers") or []
+    on = [one for one, host in hosts.items() if host["instance_id"] in triggers]
+    node = None if kind == LOCAL else on[0]
     stdin = inputs.get("stdin") or ""
     named = [one for one, host in hosts.items() if one == node or host["instance_id"] in stdin]
     step = {

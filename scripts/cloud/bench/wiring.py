@@ -66,7 +66,7 @@ def _more(samples: dict[str, list[float]]) -> float:
 
 def _until_first_beats(hosts: Hosts, wire: Way) -> tuple[float, float]:
     """Seconds from the begin of each half until each node has read the other's first heartbeat."""
-    ids = {name: str(hosts.nodes.all[name]["server_id"]) for name in hosts.names}
+    ids = {name: str(hosts.nodes.all[name]["serverId"]) for name in hosts.names}
     watching = hosts.both(lambda name: hosts.start(name, "watch", ids[hosts.peer(name)]))
     begun = []
     for half in wire:
@@ -131,7 +131,8 @@ def _halves(
     hosts: Hosts, place: Callable[[str], list[str]], send: Callable[[str, list[str]], object]
 ) -> Way:
     """Each node's place in its log, then each follows from the other's place."""
-    password: str = hosts.nodes.outputs["passwords"]["replication"]
+    outputs = hosts.nodes.outputs
+    password: str = outputs["passwords"][outputs["users"]["replication"]]
     places: dict[str, list[str]] = {}
 
     def follow(node: str) -> None:
@@ -142,7 +143,7 @@ def _halves(
 
 def _rows(hosts: Hosts) -> list[str]:
     """The rows of both nodes, which each server needs before it replicates them."""
-    ids = sorted(node["server_id"] for node in hosts.nodes.all.values())
+    ids = sorted(node["serverId"] for node in hosts.nodes.all.values())
     return [
         "SET SESSION sql_log_bin = 0",
         *(ADD_BEAT.format(each) for each in ids),
@@ -154,8 +155,8 @@ def _follow(hosts: Hosts, node: str, place: list[str], password: str) -> list[st
     """Follow the peer, take writes, beat once."""
     own, peer = hosts.nodes.all[node], hosts.nodes.all[hosts.peer(node)]
     stated = {
-        "MASTER_HOST": f"'{peer['replication_address']}'",
-        "MASTER_BIND": f"'{own['replication_address']}'",
+        "MASTER_HOST": f"'{peer['replicationAddress']}'",
+        "MASTER_BIND": f"'{own['replicationAddress']}'",
         "MASTER_USER": f"'{hosts.nodes.outputs['users']['replication']}'",
         "MASTER_PASSWORD": f"'{password}'",
         "MASTER_SSL": "1",
@@ -170,5 +171,5 @@ def _follow(hosts: Hosts, node: str, place: list[str], password: str) -> list[st
         "START SLAVE",
         "SHOW SLAVE STATUS",
         "SET GLOBAL read_only = 0",
-        BEAT.format(own["server_id"]),
+        BEAT.format(own["serverId"]),
     ]

@@ -15,8 +15,17 @@ TOOL = "sudo /opt/mysql-ring/current/ring-node"
 STATUS_SECONDS = 60
 VERIFY_SECONDS = 120
 CONNECT_SECONDS = 10
-NODE_FIELDS = ("server_id", "client_address", "replication_address")
-PEER_FIELDS = ("server_id", "replication_address", "instance_id")
+# What the tool's documents call what the outputs name.
+NODE_FIELDS = {
+    "server_id": "serverId",
+    "client_address": "clientAddress",
+    "replication_address": "replicationAddress",
+}
+PEER_FIELDS = {
+    "server_id": "serverId",
+    "replication_address": "replicationAddress",
+    "instance_id": "instanceId",
+}
 
 
 class Nodes:
@@ -36,11 +45,9 @@ class Nodes:
         folder.mkdir(exist_ok=True, mode=0o700)
         self.key = folder / "key"
         self.known_hosts = folder / "known_hosts"
-        write_private(self.key, self.outputs["ssh_private_key"].rstrip("\n") + "\n")
-        host_keys: dict[str, str] = self.outputs["ssh_host_keys"]
+        write_private(self.key, self.outputs["sshPrivateKey"].rstrip("\n") + "\n")
         lines = [
-            f"{node['public_address']} {host_keys[name].strip()}\n"
-            for name, node in self.all.items()
+            f"{node['publicAddress']} {node['sshHostKey'].strip()}\n" for node in self.all.values()
         ]
         write_private(self.known_hosts, "".join(lines))
 
@@ -71,7 +78,7 @@ class Nodes:
         }
         argv = ["ssh", "-F", "none", "-t" if terminal else "-T"]
         argv += [f"-o{key}={value}" for key, value in options.items()]
-        argv += ["--", f"{self.outputs['login']}@{self.all[name]['public_address']}"]
+        argv += ["--", f"{self.outputs['login']}@{self.all[name]['publicAddress']}"]
         return argv_in_world(self.lab, [*argv, *([command] if command else [])])
 
     def tool(self, name: str, verb: str, document: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -123,7 +130,13 @@ class Nodes:
         for name, node in self.all.items():
             peer_name, peer = next((n, v) for n, v in self.all.items() if n != name)
             documents[name] = {
-                "node": {"name": name, **{key: node[key] for key in NODE_FIELDS}},
-                "peer": {"name": peer_name, **{key: peer[key] for key in PEER_FIELDS}},
+                "node": {
+                    "name": name,
+                    **{key: node[output] for key, output in NODE_FIELDS.items()},
+                },
+                "peer": {
+                    "name": peer_name,
+                    **{key: peer[output] for key, output in PEER_FIELDS.items()},
+                },
             }
         return documents

@@ -28,14 +28,16 @@ def _tls(_node: Facts, state: Facts, _verified: Facts) -> str:
 
 def _heartbeat(_node: Facts, state: Facts, _verified: Facts) -> str:
     age = state["heartbeat_age_ms"]
-    return "none" if age is None else f"{age / 1000:.1f} s old"
+    if age is None:
+        return "none"
+    return f"{age / 1000:.1f} s old" if age >= 0 else f"{-age / 1000:.1f} s ahead of this clock"
 
 
 ROWS: tuple[tuple[str, Cell], ...] = (
-    ("client address", lambda node, _s, _v: node["client_address"]),
-    ("replication address", lambda node, _s, _v: node["replication_address"]),
-    ("public address", lambda node, _s, _v: node["public_address"]),
-    ("instance", lambda node, _s, _v: node["instance_id"]),
+    ("client address", lambda node, _s, _v: node["clientAddress"]),
+    ("replication address", lambda node, _s, _v: node["replicationAddress"]),
+    ("public address", lambda node, _s, _v: node["publicAddress"]),
+    ("instance", lambda node, _s, _v: node["instanceId"]),
     ("server id", lambda _n, state, _v: str(state["server_id"])),
     ("MySQL", lambda _n, state, _v: state["version"]),
     ("threads (IO / SQL)", _threads),
@@ -65,14 +67,14 @@ def print_ring(out: Console, nodes: Facts, states: Facts, verified: Facts) -> No
 def print_next(out: Console, outputs: Facts) -> None:
     """How to connect, and what to try."""
     first, second = sorted(outputs["nodes"])
-    address = outputs["nodes"][first]["client_address"]
-    users = ", ".join(outputs["users"]["application"])
+    server = f"{outputs['nodes'][first]['clientAddress']}:{outputs['port']}"
+    users = ", ".join(outputs["users"]["application"]) or "a user of the settings"
     for line in (
         "Connect:",
         f"  scripts/lab mysql {first}              a prompt as root",
         f'  scripts/lab mysql {first} -e "SHOW SLAVE STATUS\\G"',
         f"  scripts/lab ssh {first}                the host itself",
-        f"  an application connects to {address}:3306 as {users or 'a user of the settings'};",
+        f"  an application connects to {server} as {users};",
         "  passwords: scripts/lab pulumi stack output --show-secrets passwords",
         "Try next:",
         f'  scripts/lab mysql {first} -e "CREATE TABLE app.t (id INT PRIMARY KEY)"; '

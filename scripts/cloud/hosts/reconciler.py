@@ -37,7 +37,8 @@ class State(Protocol):
 
 
 class Reconciler:
-    """Runs in one thread, which starts every host: hosts end when it ends."""
+    """Runs in one thread, which starts every host: hosts end when it ends. `wake` says that
+    there is something to do."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Reconciler:
         complaints: Complaints,
         folder: Path,
         lower: list[Path],
+        wake: threading.Event,
     ) -> None:
         self.api = api
         self.names = names
@@ -55,7 +57,7 @@ class Reconciler:
         self.folder = folder
         self.lower = lower
         self.guests: dict[str, Guest] = {}
-        self.wake = threading.Event()
+        self.wake = wake
         self.ending = threading.Event()
 
     def run(self) -> None:

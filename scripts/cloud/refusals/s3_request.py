@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from cloud.refusals import access
+
 
 def _settable(name: str) -> tuple[str, str, str]:
     """Permissions of a configuration that is deleted by the permission that sets it."""
@@ -202,22 +204,12 @@ class Request:
 
     def context(self) -> dict[str, tuple[str, ...]]:
         """The condition keys that the request itself sets."""
-        found = {
-            "aws:securetransport": str(self.secure).lower(),
-            "aws:requestedregion": self.region,
+        found = {key: self.query[name] for name, key in QUERY_KEYS.items() if name in self.query}
+        found |= {f"s3:{name}": self.headers[name] for name in HEADER_KEYS if name in self.headers}
+        return {
+            **access.request_context(self.headers, self.secure, self.source_ip, self.region),
+            **{key: (value,) for key, value in found.items()},
         }
-        if self.source_ip:
-            found["aws:sourceip"] = self.source_ip
-        for name, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
-            if name in self.headers:
-                found[key] = self.headers[name]
-        for name, key in QUERY_KEYS.items():
-            if name in self.query:
-                found[key] = self.query[name]
-        for name in HEADER_KEYS:
-            if name in self.headers:
-                found[f"s3:{name}"] = self.headers[name]
-        return {key: (value,) for key, value in found.items()}
 
 
 def _versioned(permission: str, version: str) -> str:

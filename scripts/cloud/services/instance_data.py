@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import threading
 from collections.abc import Callable
@@ -23,15 +24,18 @@ def _utc_now() -> datetime.datetime:
 
 
 class Directory:
-    """Finds instances by VPC and address; call it under the API's lock."""
+    """Finds instances by VPC and address; call it while their state is `locked`.
+
+    Credentials are issued inside `changing()`.
+    """
 
     def __init__(
         self,
         now: Callable[[], datetime.datetime] = _utc_now,
-        issued: Callable[[], None] = lambda: None,
+        changing: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
     ) -> None:
         self._now = now
-        self._issued = issued
+        self._changing = changing
         self._roles: dict[str, tuple[str, datetime.datetime, Any]] = {}
         self._lock = threading.Lock()
 
@@ -133,17 +137,17 @@ class Directory:
         with self._lock:
             arn, updated, session = self._roles.get(instance.id, ("", now, None))
             if session is None or arn != role.arn or _left(session, now) < RENEW_BEFORE:
-                session = backends("sts")[backend.account_id][backend.partition].assume_role(
-                    region_name=backend.region_name,
-                    role_session_name=instance.id,
-                    role_arn=role.arn,
-                    policy="",
-                    duration=CREDENTIAL_SECONDS,
-                    external_id="",
-                )
-                updated = now
-                self._roles[instance.id] = (role.arn, updated, session)
-                self._issued()
+                with self._changing():
+                    session = backends("sts")[backend.account_id][backend.partition].assume_role(
+                        region_name=backend.region_name,
+                        role_session_name=instance.id,
+                        role_arn=role.arn,
+                        policy="",
+                        duration=CREDENTIAL_SECONDS,
+                        external_id="",
+                    )
+                    updated = now
+                    self._roles[instance.id] = (role.arn, updated, session)
         return as_json(
             {
                 "Code": "Success",

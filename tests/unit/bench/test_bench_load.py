@@ -31,14 +31,14 @@ def test_output_without_a_rate_is_an_error_that_quotes_it() -> None:
 
 
 def test_the_articles_my_cnf_has_the_nodes_own_values() -> None:
-    text = article_text({"server_id": 2, "replication_address": "10.10.1.11"})
+    text = article_text({"serverId": 2, "replicationAddress": "10.10.1.11"})
     lines = text.splitlines()
     assert {"server-id = 2", "auto_increment_offset = 2", "bind_address=10.10.1.11"} <= set(lines)
     assert "$" not in text
 
 
 def test_the_articles_my_cnf_keeps_what_is_not_safe_in_a_crash() -> None:
-    text = article_text({"server_id": 1, "replication_address": "10.10.1.10"})
+    text = article_text({"serverId": 1, "replicationAddress": "10.10.1.10"})
     assert "relay_log_recovery" not in text
     assert "repository" not in text
 

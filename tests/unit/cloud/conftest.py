@@ -15,7 +15,6 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from cloud import aws
-from cloud.api import patching
 from cloud.api.application import Api
 from cloud.api.state import Store
 from cloud.network import namespaces
@@ -85,13 +84,6 @@ class Cloud:
         return AWSResponse(
             request.url, answer.status_code, dict(answer.headers), _Raw(answer.get_data())
         )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def moto_as_it_was() -> Iterator[None]:
-    """Other tests of this process want moto without the stand-in's changes."""
-    yield
-    patching.restore()
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -153,7 +154,9 @@ class Lab:
         self.services = Services(self.log)
         complaints = Complaints()
         cables = Cables(Routers(NAMES), self.services, complaints)
-        self.reconciler = Reconciler(self.api, NAMES, {Interface: cables}, complaints, folder, [])
+        self.reconciler = Reconciler(
+            self.api, NAMES, {Interface: cables}, complaints, folder, [], threading.Event()
+        )
 
     def step(self) -> float:
         return self.reconciler.step()

@@ -5,15 +5,21 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from recording import Recorded, run
+import pulumi
+from pulumi_aws import config as aws
+from recording import STATE, Recorded, answering, run
 
+from components.configuration import read
+from components.guard import mistakes
+from components.problems import SettingsError
 from components.ring import Ring, RingArgs
-from components.settings import ARTICLE_NODES, NodeCertificate, Settings
+from components.settings import ARTICLE_NODES, NodeCertificate
 
 KEYS = Path(__file__).parents[3] / "scripts" / "keys"
 ADMIN = "198.51.100.0/24"
@@ -21,21 +27,29 @@ ADMIN = "198.51.100.0/24"
 
 def stand_up(**changes: object) -> Recorded:
     """The registrations of a whole ring with some settings changed."""
-    given: dict[str, object] = {"admin_cidrs": (ADMIN,), **changes}
+    return run(lambda: Ring("ring", ring_args(**changes)).outputs)
 
-    def program() -> dict[str, object]:
-        ring = Ring("ring", RingArgs(Settings(**given)))  # type: ignore[arg-type]
-        return {
-            "nodes": ring.nodes,
-            "ca_certificate": ring.ca_certificate,
-            "users": ring.users,
-            "passwords": ring.passwords,
-            "ssh_private_key": ring.ssh_private_key,
-            "ssh_host_keys": ring.ssh_host_keys,
-            "bucket": ring.bucket_name,
-        }
 
-    return run(program)
+def ring_args(**changes: object) -> RingArgs:
+    """The article's ring with some settings changed."""
+    return RingArgs(**{"admin_cidrs": [ADMIN], **changes})  # type: ignore[arg-type]
+
+
+def configured(state: dict[str, Any] | None = None) -> RingArgs:
+    """What the program reads from the configuration, for a stack in which `state` stands.
+
+    Raises SettingsError with every mistake, as the program does.
+    """
+
+    def answer(token: str, _: dict[str, Any]) -> dict[str, Any]:
+        assert token == STATE
+        return {"outputs": state or {}}
+
+    with answering(answer):
+        args = read(pulumi.Config("mysql-ring"), "ring")
+        if found := mistakes("ring", args, aws.region):
+            raise SettingsError(found)
+    return args
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Runs the program against Pulumi's mocks and records every registration, to be asserted on."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,8 +18,32 @@ MADE = {
     "password": "0123456789abcdef0123456789abcdef",
 }
 
+STEPS = {
+    "tools": "ring-{}-tools-release",
+    **{
+        verb: f"ring-{{}}-mysql-{verb}"
+        for verb in ("install", "tls", "config", "server", "accounts")
+    },
+    **{verb: f"ring-replication-{{}}-{verb}" for verb in ("seed", "replicate", "verify")},
+}
+"""The names of the steps of a node, by verb, in their order."""
+
 IMAGE = "aws:ssm/getParameter:getParameter"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
+REGION = "aws:index/getRegion:getRegion"
+STATE = "pulumi:pulumi:readStackResourceOutputs"
+
+
+def step(node: str, verb: str) -> str:
+    """The name of the step that runs a verb on a node."""
+    return STEPS[verb].format(node)
+
+
+def node_in(name: str) -> str:
+    """The node that a resource is of."""
+    found = re.search(r"node-\d", name)
+    assert found, f"{name} is of no node"
+    return found[0]
 
 
 @dataclass(frozen=True)
@@ -41,11 +66,22 @@ class Resource:
 
 
 class Recorded:
-    """What one run of the program registered."""
+    """What one run of the program registered, and what its functions were asked of.
 
-    def __init__(self, resources: list[Resource], outputs: dict[str, Any]) -> None:
+    `registered` are the outputs of each component by its name, as the engine got them.
+    """
+
+    def __init__(
+        self,
+        resources: list[Resource],
+        outputs: dict[str, Any],
+        registered: dict[str, list[dict[str, Any]]],
+        calls: list[tuple[str, str]],
+    ) -> None:
         self.resources = resources
         self.outputs = outputs
+        self.registered = registered
+        self.calls = calls
 
     def named(self, name: str) -> Resource:
         found = [resource for resource in self.resources if resource.name == name]
@@ -74,23 +110,35 @@ class Recorded:
 
 
 class _Answers(pulumi.runtime.Mocks):
+    """Answers as the engine and AWS do. `state` is what stands in the stack."""
+
+    def __init__(self, state: dict[str, Any] | None = None) -> None:
+        self.state = state or {}
+        self.calls: list[tuple[str, str]] = []
+
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict]:
         outputs = dict(args.inputs)
         if args.typ == "command:local:Command":
             outputs["stdout"] = json.dumps(MADE)
         elif args.typ == "aws:ec2/networkInterface:NetworkInterface":
-            outputs["macAddress"] = "02:00:00:00:00:0" + args.name[5]
+            outputs["macAddress"] = "02:00:00:00:00:0" + node_in(args.name)[-1]
         elif args.typ == "aws:ec2/eip:Eip":
-            outputs["publicIp"] = "203.0.113.1" + args.name[5]
+            outputs["publicIp"] = "203.0.113.1" + node_in(args.name)[-1]
         elif args.typ == "aws:s3/bucket:Bucket":
-            outputs["arn"] = "arn:aws:s3:::store"
+            outputs["arn"] = f"arn:aws:s3:::{args.name}"
         elif args.typ == "aws:ec2/keyPair:KeyPair":
             outputs.setdefault("keyName", args.name)
         elif args.typ.startswith("aws:iam/") or args.typ.endswith(":PlacementGroup"):
             outputs["name"] = args.name
+            outputs["arn"] = f"arn:aws:iam::123456789012:role/{args.name}"
         return f"{args.name}-id", outputs
 
     def call(self, args: mocks.MockCallArgs) -> tuple[dict, list[tuple[str, str]]]:
+        self.calls.append((args.token, args.provider))
+        if args.token == STATE:
+            return {"name": args.args["stackName"], "outputs": self.state}, []
+        if args.token == REGION:
+            return {"region": "eu-west-1"}, []
         if args.token == IMAGE:
             return {"value": "ami-debian", "name": args.args["name"]}, []
         if args.token == ZONES:
@@ -102,6 +150,7 @@ class _Monitor(mocks.MockMonitor):
     def __init__(self, answers: pulumi.runtime.Mocks) -> None:
         super().__init__(answers)
         self.recorded: list[Resource] = []
+        self.registered: dict[str, list[dict[str, Any]]] = {}
 
     def RegisterResource(self, request: Any) -> Any:
         response = super().RegisterResource(request)
@@ -125,6 +174,12 @@ class _Monitor(mocks.MockMonitor):
                 )
             )
         return response
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        plain, _ = _unwrap(rpc.deserialize_properties(request.outputs))
+        name = request.urn.rpartition("::")[2]
+        self.registered.setdefault(name, []).append(plain)
+        return super().RegisterResourceOutputs(request)
 
 
 def _unwrap(value: Any, path: str = "") -> tuple[Any, list[str]]:
@@ -157,11 +212,16 @@ def answering(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterat
     yield
 
 
-def run(program: Callable[[], dict[str, Any]]) -> Recorded:
+def run(
+    program: Callable[[], dict[str, Any]],
+    *,
+    state: dict[str, Any] | None = None,
+    preview: bool = False,
+) -> Recorded:
     """Run a program that returns outputs, each of which may be an Output."""
-    answers = _Answers()
+    answers = _Answers(state)
     monitor = _Monitor(answers)
-    mocks.set_mocks(answers, project="mysql-ring", stack="test", monitor=monitor)
+    mocks.set_mocks(answers, project="mysql-ring", stack="test", monitor=monitor, preview=preview)
     outputs: dict[str, tuple[Any, bool]] = {}
 
     def body() -> Any:
@@ -174,4 +234,4 @@ def run(program: Callable[[], dict[str, Any]]) -> Recorded:
         return pulumi.Output.all(*wrapped.values()).apply(look)
 
     mocks.test(body)()
-    return Recorded(monitor.recorded, outputs)
+    return Recorded(monitor.recorded, outputs, monitor.registered, answers.calls)

@@ -6,14 +6,16 @@ from typing import Any
 
 import pulumi
 import pytest
-from recording import answering
+import recording
+from conftest import configured, ring_args
+from recording import Recorded, answering
 
 from components.changes import changes
-from components.configuration import read
 from components.first_boot import address_in, user_data
 from components.mysql.configuration import render, template
 from components.problems import SettingsError
-from components.settings import ARTICLE_NODES, NodeSettings, Settings
+from components.ring import Ring
+from components.settings import ARTICLE_NODES, NodeSettings, RingArgs
 from components.standing import (
     INSTANCE,
     INTERFACE,
@@ -56,29 +58,29 @@ HALF = replace(RING, nodes=(ONE, replace(TWO, **WITHOUT)))
 
 MOVED_CLIENTS = {
     "client_cidr": "192.168.7.0/24",
-    "nodes": tuple(
+    "nodes": [
         replace(node, client_address=node.client_address.replace(".100.", ".7."))
         for node in ARTICLE_NODES
-    ),
+    ],
 }
 MOVED_REPLICATION = {
     "replication_cidr": "10.10.7.0/24",
-    "nodes": tuple(
+    "nodes": [
         replace(node, replication_address=node.replication_address.replace(".1.", ".7."))
         for node in ARTICLE_NODES
-    ),
+    ],
 }
 
 
 def nodes(first: dict[str, Any] | None = None, second: dict[str, Any] | None = None) -> Any:
     one, two = ARTICLE_NODES
-    return {"nodes": (replace(one, **(first or {})), replace(two, **(second or {})))}
+    return {"nodes": [replace(one, **(first or {})), replace(two, **(second or {}))]}
 
 
 def refused(
     what: dict[str, Any], on: Standing = RING, region: str | None = REGION
 ) -> dict[str, str]:
-    settings = Settings(**{"admin_cidrs": ("198.51.100.0/24",), **what})
+    settings = RingArgs(**{"admin_cidrs": ["198.51.100.0/24"], **what})
     return {problem.setting: str(problem) for problem in changes(on, settings, region)}
 
 
@@ -149,10 +151,10 @@ def test_what_a_new_instance_is_told_may_change_with_it() -> None:
     "what",
     [
         {},
-        {"nodes": ARTICLE_NODES[::-1]},
+        {"nodes": list(ARTICLE_NODES[::-1])},
         {"availability_zone": "eu-central-1a"},
         {"root_volume_gib": 21},
-        {"instance_type": "t3.large", "databases": (), "users": (), "replication_user": "rep"},
+        {"instance_type": "t3.large", "databases": [], "users": [], "replication_user": "rep"},
     ],
 )
 def test_what_a_ring_can_take_is_not_refused(what: dict[str, Any]) -> None:
@@ -186,27 +188,39 @@ def test_a_host_is_told_the_address_that_is_read_back() -> None:
     assert address_in("") is None
 
 
-def state(*, seeded_instance: str = "i-1") -> dict[str, Any]:
+def state(*, seeded_instance: str = "i-1", ring: str = "ring") -> dict[str, Any]:
     """What the engine answers of a stack with one node, as far as it is looked at."""
-    node = ARTICLE_NODES[0]
+    node, tags = ARTICLE_NODES[0], {"Ring": ring}
     made = {
-        (VPC, "ring-network-client-vpc"): {"cidrBlock": "192.168.100.0/24"},
-        (VPC, "other-network-client-vpc"): {"cidrBlock": "192.168.9.0/24"},
-        (SUBNET, "ring-network-client-subnet"): {"availabilityZone": "eu-central-1a"},
-        (INTERFACE, "node-1-client-interface"): {"privateIp": node.client_address},
-        (INTERFACE, "node-1-replication-interface"): {"privateIp": node.replication_address},
-        (INSTANCE, "node-1-instance"): {
+        (VPC, f"{ring}-network-client-vpc"): {"cidrBlock": "192.168.100.0/24"},
+        (SUBNET, f"{ring}-network-client-subnet"): {"availabilityZone": "eu-central-1a"},
+        (INTERFACE, f"{ring}-node-1-client-interface"): {
+            "privateIp": node.client_address,
+            "tags": tags,
+        },
+        (INTERFACE, f"{ring}-node-1-replication-interface"): {
+            "privateIp": node.replication_address,
+            "tags": tags,
+        },
+        (INSTANCE, f"{ring}-node-1-instance"): {
             "arn": "arn:aws:ec2:eu-central-1:123456789012:instance/i-1",
             "privateIp": node.client_address,
             "userData": user_data("key", "public", "02:00:00:00:00:01", "10.10.1.10/24"),
             "rootBlockDevice": {"volumeSize": 20.0},
+            "tags": tags,
         },
-        (STEP, "node-1-mysql-config"): {
+        (STEP, f"{ring}-node-1-mysql-config"): {
             "stdin": render(template(), node, {}),
             "triggers": [seeded_instance],
         },
-        (STEP, "node-1-seed"): {"stdin": "{}", "triggers": [seeded_instance]},
-        (INTERFACE, "node-2-client-interface"): {"privateIp": "192.168.100.11"},
+        (STEP, f"{ring}-replication-node-1-seed"): {
+            "stdin": "{}",
+            "triggers": [seeded_instance],
+        },
+        (INTERFACE, f"{ring}-node-2-client-interface"): {
+            "privateIp": "192.168.100.11",
+            "tags": tags,
+        },
     }
     return {
         f"urn:pulumi:test::mysql-ring::a$b${kind}::{name}": {"type": kind, "outputs": outputs}
@@ -218,6 +232,30 @@ def test_what_stands_is_read_from_the_engines_answer() -> None:
     two = StandingNode("node-2")
     assert standing("ring", state()) == replace(RING, nodes=(ONE, two))
     assert standing("ring", {}) == Standing()
+
+
+@pytest.mark.parametrize("other", ["other", "ring-b", "rin"])
+def test_another_ring_of_the_stack_is_not_this_one(other: str) -> None:
+    both = {**state(), **state(ring=other)}
+    assert standing("ring", both) == standing("ring", state())
+    assert standing(other, both) == standing("ring", state())
+    assert standing("ring", state(ring=other)) == Standing()
+
+
+def test_the_names_that_are_looked_for_are_those_that_a_ring_gives(ring: Recorded) -> None:
+    """Under other names nothing would stand, and nothing would be refused."""
+    made = {
+        f"{each.urn}": {
+            "type": each.type,
+            "outputs": {
+                **each.inputs,
+                "arn": f"arn:aws:ec2:eu-central-1:123456789012:instance/{each.name}-id",
+                "privateIp": "192.168.100.10" if "node-1" in each.name else "192.168.100.11",
+            },
+        }
+        for each in ring.resources
+    }
+    assert standing("ring", made) == RING
 
 
 def test_steps_of_an_instance_that_is_gone_say_nothing_of_the_new_one() -> None:
@@ -248,10 +286,41 @@ def test_a_state_that_cannot_be_read_stops_the_program_with_a_next_step() -> Non
     assert "pulumi stack export" in str(caught.value)
 
 
+def test_an_answer_without_resources_stops_the_program_and_tells_what_a_mock_has_to_say() -> None:
+    with answering(lambda *_: {}), pytest.raises(pulumi.RunError, match="mock of `call`"):
+        read_standing("ring")
+
+
 def test_mistakes_and_changes_are_one_list() -> None:
     values = {"adminCidrs": [], "rootVolumeGib": 10}
     texts = {f"mysql-ring:{name}": json.dumps(value) for name, value in values.items()}
     pulumi.runtime.set_all_config(texts, [])
     with pytest.raises(SettingsError) as caught:
-        read(pulumi.Config("mysql-ring")).judged(RING)
+        configured(state())
     assert [problem.setting for problem in caught.value.problems] == ["adminCidrs", "rootVolumeGib"]
+
+
+def test_what_cannot_be_read_is_in_one_list_with_what_would_be_lost() -> None:
+    values = {"requireClientTls": "perhaps", "rootVolumeGib": 10}
+    texts = {f"mysql-ring:{name}": json.dumps(value) for name, value in values.items()}
+    pulumi.runtime.set_all_config({**texts, "mysql-ring:adminCidrs": '["10.0.0.0/8"]'}, [])
+    with pytest.raises(SettingsError) as caught:
+        configured(state())
+    named = [problem.setting for problem in caught.value.problems]
+    assert named == ["requireClientTls", "rootVolumeGib"]
+
+
+def test_the_component_itself_refuses_what_would_lose_data_and_declares_nothing() -> None:
+    """A program of others has no other guard."""
+    caught: list[SettingsError] = []
+
+    def program() -> dict[str, Any]:
+        try:
+            return Ring("ring", ring_args(**MOVED_CLIENTS)).outputs
+        except SettingsError as error:
+            caught.append(error)
+            return {}
+
+    assert recording.run(program, state=state()).resources == []
+    assert [problem.setting for problem in caught[0].problems] == ["clientCidr"]
+    assert recording.run(program, state=state(ring="other")).of_type(":Instance")

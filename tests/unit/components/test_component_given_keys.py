@@ -9,7 +9,7 @@ import pytest
 from conftest import Given
 
 from components.checks import problems_of
-from components.settings import NodeCertificate, Settings
+from components.settings import NodeCertificate, RingArgs
 
 pytestmark = pytest.mark.unit
 
@@ -17,7 +17,7 @@ Change = Callable[[Given], dict[str, Any]]
 
 
 def mistakes(given: Given, **changes: Any) -> dict[str, str]:
-    settings = replace(Settings(admin_cidrs=("198.51.100.0/24",)), **{**given.__dict__, **changes})
+    settings = replace(RingArgs(admin_cidrs=["198.51.100.0/24"]), **{**given.__dict__, **changes})
     return {problem.setting: str(problem) for problem in problems_of(settings)}
 
 

@@ -8,44 +8,43 @@ from typing import Any
 import moto.ec2
 import pulumi
 import pytest
+from conftest import configured
 
 from components.checks import problems_of, zone
-from components.configuration import read
 from components.problems import SettingsError
-from components.settings import ARTICLE_NODES, NodeSettings, Settings, UserSettings
-from components.standing import Standing
+from components.settings import ARTICLE_NODES, NodeSettings, RingArgs, UserSettings
 
 pytestmark = pytest.mark.unit
 
-ADMIN = ("198.51.100.0/24",)
+ADMIN = ["198.51.100.0/24"]
 SHA256 = "sha256:" + "0aF9" * 16
 HERE = "https://example.org/mysql-5.6.51.tar.gz"
 
 
 def found(**changes: Any) -> dict[str, str]:
     """What is wrong with the article's settings after some changes, by setting."""
-    problems = problems_of(Settings(**{"admin_cidrs": ADMIN, **changes}))
+    problems = problems_of(RingArgs(**{"admin_cidrs": ADMIN, **changes}))
     return {problem.setting: str(problem) for problem in problems}
 
 
 def user(name: str = "app", *databases: str, privileges: tuple[str, ...] = ("ALL",)) -> Any:
-    return UserSettings(name, databases or ("app",), privileges)
+    return UserSettings(name, list(databases) or ["app"], list(privileges))
 
 
-def nodes(**changes: Any) -> tuple[NodeSettings, ...]:
-    return (NodeSettings(**{**ARTICLE_NODES[0].__dict__, **changes}), ARTICLE_NODES[1])
+def nodes(**changes: Any) -> list[NodeSettings]:
+    return [NodeSettings(**{**ARTICLE_NODES[0].__dict__, **changes}), ARTICLE_NODES[1]]
 
 
 @pytest.mark.parametrize(
     ("changes", "setting", "expected"),
     [
-        ({"admin_cidrs": ("198.51.100.7",)}, "adminCidrs[0]", "198.51.100.7/32"),
-        ({"admin_cidrs": ("198.51.100.7/24",)}, "adminCidrs[0]", "198.51.100.0/24"),
-        ({"admin_cidrs": (" 198.51.100.0/24",)}, "adminCidrs[0]", "size: 198.51.100.0/24"),
-        ({"admin_cidrs": ("10.0.0.0/255.0.0.0",)}, "adminCidrs[0]", "10.0.0.0/8"),
-        ({"admin_cidrs": ("2001:db8::/32",)}, "adminCidrs[0]", "IPv4"),
-        ({"admin_cidrs": ("0.0.0.0/0",)}, "adminCidrs[0]", "whole internet"),
-        ({"admin_cidrs": ("128.0.0.0/1",)}, "adminCidrs[0]", "whole internet"),
+        ({"admin_cidrs": ["198.51.100.7"]}, "adminCidrs[0]", "198.51.100.7/32"),
+        ({"admin_cidrs": ["198.51.100.7/24"]}, "adminCidrs[0]", "198.51.100.0/24"),
+        ({"admin_cidrs": [" 198.51.100.0/24"]}, "adminCidrs[0]", "size: 198.51.100.0/24"),
+        ({"admin_cidrs": ["10.0.0.0/255.0.0.0"]}, "adminCidrs[0]", "10.0.0.0/8"),
+        ({"admin_cidrs": ["2001:db8::/32"]}, "adminCidrs[0]", "IPv4"),
+        ({"admin_cidrs": ["0.0.0.0/0"]}, "adminCidrs[0]", "whole internet"),
+        ({"admin_cidrs": ["128.0.0.0/1"]}, "adminCidrs[0]", "whole internet"),
         ({"admin_cidrs": ADMIN * 2}, "adminCidrs[1]", "each range once"),
         ({"client_cidr": "192.168.100.10/24"}, "clientCidr", "192.168.100.0/24"),
         ({"client_cidr": "fd00::/64"}, "clientCidr", "IPv4"),
@@ -59,11 +58,12 @@ def nodes(**changes: Any) -> tuple[NodeSettings, ...]:
         ({"instance_type": "t4g.nano"}, "instanceType", "x86-64"),
         ({"instance_type": "T3.small"}, "instanceType", "x86-64"),
         ({"tags": {"project": "mine"}}, "tags.project", "any case"),
+        ({"tags": {"Ring": "mine"}}, "tags.Ring", "any case"),
         ({"tags": {"aws:owner": "me"}}, "tags.aws:owner", "AWS keeps"),
         ({"tags": {"x" * 129: "y"}}, "tags." + "x" * 129, "128"),
         ({"tags": {"x": "y" * 257}}, "tags.x", "256"),
         ({"tags": {"x": "y?"}}, "tags.x", "letters"),
-        ({"tags": {f"t{index}": "" for index in range(48)}}, "tags", "at most 47"),
+        ({"tags": {f"t{index}": "" for index in range(47)}}, "tags", "at most 46"),
         ({"mysql_archive_url": "http://example.org/a.tar.gz"}, "mysqlArchiveUrl", "sha256"),
         ({"mysql_archive_url": "https://me:word@x/a.tar.gz"}, "mysqlArchiveUrl", "without a user"),
         ({"mysql_archive_url": "https://example.org"}, "mysqlArchiveUrl", "PATH"),
@@ -120,19 +120,19 @@ def nodes(**changes: Any) -> tuple[NodeSettings, ...]:
             "mysqlSettings.wait_timeout",
             "one of them",
         ),
-        ({"databases": ("app", "app")}, "databases[1]", "once"),
-        ({"databases": ("app", "x" * 65)}, "databases[1]", "1 to 64"),
-        ({"databases": ("app", "shop ")}, "databases[1]", "letters"),
-        ({"databases": ("app", "MySQL")}, "databases[1]", "none of"),
-        ({"users": (user("ring_peer"),)}, "users[0].name", "does not use itself"),
-        ({"users": (user("repuser"),)}, "users[0].name", "does not use itself"),
-        ({"users": (user(), user())}, "users[1].name", "one entry"),
-        ({"users": (user("a", "app", "app"),)}, "users[0].databases", "each once"),
-        ({"users": (user("a", "shop"),)}, "users[0].databases", "databases (app)"),
-        ({"users": (UserSettings("a", ()),)}, "users[0].databases", "at least one"),
-        ({"users": (user(privileges=("SELCT",)),)}, "users[0].privileges", "SELECT"),
-        ({"users": (user(privileges=("GRANT OPTION",)),)}, "users[0].privileges", "on a database"),
-        ({"users": (user(privileges=()),)}, "users[0].privileges", "at least one"),
+        ({"databases": ["app", "app"]}, "databases[1]", "once"),
+        ({"databases": ["app", "x" * 65]}, "databases[1]", "1 to 64"),
+        ({"databases": ["app", "shop "]}, "databases[1]", "letters"),
+        ({"databases": ["app", "MySQL"]}, "databases[1]", "none of"),
+        ({"users": [user("ring_peer")]}, "users[0].name", "does not use itself"),
+        ({"users": [user("repuser")]}, "users[0].name", "does not use itself"),
+        ({"users": [user(), user()]}, "users[1].name", "one entry"),
+        ({"users": [user("a", "app", "app")]}, "users[0].databases", "each once"),
+        ({"users": [user("a", "shop")]}, "users[0].databases", "databases (app)"),
+        ({"users": [UserSettings("a", [])]}, "users[0].databases", "at least one"),
+        ({"users": [user(privileges=("SELCT",))]}, "users[0].privileges", "SELECT"),
+        ({"users": [user(privileges=("GRANT OPTION",))]}, "users[0].privileges", "on a database"),
+        ({"users": [user(privileges=())]}, "users[0].privileges", "at least one"),
         ({"replication_user": "ring_heartbeat"}, "replicationUser", "other than"),
         ({"passwords": {"root": "short"}}, "passwords.root", "8 to 32"),
         ({"passwords": {"root": "x" * 33}}, "passwords.root", "8 to 32"),
@@ -158,19 +158,19 @@ def test_ranges_that_overlap_are_refused() -> None:
 @pytest.mark.parametrize(
     "changes",
     [
-        {"admin_cidrs": ("10.0.0.0/8", "198.51.100.7/32")},
+        {"admin_cidrs": ["10.0.0.0/8", "198.51.100.7/32"]},
         {"client_cidr": "192.168.100.0/28", "nodes": nodes(client_address="192.168.100.4")},
         {"nodes": nodes(server_id=2**32 - 1)},
         {"tags": {"Größe": "zwei, drei".replace(",", " +"), "x" * 128: "y" * 256}},
         {"mysql_archive_url": HERE.replace("https", "http"), "mysql_archive_checksum": SHA256},
         {"mysql_settings": {"init-connect": "SET NAMES utf8", "sql_mode": ""}},
-        {"databases": ("app", "my-shop$1", "x" * 64)},
-        {"users": (user("my.app-1", privileges=("select", "CREATE VIEW")),)},
+        {"databases": ["app", "my-shop$1", "x" * 64]},
+        {"users": [user("my.app-1", privileges=("select", "CREATE VIEW"))]},
         {"passwords": {"root": "!#$%&()*+,-./:;<=>?@[]^_`{|}~a", "app": "x" * 32}},
     ],
 )
 def test_what_is_sound_is_not_refused(changes: dict[str, Any]) -> None:
-    changes.setdefault("nodes", ARTICLE_NODES)
+    changes.setdefault("nodes", list(ARTICLE_NODES))
     problems = found(**changes)
     # The other node's address is outside the smaller range.
     problems.pop("nodes[1].clientAddress", None) if "client_cidr" in changes else None
@@ -208,7 +208,7 @@ def test_the_types_that_aws_lists_are_refused_by_architecture_alone() -> None:
     ],
 )
 def test_a_zone_of_another_region_is_refused(given: str, region: str | None, wrong: bool) -> None:
-    settings = Settings(admin_cidrs=ADMIN, availability_zone=given)
+    settings = RingArgs(admin_cidrs=ADMIN, availability_zone=given)
     assert bool(list(zone(settings, region))) is wrong
 
 
@@ -222,7 +222,7 @@ def test_the_region_of_the_provider_is_the_one_that_counts() -> None:
         [],
     )
     with pytest.raises(SettingsError) as caught:
-        read(pulumi.Config("mysql-ring")).judged(Standing())
+        configured()
     assert [problem.setting for problem in caught.value.problems] == ["availabilityZone"]
 
 
@@ -237,6 +237,6 @@ def test_what_depends_on_an_unread_setting_is_not_judged() -> None:
     texts = {f"mysql-ring:{name}": json.dumps(value) for name, value in values.items()}
     pulumi.runtime.set_all_config(texts, ["mysql-ring:passwords"])
     with pytest.raises(SettingsError) as caught:
-        read(pulumi.Config("mysql-ring")).judged(Standing())
+        configured()
     settings = [problem.setting for problem in caught.value.problems]
     assert sorted(settings) == ["databases", "users[0].grants"]

@@ -46,7 +46,7 @@ def test_no_security_group_carries_rules_of_its_own(ring: Recorded) -> None:
 
 
 def test_each_operator_range_gets_a_rule_of_its_own() -> None:
-    both = stand_up(admin_cidrs=(ADMIN, "203.0.113.7/32"))
+    both = stand_up(admin_cidrs=[ADMIN, "203.0.113.7/32"])
     ssh = {rule[4] for rule in rules(both, "Ingress") if rule[2] == 22}
     assert ssh == {ADMIN, "203.0.113.7/32"}
 
@@ -81,19 +81,19 @@ def test_only_the_client_network_has_a_way_out(ring: Recorded) -> None:
 def test_each_interface_has_its_fixed_address_and_the_groups_of_its_network(
     ring: Recorded, node: str, last: str
 ) -> None:
-    client = ring.named(f"{node}-client-interface").inputs
+    client = ring.named(f"ring-{node}-client-interface").inputs
     assert client["privateIps"] == [f"192.168.100.{last}"]
     assert client["subnetId"] == "ring-network-client-subnet-id"
     assert client["securityGroups"] == ["ring-network-client-group-id"]
-    replication = ring.named(f"{node}-replication-interface").inputs
+    replication = ring.named(f"ring-{node}-replication-interface").inputs
     assert replication["privateIps"] == [f"10.10.1.{last}"]
     assert replication["subnetId"] == "ring-network-replication-subnet-id"
     assert replication["securityGroups"] == [f"ring-network-{node}-replication-group-id"]
 
 
 def test_the_public_address_belongs_to_the_client_interface(ring: Recorded) -> None:
-    association = ring.named("node-1-public-address-association").inputs
-    assert association["networkInterfaceId"] == "node-1-client-interface-id"
+    association = ring.named("ring-node-1-public-address-association").inputs
+    assert association["networkInterfaceId"] == "ring-node-1-client-interface-id"
     assert "instanceId" not in association
 
 
@@ -103,25 +103,25 @@ def test_first_boot_has_a_way_out(ring: Recorded) -> None:
         "ring-network-default-route",
         "ring-network-client-routes",
         "ring-network-client-https",
-        "node-1-public-address-association",
-    } <= ring.before("node-1-instance")
+        "ring-node-1-public-address-association",
+    } <= ring.before("ring-node-1-instance")
 
 
 def test_the_replication_interface_joins_a_launched_instance(ring: Recorded) -> None:
-    attachment = ring.named("node-1-replication-attachment")
+    attachment = ring.named("ring-node-1-replication-attachment")
     assert attachment.inputs["deviceIndex"] == 1
-    assert attachment.inputs["instanceId"] == "node-1-instance-id"
-    assert attachment.inputs["networkInterfaceId"] == "node-1-replication-interface-id"
+    assert attachment.inputs["instanceId"] == "ring-node-1-instance-id"
+    assert attachment.inputs["networkInterfaceId"] == "ring-node-1-replication-interface-id"
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "node-1-client-interface",
-        "node-1-replication-interface",
-        "node-1-instance",
-        "node-1-replication-attachment",
-        "node-1-public-address-association",
+        "ring-node-1-client-interface",
+        "ring-node-1-replication-interface",
+        "ring-node-1-instance",
+        "ring-node-1-replication-attachment",
+        "ring-node-1-public-address-association",
     ],
 )
 def test_what_holds_a_fixed_address_is_deleted_before_it_is_replaced(

@@ -68,10 +68,10 @@ def test_the_bucket_policy_is_the_golden_file() -> None:
 
 def test_each_node_has_a_role_of_its_own(ring: Recorded) -> None:
     profiles = {
-        node: ring.named(f"{node}-instance").inputs["iamInstanceProfile"]
+        node: ring.named(f"ring-{node}-instance").inputs["iamInstanceProfile"]
         for node in ("node-1", "node-2")
     }
-    assert profiles == {"node-1": "node-1-role-profile", "node-2": "node-2-role-profile"}
+    assert profiles == {"node-1": "ring-node-1-role-profile", "node-2": "ring-node-2-role-profile"}
 
 
 def test_the_bucket_is_private_encrypted_and_versioned(ring: Recorded) -> None:
@@ -93,7 +93,7 @@ def test_backups_outlive_a_destroy_unless_the_settings_say_otherwise(ring: Recor
 
 
 def test_the_instance_asks_for_metadata_with_a_token_only(ring: Recorded) -> None:
-    assert ring.named("node-1-instance").inputs["metadataOptions"] == {
+    assert ring.named("ring-node-1-instance").inputs["metadataOptions"] == {
         "httpEndpoint": "enabled",
         "httpTokens": "required",
         "httpPutResponseHopLimit": 1,
@@ -101,20 +101,22 @@ def test_the_instance_asks_for_metadata_with_a_token_only(ring: Recorded) -> Non
 
 
 def test_the_root_volume_is_encrypted_and_as_large_as_the_settings_say() -> None:
-    root = stand_up(root_volume_gib=33).named("node-2-instance").inputs["rootBlockDevice"]
+    root = stand_up(root_volume_gib=33).named("ring-node-2-instance").inputs["rootBlockDevice"]
     assert (root["volumeType"], root["encrypted"], root["volumeSize"]) == ("gp3", True, 33)
-    assert root["tags"]["Name"] == "mysql-ring-test-node-2-root"
+    assert root["tags"]["Name"] == "mysql-ring-test-ring-node-2-root"
 
 
 def test_the_instance_leaves_groups_and_addresses_to_its_interface(ring: Recorded) -> None:
-    inputs = ring.named("node-1-instance").inputs
-    assert inputs["primaryNetworkInterface"] == {"networkInterfaceId": "node-1-client-interface-id"}
+    inputs = ring.named("ring-node-1-instance").inputs
+    assert inputs["primaryNetworkInterface"] == {
+        "networkInterfaceId": "ring-node-1-client-interface-id"
+    }
     refused = {"vpcSecurityGroupIds", "securityGroups", "privateIp", "subnetId", "sourceDestCheck"}
     assert not refused & set(inputs)
 
 
 def test_neither_a_newer_image_nor_another_first_boot_replaces_a_server(ring: Recorded) -> None:
-    assert ring.named("node-1-instance").ignored == {"ami", "userData", "keyName"}
+    assert ring.named("ring-node-1-instance").ignored == {"ami", "userData", "keyName"}
 
 
 def test_a_new_operators_key_keeps_the_name_that_a_replaced_instance_asks_for(
@@ -123,10 +125,10 @@ def test_a_new_operators_key_keeps_the_name_that_a_replaced_instance_asks_for(
     key = ring.named("ring-key")
     assert key.inputs["keyName"] == "ring-spread"
     assert key.delete_before_replace
-    assert ring.named("node-1-instance").inputs["keyName"] == "ring-spread"
+    assert ring.named("ring-node-1-instance").inputs["keyName"] == "ring-spread"
 
 
 def test_the_nodes_run_on_different_hardware(ring: Recorded) -> None:
     assert ring.named("ring-spread").inputs["strategy"] == "spread"
     for node in ("node-1", "node-2"):
-        assert ring.named(f"{node}-instance").inputs["placementGroup"] == "ring-spread"
+        assert ring.named(f"ring-{node}-instance").inputs["placementGroup"] == "ring-spread"

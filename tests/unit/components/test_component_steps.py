@@ -1,27 +1,17 @@
 """The steps on the hosts: their order, what makes them run again, and what they are told."""
 
+import itertools
 import json
 
 import pytest
 from conftest import stand_up
-from recording import Recorded
+from recording import STEPS, Recorded, node_in, step
 
 from components import ring as ring_module
 from components.settings import ARTICLE_NODES, UserSettings
 
 pytestmark = pytest.mark.unit
 
-VERBS = {
-    "tools": "tools",
-    "mysql-install": "install",
-    "mysql-tls": "tls",
-    "mysql-config": "config",
-    "mysql-server": "server",
-    "accounts": "accounts",
-    "seed": "seed",
-    "replicate": "replicate",
-    "verify": "verify",
-}
 NODES = ("node-1", "node-2")
 
 
@@ -40,41 +30,44 @@ def comparable(inputs: dict) -> dict:
 
 def test_each_node_has_these_steps(ring: Recorded) -> None:
     names = {resource.name for resource in ring.steps()}
-    assert names == {f"{node}-{step}" for node in NODES for step in VERBS}
+    assert names == {step(node, verb) for node in NODES for verb in STEPS}
 
 
-@pytest.mark.parametrize("step", [step for step in VERBS if step != "tools"])
-def test_a_step_calls_its_verb_of_the_delivered_version(ring: Recorded, step: str) -> None:
-    release = ring.named("node-1-tools-upload").inputs["remotePath"].rsplit("-", 1)[1]
-    expected = f"sudo /opt/mysql-ring/releases/{release}/ring-node {VERBS[step]}"
+@pytest.mark.parametrize("verb", [verb for verb in STEPS if verb != "tools"])
+def test_a_step_calls_its_verb_of_the_delivered_version(ring: Recorded, verb: str) -> None:
+    release = ring.named("ring-node-1-tools-upload").inputs["remotePath"].rsplit("-", 1)[1]
+    expected = f"sudo /opt/mysql-ring/releases/{release}/ring-node {verb}"
     for node in NODES:
-        assert ring.named(f"{node}-{step}").inputs["create"] == expected
+        assert ring.named(step(node, verb)).inputs["create"] == expected
 
 
 def test_the_tool_is_copied_before_anything_is_called(ring: Recorded) -> None:
-    upload = ring.named("node-1-tools-upload").inputs
+    upload = ring.named("ring-node-1-tools-upload").inputs
     assert upload["source"].path.endswith("/node/")
-    tools = ring.named("node-1-tools").inputs
+    tools = ring.named("ring-node-1-tools-release").inputs
     assert tools["create"] == f"sudo python3 {upload['remotePath']}/ring-node tools"
-    assert "node-1-tools-upload" in ring.before("node-1-tools")
+    assert "ring-node-1-tools-upload" in ring.before("ring-node-1-tools-release")
 
 
 def test_the_steps_of_one_node_follow_one_another(ring: Recorded) -> None:
     for node in NODES:
-        for earlier, later in zip(list(VERBS), list(VERBS)[1:], strict=False):
-            assert f"{node}-{earlier}" in ring.before(f"{node}-{later}")
+        for earlier, later in itertools.pairwise(STEPS):
+            assert step(node, earlier) in ring.before(step(node, later))
 
 
 def test_the_nodes_are_installed_side_by_side(ring: Recorded) -> None:
-    assert not {name for name in ring.before("node-2-mysql-install") if name.startswith("node-1")}
+    assert not {
+        name for name in ring.before("ring-node-2-mysql-install") if name.startswith("ring-node-1")
+    }
 
 
 def test_the_second_server_restarts_only_after_the_first_has_its_configuration(
     ring: Recorded,
 ) -> None:
-    for step in ("mysql-tls", "mysql-config"):
-        assert {"node-1-mysql-tls", "node-1-mysql-config"} <= ring.before(f"node-2-{step}")
-    assert "node-2-mysql-tls" not in ring.before("node-1-mysql-config")
+    first = {step("node-1", "tls"), step("node-1", "config")}
+    for verb in ("tls", "config"):
+        assert first <= ring.before(step("node-2", verb))
+    assert "ring-node-2-mysql-tls" not in ring.before("ring-node-1-mysql-config")
 
 
 @pytest.mark.parametrize(
@@ -84,41 +77,44 @@ def test_both_nodes_finish_a_stage_of_the_wiring_before_the_next(
     ring: Recorded, earlier: str, later: str
 ) -> None:
     for node in NODES:
-        assert {f"{each}-{earlier}" for each in NODES} <= ring.before(f"{node}-{later}")
+        assert {step(each, earlier) for each in NODES} <= ring.before(step(node, later))
 
 
 def test_the_first_step_waits_for_both_interfaces(ring: Recorded) -> None:
-    before = ring.before("node-1-tools-upload")
-    assert {"node-1-replication-attachment", "node-1-public-address-association"} <= before
+    before = ring.before("ring-node-1-tools-upload")
+    assert {
+        "ring-node-1-replication-attachment",
+        "ring-node-1-public-address-association",
+    } <= before
 
 
 def test_every_step_ends_with_its_instance_and_begins_again_on_another(ring: Recorded) -> None:
-    for step in [*ring.steps(), *ring.of_type("remote:CopyToRemote")]:
-        node = step.name[:6]
-        assert step.inputs["triggers"] == [f"{node}-instance-id"], step.name
-        assert step.deleted_with.endswith(f"::{node}-instance"), step.name
+    for each in [*ring.steps(), *ring.of_type("remote:CopyToRemote")]:
+        instance = f"ring-{node_in(each.name)}-instance"
+        assert each.inputs["triggers"] == [f"{instance}-id"], each.name
+        assert each.deleted_with.endswith(f"::{instance}"), each.name
 
 
 def test_every_step_checks_the_host_key_and_outlasts_a_slow_boot(ring: Recorded) -> None:
-    for step in [*ring.steps(), *ring.of_type("remote:CopyToRemote")]:
-        connection = step.inputs["connection"]
-        assert connection["hostKey"].startswith("ssh-ed25519 "), step.name
-        assert connection["host"] == f"203.0.113.1{step.name[5]}", step.name
-        assert connection["user"] == "admin", step.name
-        assert connection["dialErrorLimit"] == 60, step.name
-        assert connection["perDialTimeout"] == 5, step.name
-        assert step.create_timeout.endswith("m"), step.name
+    for each in [*ring.steps(), *ring.of_type("remote:CopyToRemote")]:
+        connection = each.inputs["connection"]
+        assert connection["hostKey"].startswith("ssh-ed25519 "), each.name
+        assert connection["host"] == f"203.0.113.1{node_in(each.name)[-1]}", each.name
+        assert connection["user"] == "admin", each.name
+        assert connection["dialErrorLimit"] == 60, each.name
+        assert connection["perDialTimeout"] == 5, each.name
+        assert each.create_timeout.endswith("m"), each.name
 
 
 def test_no_step_passes_its_former_output_to_the_host(ring: Recorded) -> None:
-    for step in ring.steps():
-        assert step.inputs["addPreviousOutputInEnv"] is False
-        assert not {"update", "delete", "environment"} & set(step.inputs)
+    for each in ring.steps():
+        assert each.inputs["addPreviousOutputInEnv"] is False
+        assert not {"update", "delete", "environment"} & set(each.inputs)
 
 
 def test_the_documents_of_the_wiring_name_both_nodes(ring: Recorded) -> None:
     for verb in ("seed", "replicate", "verify"):
-        assert json.loads(ring.named(f"node-2-{verb}").inputs["stdin"]) == {
+        assert json.loads(ring.named(step("node-2", verb)).inputs["stdin"]) == {
             "node": {
                 "name": "node-2",
                 "server_id": 2,
@@ -129,13 +125,13 @@ def test_the_documents_of_the_wiring_name_both_nodes(ring: Recorded) -> None:
                 "name": "node-1",
                 "replication_address": "10.10.1.10",
                 "server_id": 1,
-                "instance_id": "node-1-instance-id",
+                "instance_id": "ring-node-1-instance-id",
             },
         }
 
 
 def test_accounts_are_for_the_peer_and_for_the_clients_range(ring: Recorded) -> None:
-    document = json.loads(ring.named("node-1-accounts").inputs["stdin"])
+    document = json.loads(ring.named("ring-node-1-mysql-accounts").inputs["stdin"])
     assert document["peer_address"] == "10.10.1.11"
     assert [document[part]["user"] for part in ("replication", "peer", "heartbeat")] == [
         "repuser",
@@ -155,9 +151,9 @@ def test_accounts_are_for_the_peer_and_for_the_clients_range(ring: Recorded) -> 
 
 
 def test_a_user_gets_one_entry_for_each_database() -> None:
-    users = (UserSettings("shop", ("app", "stock"), ("SELECT", "INSERT")),)
-    more = stand_up(databases=("app", "stock"), users=users, require_client_tls=False)
-    entries = json.loads(more.named("node-1-accounts").inputs["stdin"])["users"]
+    users = [UserSettings("shop", ["app", "stock"], ["SELECT", "INSERT"])]
+    more = stand_up(databases=["app", "stock"], users=users, require_client_tls=False)
+    entries = json.loads(more.named("ring-node-1-mysql-accounts").inputs["stdin"])["users"]
     assert [(each["database"], each["require_ssl"]) for each in entries] == [
         ("app", False),
         ("stock", False),
@@ -169,10 +165,10 @@ def test_another_my_cnf_setting_changes_the_two_config_steps_by_one_line_each(
     ring: Recorded,
 ) -> None:
     other = stand_up(mysql_settings={"tmp_table_size": "48M"})
-    assert changed(ring, other) == {"node-1-mysql-config", "node-2-mysql-config"}
+    assert changed(ring, other) == {"ring-node-1-mysql-config", "ring-node-2-mysql-config"}
     for node in NODES:
-        before = ring.named(f"{node}-mysql-config").inputs["stdin"].splitlines()
-        after = other.named(f"{node}-mysql-config").inputs["stdin"].splitlines()
+        before = ring.named(f"ring-{node}-mysql-config").inputs["stdin"].splitlines()
+        after = other.named(f"ring-{node}-mysql-config").inputs["stdin"].splitlines()
         differing = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
         assert differing == [("tmp_table_size = 32M", "tmp_table_size = 48M")]
 
@@ -181,15 +177,15 @@ def test_another_version_of_the_tool_runs_every_step_again(
     ring: Recorded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(ring_module, "digest", lambda _: "0123456789ab")
-    steps = {step.name for step in [*ring.steps(), *ring.of_type("remote:CopyToRemote")]}
+    steps = {each.name for each in [*ring.steps(), *ring.of_type("remote:CopyToRemote")]}
     assert changed(ring, stand_up()) == steps
 
 
 def test_another_archive_changes_the_install_steps_alone(ring: Recorded) -> None:
     other = stand_up(mysql_archive_checksum="md5:" + "0" * 32)
-    assert changed(ring, other) == {"node-1-mysql-install", "node-2-mysql-install"}
+    assert changed(ring, other) == {"ring-node-1-mysql-install", "ring-node-2-mysql-install"}
 
 
 def test_the_order_of_the_nodes_decides_who_restarts_first() -> None:
-    turned = stand_up(nodes=tuple(reversed(ARTICLE_NODES)))
-    assert "node-2-mysql-config" in turned.before("node-1-mysql-tls")
+    turned = stand_up(nodes=list(reversed(ARTICLE_NODES)))
+    assert "ring-node-2-mysql-config" in turned.before("ring-node-1-mysql-tls")

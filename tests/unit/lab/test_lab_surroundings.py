@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import time
 from pathlib import Path
 
@@ -85,10 +86,49 @@ def test_an_official_plugin_takes_the_place_of_the_stand_in_and_gives_it_back(
     kinds = plugins.install(lab, {"PULUMI_HOME": str(home)})
     assert kinds == {"aws": "official", "command": "stand-in"}
     installed = lab.pulumi_home / "plugins" / official.name
-    assert installed.resolve() == official
+    assert installed.resolve() == installed
+    assert (installed / program.name).read_text() == "#!/bin/sh\n"
     assert plugins.install(lab, {"HOME": "/nowhere"})["aws"] == "stand-in"
     assert "cloud.providers.aws" in (installed / "pulumi-resource-aws").read_text()
     assert program.read_text() == "#!/bin/sh\n"
+
+
+def test_the_engine_finds_a_plugin_whose_official_folder_and_program_are_links(
+    lab: Lab, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "program").write_text("one")
+    (store / "program").chmod(0o755)
+    folder = tmp_path / "whole"
+    (folder / "schema").mkdir(parents=True)
+    (folder / "schema" / "aws.json").write_text("{}")
+    (folder / "pulumi-resource-aws").symlink_to(store / "program")
+    official = tmp_path / "pulumi" / "plugins" / f"resource-aws-v{plugins.PLUGINS['aws']}"
+    official.parent.mkdir(parents=True)
+    official.symlink_to(folder)
+    installed = lab.pulumi_home / "plugins" / official.name
+    installed.parent.mkdir(parents=True)
+    installed.symlink_to(official)  # as an earlier set-up left it
+
+    def install() -> os.stat_result:
+        kinds = plugins.install(lab, {"PULUMI_HOME": str(tmp_path / "pulumi")})
+        assert kinds["aws"] == "official"
+        # What the engine does: it goes through the folder's entries, and takes those of its kind.
+        (found,) = (each for each in os.scandir(installed.parent) if each.name == official.name)
+        assert found.is_dir(follow_symlinks=False)
+        return (installed / "pulumi-resource-aws").lstat()
+
+    first = install()
+    assert stat.S_ISREG(first.st_mode)
+    assert os.access(installed / "pulumi-resource-aws", os.X_OK)
+    assert (installed / "schema" / "aws.json").read_text() == "{}"
+    assert install().st_ino == first.st_ino, "what is there already is left alone"
+    (store / "newer").write_text("another")
+    (store / "newer").chmod(0o755)
+    (store / "newer").rename(store / "program")
+    install()
+    assert (installed / "pulumi-resource-aws").read_text() == "another"
 
 
 def test_the_pinned_plugins_are_those_of_the_program() -> None:
@@ -142,7 +182,10 @@ def test_a_lock_older_than_the_process_with_its_number_is_stale(lab: Lab) -> Non
 
 def test_the_summary_and_the_steps_are_read_from_the_event_log(tmp_path: Path) -> None:
     urn = "urn:pulumi:lab::mysql-ring::aws:ec2/vpc:Vpc::client"
-    component, custom = "urn:pulumi:lab::mysql-ring::mysql-ring:network::net", {"custom": True}
+    component, custom = (
+        "urn:pulumi:lab::mysql-ring::mysql-ring:index:Network::net",
+        {"custom": True},
+    )
     events = [
         {"timestamp": 90, "resourcePreEvent": {"metadata": {"urn": component, "new": {}}}},
         {"timestamp": 100, "resourcePreEvent": {"metadata": {"urn": urn, "new": custom}}},

@@ -14,11 +14,11 @@ pytestmark = pytest.mark.unit
 
 def node(number: int) -> dict[str, Any]:
     return {
-        "client_address": f"192.168.100.1{number}",
-        "replication_address": f"10.10.1.1{number}",
-        "public_address": f"203.0.113.{number}",
-        "instance_id": f"i-{number:017x}",
-        "server_id": number,
+        "clientAddress": f"192.168.100.1{number}",
+        "replicationAddress": f"10.10.1.1{number}",
+        "publicAddress": f"203.0.113.{number}",
+        "instanceId": f"i-{number:017x}",
+        "serverId": number,
     }
 
 
@@ -79,13 +79,19 @@ def test_a_node_that_does_not_replicate_is_shown_as_it_is() -> None:
     assert rows["heartbeat from the peer"] == ["none", "0.6 s old"]
 
 
+def test_a_heartbeat_from_the_future_is_not_shown_as_a_young_one() -> None:
+    rows = printed({"node-1": status(1), "node-2": status(2, heartbeat_age_ms=-3600000.0)})
+    assert rows["heartbeat from the peer"] == ["0.6 s old", "3600.0 s ahead of this clock"]
+
+
 def test_what_to_try_next_names_no_password() -> None:
     out = Console(file=io.StringIO(), width=200)
     outputs = {
         "nodes": NODES,
+        "port": 3306,
         "users": {"application": ["app"], "root": "root"},
         "passwords": {"app": "hunter2", "root": "hunter3"},
-        "ssh_private_key": "hunter4",
+        "sshPrivateKey": "hunter4",
     }
     print_next(out, outputs)
     assert isinstance(out.file, io.StringIO)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ring_node.join import State
-from ring_node.ring_schema import Origin, Source
-from ring_node.shows import Position, SlaveStatus
+from ring_node.mysql.shows import Position, SlaveStatus
+from ring_node.ring.join import State
+from ring_node.ring.schema import Origin, Source
 
 ME, PEER, OLD = "uuid-of-me", "uuid-of-peer", "uuid-of-former"
 MINE = Position("bin.000001", 120)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ring_node.join import Follow, Refusal, Seed, coordinates, decide_follow, decide_seed
-from ring_node.ring_schema import Source
+from ring_node.ring.join import Follow, Refusal, Seed, coordinates, decide_follow, decide_seed
+from ring_node.ring.schema import Source
 from states import ME, MINE, OLD, PEER, THEIRS, born, copied, copying, node, slave, wired
 
 pytestmark = pytest.mark.unit

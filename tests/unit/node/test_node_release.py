@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ring_node import archive, paths, tools
+from ring_node.base import paths
+from ring_node.host import archive
+from ring_node.verbs import tools
 
 pytestmark = pytest.mark.unit
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ring_node import copying, ring_schema, seed
-from ring_node.report import Report
-from ring_node.shows import Position
+from ring_node.base.report import Report
+from ring_node.mysql.shows import Position
+from ring_node.ring import peer_accounts, schema, seeding, user_data
 from states import ME, MINE, OLD, PEER, born, node
 
 pytestmark = pytest.mark.unit
@@ -38,13 +38,13 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     own, other = Server(), Server()
     accounts: list[Any] = []
     places = {own: MINE, other: logged_until}
-    monkeypatch.setattr(copying, "create_databases", lambda *_: [])
-    monkeypatch.setattr(copying, "accounts", lambda *given: accounts.append(given[:2]))
-    monkeypatch.setattr(ring_schema, "databases", lambda _: {})
-    monkeypatch.setattr(ring_schema, "content", lambda _: [])
-    monkeypatch.setattr(ring_schema, "write_origin", lambda *_: None)
-    monkeypatch.setattr(seed, "show_master_status", lambda session: places[session])
+    monkeypatch.setattr(user_data, "create_databases", lambda *_: [])
+    monkeypatch.setattr(peer_accounts, "copy", lambda *given: accounts.append(given[:2]))
+    monkeypatch.setattr(user_data, "databases", lambda _: {})
+    monkeypatch.setattr(user_data, "some", lambda _: [])
+    monkeypatch.setattr(schema, "write_origin", lambda *_: None)
+    monkeypatch.setattr(seeding, "show_master_status", lambda session: places[session])
     session: Any = own
     peer_session: Any = other
-    seed._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
+    seeding._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
     assert accounts == ([(own, other)] if taken else [])

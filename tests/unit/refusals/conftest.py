@@ -7,26 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from aws_world import REGION, World
-from cloud.api import patching
+from cloud.api import objects
 from cloud.aws import install
 from moto import mock_aws
+from moto.s3.responses import S3Response
+
+_moto_key_response = S3Response.key_response
 
 
-@pytest.fixture(scope="module", autouse=True)
-def moto_as_it_was() -> Iterator[None]:
-    """Other tests of this process want moto without the stand-in's changes."""
-    yield
-    patching.restore()
+def _key_response(self: Any, *arguments: Any) -> Any:
+    """Here an object is sent at once; a server sends it in blocks."""
+    status, headers, body = _moto_key_response(self, *arguments)
+    return status, headers, b"".join(body) if isinstance(body, objects.Content) else body
 
 
 @pytest.fixture(autouse=True)
-def aws() -> Iterator[None]:
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     install()
+    objects.use(tmp_path / "objects")
+    monkeypatch.setattr(S3Response, "key_response", _key_response)
     with mock_aws():
         yield
 

@@ -1,0 +1,64 @@
+"""What a ring shows: all that it takes to attach to it, to log in and to connect."""
+
+from dataclasses import dataclass, fields, is_dataclass
+from typing import Any
+
+import pulumi
+
+from components.settings import camel
+
+
+@dataclass(frozen=True)
+class RingNode:
+    """One node: its addresses, and what it is in AWS. `ssh_host_key` is the public half."""
+
+    client_address: str
+    replication_address: str
+    public_address: pulumi.Output[str]
+    server_id: int
+    ssh_host_key: pulumi.Output[str]
+    instance_id: pulumi.Output[str]
+    client_interface_id: pulumi.Output[str]
+    replication_interface_id: pulumi.Output[str]
+    replication_security_group_id: pulumi.Output[str]
+    role_name: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class RingNetwork:
+    """Both networks, each a VPC with one subnet, in one zone."""
+
+    availability_zone: pulumi.Output[str]
+    client_vpc_id: pulumi.Output[str]
+    client_subnet_id: pulumi.Output[str]
+    client_route_table_id: pulumi.Output[str]
+    client_security_group_id: pulumi.Output[str]
+    replication_vpc_id: pulumi.Output[str]
+    replication_subnet_id: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class RingBucket:
+    """The bucket for binary logs and dumps. Each node has the prefix `mysql/` and its name."""
+
+    name: pulumi.Output[str]
+    arn: pulumi.Output[str]
+
+
+@dataclass(frozen=True)
+class RingUsers:
+    """The accounts that have a password in the output `passwords`, which has it by these names."""
+
+    root: str
+    replication: str
+    application: list[str]
+
+
+def registered(value: Any) -> Any:
+    """A value as Pulumi registers and exports it: objects with the names that settings have."""
+    if is_dataclass(value) and not isinstance(value, type):
+        return {camel(each.name): registered(getattr(value, each.name)) for each in fields(value)}
+    if isinstance(value, dict):
+        return {key: registered(each) for key, each in value.items()}
+    return value

@@ -1,0 +1,1 @@
+"""The host that the server runs on: files, programs, packages, units. No SQL."""
