@@ -295,6 +295,25 @@ def test_what_was_in_a_place_that_is_gone_is_not_there_and_nothing_is_asked_for_
     assert set(named) <= {"--filters", "--query"}
 
 
+def test_an_instance_that_is_shutting_down_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then it looks as if it were there."""
+    kept = resource("aws:ec2/instance:Instance", "a") | {"id": "i-1"}
+    going = {"Reservations": [{"Instances": [{"InstanceId": "i-1"}]}]}
+    api = Api(describe_instances=going)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        api.answers["describe-instances"] = {"Reservations": []}
+
+    monkeypatch.setattr(pending.time, "sleep", sleep)
+    pending._wait_for_ends([kept, resource("command:remote:Command", "b") | {"id": "x"}], api)
+    assert len(slept) == 1
+    assert len(api.asked) == 2
+    assert all("Name=instance-id,Values=i-1" in words for words in api.asked)
+    assert all("Name=instance-state-name,Values=shutting-down" in words for words in api.asked)
+
+
 def test_an_orphan_is_named_with_its_identifier_and_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,16 +1,10 @@
-"""The resource types, one module per noun: a module in this folder is found."""
-
-import importlib
-import pkgutil
+"""The resource types, one module per noun: a module of this folder is found by itself."""
 
 from cloud.providers.aws.resource import AwsResource
+from cloud.rooms import modules
 
-
-def _found() -> dict[str, AwsResource]:
-    names = [f"{__name__}.{each.name}" for each in pkgutil.iter_modules(__path__)]
-    modules = [importlib.import_module(name) for name in names]
-    resources = [one for module in modules for one in getattr(module, "RESOURCES", ())]
-    return {one.type_name: one for one in resources}
-
-
-RESOURCES = _found()
+RESOURCES: dict[str, AwsResource] = {
+    resource.type_name: resource
+    for module in modules(__name__)
+    for resource in getattr(module, "RESOURCES", ())
+}
