@@ -1,6 +1,6 @@
 """The stand-in cloud: `python -m cloud.daemon --lab DIR --base DIR --mirror DIR`.
 
-Runs in the foreground until SIGTERM. When it serves, LAB/cloud/ready holds its process number.
+Runs in the foreground until SIGTERM. When it serves, LAB/cloud/ready names its process.
 """
 
 from __future__ import annotations
@@ -8,11 +8,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from cloud import groups
+from cloud.lab import write_process
 from cloud.names import (
     API_ADDRESS,
     MIRROR_ADDRESS,
@@ -29,21 +28,12 @@ from cloud.names import (
 )
 from cloud.network import namespaces, resolver
 from cloud.network.router import Routers, make_cloud
+from cloud.processes import Process
+from cloud.wanted import Interface
 
 log = logging.getLogger("cloud")
 
 AWS_NAME = re.compile(r"([a-z0-9][a-z0-9.-]*\.)?amazonaws\.com", re.IGNORECASE)
-TOOLS = {
-    "dnsmasq": "dnsmasq-base",
-    "ip": "iproute2",
-    "nft": "nftables",
-    "nsenter": "util-linux",
-    "openssl": "openssl",
-    "setpriv": "util-linux",
-    "sysctl": "procps",
-    "systemd-nspawn": "systemd-container",
-    "unshare": "util-linux",
-}
 
 
 class Refused(RuntimeError):
@@ -61,7 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     folder = options.lab.absolute() / "cloud"
     try:
-        _check_machine()
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             left = clean_up(folder, Names.of(options.lab))
@@ -85,14 +74,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     if not options.cleanup and not (options.base and options.mirror):
         parser.error("--base and --mirror are needed to serve")
     return options
-
-
-def _check_machine() -> None:
-    if os.geteuid() != 0:
-        raise Refused("the lab makes network namespaces and hosts: run it as root (sudo)")
-    missing = {package for tool, package in TOOLS.items() if shutil.which(tool) is None}
-    if missing:
-        raise Refused(f"programs are missing: apt-get install {' '.join(sorted(missing))}")
 
 
 @contextlib.contextmanager
@@ -152,6 +133,8 @@ class Daemon:
         from cloud.api.faults import Faulty
         from cloud.api.state import SERVICES, StateUnreadable, Store, locked
         from cloud.hosts import image
+        from cloud.hosts.complaints import Complaints
+        from cloud.hosts.fittings import Cables
         from cloud.hosts.reconciler import Reconciler
         from cloud.services.dnsmasq import Dnsmasq
         from cloud.services.http import Server
@@ -169,7 +152,8 @@ class Daemon:
         mirror = Mirror(self.mirror_root)
 
         aws.install()
-        api = Api(Store(self.folder / "state"), lambda: reconciler.wake.set())
+        wake = threading.Event()
+        api = Api(Store(self.folder / "state"), wake.set)
         try:
             kept = api.store.load()
         except StateUnreadable as error:
@@ -184,13 +168,15 @@ class Daemon:
             return Metadata(find)
 
         services = VpcServices(self.names, self.folder / "vpc", mirror.names, metadata)
+        complaints = Complaints()
         reconciler = Reconciler(
             api,
             self.names,
-            Routers(self.names),
-            services,
+            {Interface: Cables(Routers(self.names), services, complaints)},
+            complaints,
             self.folder / "hosts",
             [layer, self.base],
+            wake,
         )
         contexts = ServerContexts(
             authority,
@@ -211,14 +197,16 @@ class Daemon:
                 server.start(name)
             thread = threading.Thread(target=reconciler.run, name="reconciler")
             thread.start()
-            self._ready()
+            this = Process.of(os.getpid())
+            assert this is not None
+            write_process(self.folder / "ready", this)
             threading.Thread(target=api.warm, name="warm", daemon=True).start()
             log.info("serving; state kept of: %s", ", ".join(kept) or "nothing")
             self.ended.wait()
             log.info("stopping")
             (self.folder / "ready").unlink(missing_ok=True)
             reconciler.ending.set()
-            reconciler.wake.set()
+            wake.set()
             thread.join()
             for server in servers.values():
                 server.stop()
@@ -229,12 +217,6 @@ class Daemon:
             world.stop()
         log.info("stopped")
         return 0
-
-    def _ready(self) -> None:
-        started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
-        new = self.folder / "ready.new"
-        new.write_text(json.dumps({"pid": os.getpid(), "started": int(started)}) + "\n")
-        new.replace(self.folder / "ready")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 RUNNING_STATES = ("pending", "running")
 STOPPING_STATE = "stopping"
@@ -28,6 +30,18 @@ class Group:
     egress: tuple[Rule, ...] = ()
 
 
+class Part(Protocol):
+    """What can be put into a host and taken out of it while it runs."""
+
+    @property
+    def id(self) -> str: ...
+
+    @property
+    def mark(self) -> Hashable:
+        """As long as it is the same the part stays where it is; otherwise it is put in anew."""
+        ...
+
+
 @dataclass(frozen=True)
 class Interface:
     """A network interface that is attached to an instance."""
@@ -43,6 +57,10 @@ class Interface:
     secondary: tuple[str, ...] = ()
     public: str | None = None
     checked: bool = True
+
+    @property
+    def mark(self) -> Hashable:
+        return self.device_index
 
     @property
     def addresses(self) -> tuple[str, ...]:
@@ -67,6 +85,10 @@ class Subnet:
     @property
     def prefix_length(self) -> int:
         return ipaddress.ip_network(self.network).prefixlen
+
+    @property
+    def netmask(self) -> str:
+        return str(ipaddress.ip_network(self.network).netmask)
 
 
 @dataclass(frozen=True)
@@ -101,13 +123,24 @@ class Host:
     region: str
     zone: str
     hostname: str
-    interfaces: tuple[Interface, ...]
+    parts: tuple[Part, ...]
     public_key: str | None = None
     user_data: bytes = field(default=b"", repr=False)
 
     @property
     def wanted(self) -> bool:
         return self.state in RUNNING_STATES
+
+    @property
+    def fittings(self) -> dict[str, Part]:
+        """The parts by their identifiers."""
+        return {part.id: part for part in self.parts}
+
+    @property
+    def interfaces(self) -> list[Interface]:
+        """In the order of their device indexes."""
+        found = [part for part in self.parts if isinstance(part, Interface)]
+        return sorted(found, key=lambda interface: interface.device_index)
 
 
 @dataclass(frozen=True)

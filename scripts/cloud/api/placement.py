@@ -90,7 +90,7 @@ def _create(self: Any) -> ActionResult:
     partitions = self._get_param("PartitionCount")
     level = self._get_param("SpreadLevel") or ("rack" if strategy == "spread" else None)
     tags = add_tag_specification(self._get_param("TagSpecifications", []))
-    group = PlacementGroup(
+    group: Any = PlacementGroup(
         self.ec2_backend, name, strategy, int(partitions) if partitions else None, level, tags
     )
     groups(self.ec2_backend)[name] = group

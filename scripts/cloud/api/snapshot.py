@@ -45,7 +45,7 @@ def _host(backend: Any, instance: Any) -> Host:
         region=backend.region_name,
         zone=instance.placement.zone,
         hostname=host_name(instance.nics[0].private_ip_address),
-        interfaces=tuple(
+        parts=tuple(
             _interface(instance, index, nic) for index, nic in sorted(instance.nics.items())
         ),
         public_key=key.public_key.strip() if key else None,

@@ -104,7 +104,7 @@ def _size(stream: Any) -> int:
         raise Incomplete(f"{line[:40]!r} is not the size of a chunk") from error
 
 
-def _setup_class(self: Any, request: Any, full_url: str | None = None, headers: Any = None) -> None:
+def _setup_class(self: Any, request: Any, full_url: Any = None, headers: Any = None) -> None:
     _moto_setup_class(self, request, full_url, headers)
     upload = request.environ.get(UPLOAD)
     if upload is not None:

@@ -74,7 +74,8 @@ def print_next(out: Console, outputs: Facts) -> None:
         f"  scripts/lab mysql {first}              a prompt as root",
         f'  scripts/lab mysql {first} -e "SHOW SLAVE STATUS\\G"',
         f"  scripts/lab ssh {first}                the host itself",
-        f"  an application connects to {address}:{outputs['port']} as {users or 'a user of the settings'};",
+        f"  an application connects to {address}:{outputs['port']} as"
+        f" {users or 'a user of the settings'};",
         "  passwords: scripts/lab pulumi stack output --show-secrets passwords",
         "Try next:",
         f'  scripts/lab mysql {first} -e "CREATE TABLE app.t (id INT PRIMARY KEY)"; '

@@ -15,7 +15,7 @@ from cloud.hosts import firstboot
 from cloud.names import Names, namespace_path
 from cloud.network import namespaces
 from cloud.network.router import NO_IPV6
-from cloud.wanted import Host
+from cloud.wanted import Host, Part
 
 BOOT = Path(__file__).with_name("boot")
 REBOOT_STATUS = 133
@@ -45,8 +45,8 @@ class Guest:
     failures: int = 0
     ended: int | None = None
     """Status that the last process ended with, until somebody has acted on it."""
-    cables: dict[str, int] = field(default_factory=dict)
-    """Device index of each interface that is plugged in."""
+    fitted: dict[str, Part] = field(default_factory=dict)
+    """The parts that are in the host, by identifier."""
 
     @property
     def namespace(self) -> str:
@@ -72,13 +72,15 @@ class Guest:
         namespaces.delete(self.namespace)
         namespaces.create(self.namespace, HOST_SETTINGS)
 
-    def boot(self, lower: list[Path]) -> None:
+    def boot(self, lower: list[Path], more: list[str]) -> None:
+        """Start systemd-nspawn, with more arguments of it."""
         arguments = [
             self.group,
             str(namespace_path(self.namespace)),
             ":".join(str(path) for path in lower),
             *(str(self.folder / name) for name in ("upper", "work", "root")),
             self.names.machine(self.id),
+            *more,
         ]
         with (self.folder / "console.log").open("ab") as console:
             self.process = subprocess.Popen(
@@ -119,7 +121,7 @@ class Guest:
 
     def unplug_namespace(self) -> None:
         namespaces.delete(self.namespace)
-        self.cables.clear()
+        self.fitted.clear()
 
     def remove(self) -> None:
         """Remove the host's disk."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from cloud.hosts import gates
+from cloud.hosts.complaints import Complaints
+from cloud.hosts.fittings import Fitter, Fitters
 from cloud.hosts.guest import REBOOT_STATUS, Guest
 from cloud.hosts.plan import Action, Fact, decide
 from cloud.names import Names
-from cloud.network.router import Routers
-from cloud.wanted import Host, Snapshot, Vpc
+from cloud.wanted import Host, Part, Snapshot
 
 log = logging.getLogger("cloud.hosts")
 
@@ -34,46 +37,37 @@ class State(Protocol):
     def halted(self, instance_id: str) -> None: ...
 
 
-class VpcServices(Protocol):
-    """What runs in a VPC's router: DHCP, names and metadata."""
-
-    def apply(self, vpc: Vpc) -> None: ...
-    def remove(self, vpc_id: str) -> None: ...
-
-
 class Reconciler:
-    """Runs in one thread, which starts every host: hosts end when it ends."""
+    """Runs in one thread, which starts every host: hosts end when it ends. `wake` says that
+    there is something to do."""
 
     def __init__(
         self,
         api: State,
         names: Names,
-        routers: Routers,
-        services: VpcServices,
+        fitters: Fitters,
+        complaints: Complaints,
         folder: Path,
         lower: list[Path],
+        wake: threading.Event,
     ) -> None:
         self.api = api
         self.names = names
-        self.routers = routers
-        self.services = services
+        self.fitters = fitters
+        self.complaints = complaints
         self.folder = folder
         self.lower = lower
         self.guests: dict[str, Guest] = {}
-        self.wake = threading.Event()
+        self.wake = wake
         self.ending = threading.Event()
-        self._said: dict[str, str] = {}
 
     def run(self) -> None:
         """Pass after pass until `ending` is set, then stop the hosts."""
         while not self.ending.is_set():
             self.wake.clear()
             pause = BUSY_SECONDS
-            try:
+            with self.complaints.about("pass"):
                 pause = self.step()
-                self._said.pop("pass", None)
-            except Exception as error:
-                self._complain("pass", error)
             self.wake.wait(pause)
         self._stop_all()
 
@@ -89,7 +83,8 @@ class Reconciler:
         for guest in self.guests.values():
             self._watch(guest)
         snapshot = self.api.snapshot()
-        ready = self._networks(snapshot)
+        for fitter in self.fitters.values():
+            fitter.follow(snapshot)
         actions = decide(
             snapshot.hosts,
             {host_id: _fact(guest) for host_id, guest in self.guests.items()},
@@ -97,12 +92,11 @@ class Reconciler:
         )
         failed = False
         for action in actions:
-            host = snapshot.hosts.get(action.host)
-            failed |= not self._guarded(
-                action.host, lambda action=action, host=host: self._act(action, host, ready)
-            )
-        for vpc_id in self.routers.superfluous(snapshot):
-            self._guarded(vpc_id, lambda vpc_id=vpc_id: self._drop_network(vpc_id))
+            with self.complaints.about(action.host):
+                self._act(action, snapshot.hosts.get(action.host))
+            failed |= action.host in self.complaints.open
+        for fitter in self.fitters.values():
+            fitter.tidy(snapshot)
         if actions and not failed:
             return True
         return any(
@@ -110,24 +104,6 @@ class Reconciler:
             for host_id, guest in self.guests.items()
             if host_id in snapshot.hosts
         )
-
-    def _networks(self, snapshot: Snapshot) -> dict[str, Vpc]:
-        """Bring the VPCs up to date; the answer holds those that are."""
-        ready: dict[str, Vpc] = {}
-        for vpc in snapshot.vpcs.values():
-
-            def update(vpc: Vpc = vpc) -> None:
-                self.routers.add_missing(vpc)
-                self.routers.apply(vpc)
-                self.services.apply(vpc)
-                ready[vpc.id] = vpc
-
-            self._guarded(vpc.id, update)
-        return ready
-
-    def _drop_network(self, vpc_id: str) -> None:
-        self.services.remove(vpc_id)
-        self.routers.remove(vpc_id)
 
     def _watch(self, guest: Guest) -> None:
         before = guest.process
@@ -146,7 +122,7 @@ class Reconciler:
             )  # fmt: skip
         guest.since = time.monotonic()
 
-    def _act(self, action: Action, host: Host | None, ready: dict[str, Vpc]) -> None:
+    def _act(self, action: Action, host: Host | None) -> None:
         guest = self.guests.get(action.host)
         if guest is None:
             guest = Guest(action.host, self.folder / action.host, self.names)
@@ -155,31 +131,34 @@ class Reconciler:
             "halt": lambda: self._halt(guest),
             "shutdown": lambda: self._ask(guest, "shutdown"),
             "kill": lambda: self._kill(guest, action.detail),
-            "unplug": lambda: self._unplug(guest, action.detail),
+            "unfit": lambda: self._unfit(guest, action.detail),
             "forget": lambda: self._forget(guest),
         }
         if host is not None:
             steps |= {
-                "boot": lambda: self._boot(guest, host, ready),
+                "boot": lambda: self._boot(guest, host),
                 "reboot": lambda: self._reboot(guest, host),
-                "plug": lambda: self._plug(guest, host, action.detail, ready),
+                "fit": lambda: self._fit(guest, host.fittings[action.detail]),
                 "settle": lambda: self._settle(guest, host, action.detail),
             }
         steps[action.kind]()
 
-    def _boot(self, guest: Guest, host: Host, ready: dict[str, Vpc]) -> None:
+    def _boot(self, guest: Guest, host: Host) -> None:
         guest.since = time.monotonic()
-        missing = {each.vpc_id for each in host.interfaces} - set(ready)
-        if missing:
-            raise RuntimeError(f"no router yet for {', '.join(sorted(missing))}")
-        self.routers.forget(guest.id)
-        guest.cables.clear()
+        for part in host.parts:
+            self._fitter(part).check(part)
+        for fitter in self.fitters.values():
+            fitter.forget(guest)
+        guest.fitted.clear()
         try:
             guest.prepare(host)
-            for interface in host.interfaces:
-                self.routers.plug(interface, guest.namespace, ready[interface.vpc_id])
-                guest.cables[interface.id] = interface.device_index
-            guest.boot(self.lower)
+            for part in host.parts:
+                self._fit(guest, part)
+            arguments = [
+                gates.boot_arguments(self.folder.parent),
+                *(fitter.boot_arguments(guest) for fitter in self.fitters.values()),
+            ]
+            guest.boot(self.lower, list(itertools.chain(*arguments)))
         except Exception:
             guest.failures += 1
             raise
@@ -207,14 +186,17 @@ class Reconciler:
         guest.ended = REBOOT_STATUS
         guest.asked, guest.since = None, time.monotonic()
 
-    def _plug(self, guest: Guest, host: Host, eni_id: str, ready: dict[str, Vpc]) -> None:
-        interface = next(each for each in host.interfaces if each.id == eni_id)
-        self.routers.plug(interface, guest.namespace, ready[interface.vpc_id])
-        guest.cables[eni_id] = interface.device_index
+    def _fitter(self, part: Part) -> Fitter:
+        return self.fitters[type(part)]
 
-    def _unplug(self, guest: Guest, eni_id: str) -> None:
-        self.routers.unplug(eni_id)
-        guest.cables.pop(eni_id, None)
+    def _fit(self, guest: Guest, part: Part) -> None:
+        self._fitter(part).fit(guest, part)
+        guest.fitted[part.id] = part
+
+    def _unfit(self, guest: Guest, part_id: str) -> None:
+        part = guest.fitted[part_id]
+        self._fitter(part).unfit(guest, part)
+        del guest.fitted[part_id]
 
     def _settle(self, guest: Guest, host: Host, state: str) -> None:
         if state != "running":
@@ -229,7 +211,8 @@ class Reconciler:
     def _disconnect(self, guest: Guest) -> None:
         guest.kill()
         guest.unplug_namespace()
-        self.routers.forget(guest.id)
+        for fitter in self.fitters.values():
+            fitter.forget(guest)
 
     def _forget(self, guest: Guest) -> None:
         self._disconnect(guest)
@@ -239,7 +222,8 @@ class Reconciler:
     def _stop_all(self) -> None:
         """Ask every host to stop, wait within a bound, then switch off the rest."""
         for guest in self.guests.values():
-            self._guarded(guest.id, lambda guest=guest: guest.ask("shutdown"))
+            with self.complaints.about(guest.id):
+                guest.ask("shutdown")
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         while time.monotonic() < deadline:
             for guest in self.guests.values():
@@ -248,24 +232,8 @@ class Reconciler:
                 break
             time.sleep(BUSY_SECONDS)
         for guest in self.guests.values():
-            self._guarded(guest.id, lambda guest=guest: self._disconnect(guest))
-
-    def _guarded(self, subject: str, function: Callable[[], None]) -> bool:
-        """Do one thing; an error of it is logged and does not stop the others."""
-        try:
-            function()
-        except Exception as error:
-            self._complain(subject, error)
-            return False
-        self._said.pop(subject, None)
-        return True
-
-    def _complain(self, subject: str, error: Exception) -> None:
-        """Log an error once, not at each pass that repeats it."""
-        text = f"{type(error).__name__}: {error}"
-        if self._said.get(subject) != text:
-            self._said[subject] = text
-            log.error("%s: %s", subject, text, exc_info=error)
+            with self.complaints.about(guest.id):
+                self._disconnect(guest)
 
 
 def _fact(guest: Guest) -> Fact:
@@ -276,5 +244,5 @@ def _fact(guest: Guest) -> Fact:
         reboots=guest.reboots,
         halted=guest.process is None and guest.ended == 0 and guest.asked is None,
         failures=guest.failures,
-        cables=dict(guest.cables),
+        fitted=dict(guest.fitted),
     )

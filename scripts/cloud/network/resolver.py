@@ -70,7 +70,7 @@ def vpc_config(vpc: Vpc, mirrored: Iterable[str], folder: Path) -> str:
         tag = subnet.id
         base = subnet.network.split("/")[0]
         lines += [
-            f"dhcp-range=set:{tag},{base},static,{_netmask(subnet.prefix_length)},{LEASE_SECONDS}",
+            f"dhcp-range=set:{tag},{base},static,{subnet.netmask},{LEASE_SECONDS}",
             f"dhcp-option=tag:{tag},tag:primary,option:router,{subnet.gateway}",
             f"dhcp-option=tag:{tag},option:dns-server,{subnet.resolver}",
         ]
@@ -92,8 +92,3 @@ def hosts(vpc: Vpc) -> str:
         full = private_name(each.address, vpc.region)
         lines.append(f"{each.address} {full} {host_name(each.address)}\n")
     return "".join(lines)
-
-
-def _netmask(prefix_length: int) -> str:
-    bits = (0xFFFFFFFF << (32 - prefix_length)) & 0xFFFFFFFF
-    return ".".join(str(bits >> shift & 255) for shift in (24, 16, 8, 0))

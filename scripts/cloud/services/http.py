@@ -119,7 +119,7 @@ class _Handler(MotoRequestHandler):
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
             return io.BufferedReader(_Chunked(self.rfile), BLOCK)
         length = int(self.headers.get("Content-Length") or 0)
-        stream = LimitedStream(self.rfile, length)
+        stream: Any = LimitedStream(self.rfile, length)
         return io.BufferedReader(stream, BLOCK) if length > BLOCK else io.BytesIO(stream.read())
 
     def _send(self, status: str, headers: Headers, parts: Iterable[bytes]) -> None:

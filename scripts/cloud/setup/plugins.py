@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloud.lab import CHECKOUT, Lab
+from cloud.pulumi import plugin_version
 from cloud.setup.entry import SetupError
 
-PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
+PLUGINS = {name: plugin_version(name) for name in ("aws", "command")}
 """The versions that requirements.txt pins."""
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -215,48 +214,14 @@ def test_the_source_check_is_before_what_connection_tracking_lets_pass() -> None
     assert "saddr !=" not in chains["egress"].partition("chain own")[0]
 
 
-class Kernel:
-    """The namespaces of routers: what was asked of them, and the links that are there."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.asked: list[tuple[str, str]] = []
-        self.there: set[str] = set()
-        for name in ("create", "delete"):
-            monkeypatch.setattr(namespaces, name, lambda *_: None)
-        monkeypatch.setattr(namespaces, "link", self._link)
-        monkeypatch.setattr(namespaces, "run", self._run)
-
-    def _link(self, namespace: str, commands: Iterable[str]) -> None:
-        self.asked += [(namespace, command) for command in commands]
-
-    def _run(self, argv: list[str], **_: Any) -> str:
-        return "".join(f"1: {end}@if2: <UP>\n" for end in self.there) if "show" in argv else ""
-
-    def routes(self, namespace: str) -> list[str]:
-        """What was asked of a namespace's routes since the last time."""
-        found = [
-            command
-            for where, command in self.asked
-            if where == namespace and command.startswith("route ")
-        ]
-        self.asked.clear()
-        return found
-
-
 @pytest.fixture
-def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
-    return Kernel(monkeypatch)
-
-
-@pytest.fixture
-def plugged(kernel: Kernel) -> Routers:
+def plugged(kernel: Any) -> Routers:
     """The routers of a VPC whose two interfaces are plugged in; all asked so far is forgotten."""
     routers = Routers(Names("abcdef"))
     routers.add_missing(vpc())
     routers.apply(vpc())
     for each in vpc().interfaces:
         routers.plug(each, "mrabcdef-host", vpc())
-        kernel.there.add(cable_end(each.id))
     kernel.asked.clear()
     return routers
 
@@ -273,7 +238,7 @@ def holding(one: tuple[str, ...] = (), two: tuple[str, ...] = ()) -> Vpc:
 VIP = "192.168.100.50"
 
 
-def test_an_interface_is_reached_from_when_it_is_plugged_in(kernel: Kernel) -> None:
+def test_an_interface_is_reached_from_when_it_is_plugged_in(kernel: Any) -> None:
     routers = Routers(Names("abcdef"))
     routers.add_missing(vpc())
     routers.apply(vpc())
@@ -283,7 +248,7 @@ def test_an_interface_is_reached_from_when_it_is_plugged_in(kernel: Kernel) -> N
 
 
 def test_the_router_follows_an_address_that_a_plugged_interface_gets_hands_on_and_loses(
-    kernel: Kernel, plugged: Routers
+    kernel: Any, plugged: Routers
 ) -> None:
     plugged.apply(holding(one=(VIP,)))
     assert kernel.routes(ROUTER) == [f"route replace {VIP}/32 dev {ONE}"]
@@ -295,7 +260,7 @@ def test_the_router_follows_an_address_that_a_plugged_interface_gets_hands_on_an
     assert kernel.routes(ROUTER) == []
 
 
-def test_a_cable_that_is_laid_anew_has_its_routes_again(kernel: Kernel, plugged: Routers) -> None:
+def test_a_cable_that_is_laid_anew_has_its_routes_again(kernel: Any, plugged: Routers) -> None:
     plugged.apply(holding(one=(VIP,)))
     plugged.unplug(NODE_1.id)
     kernel.asked.clear()
@@ -306,7 +271,7 @@ def test_a_cable_that_is_laid_anew_has_its_routes_again(kernel: Kernel, plugged:
     ]
 
 
-def test_an_address_without_a_cable_is_unreachable(kernel: Kernel, plugged: Routers) -> None:
+def test_an_address_without_a_cable_is_unreachable(kernel: Any, plugged: Routers) -> None:
     plugged.unplug(NODE_1.id)
     kernel.asked.clear()
     plugged.apply(holding(one=(VIP,)))
@@ -314,7 +279,7 @@ def test_an_address_without_a_cable_is_unreachable(kernel: Kernel, plugged: Rout
 
 
 def test_a_change_of_routes_that_failed_is_tried_again(
-    kernel: Kernel, plugged: Routers, monkeypatch: pytest.MonkeyPatch
+    kernel: Any, plugged: Routers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: Any) -> None:
         raise namespaces.CommandFailed("no")
@@ -328,7 +293,7 @@ def test_a_change_of_routes_that_failed_is_tried_again(
 
 
 def test_the_cloud_leads_public_addresses_to_the_router_that_has_them(
-    kernel: Kernel, plugged: Routers
+    kernel: Any, plugged: Routers
 ) -> None:
     plugged.apply(replace(vpc(), interfaces=(replace(NODE_1, public=None), NODE_2)))
     assert kernel.routes(CLOUD) == ["route flush exact 203.0.113.1/32"]

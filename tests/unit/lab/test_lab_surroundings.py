@@ -3,13 +3,14 @@
 import json
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from cloud.cli import stack
 from cloud.cli.errors import LabError
-from cloud.cli.surroundings import environment
+from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import Lab
 from cloud.setup import plugins, run
 from cloud.setup.archive import FILE_NAME
@@ -59,7 +60,9 @@ def test_the_backend_writes_no_side_files_that_a_killed_cli_would_leave_empty(la
 def test_the_cli_and_the_language_host_come_before_the_systems_programs(lab: Lab) -> None:
     path = environment(lab, {})["PATH"].split(os.pathsep)
     assert path.index("/cache/pulumi") < path.index("/usr/bin")
-    assert path[0].endswith("/bin")
+    assert path[0] == str(lab.bin), "nothing is there, unless a test puts it there"
+    assert not lab.bin.exists()
+    assert path[1] == str(Path(sys.prefix) / "bin")
 
 
 def test_a_stand_in_is_installed_where_the_official_plugin_is_not(lab: Lab, tmp_path: Path) -> None:
@@ -249,3 +252,10 @@ def test_one_failed_entry_ends_the_set_up_with_its_message(tmp_path: Path) -> No
 
     with pytest.raises(SetupError, match="no npm"):
         run.build_all([run.Job(Entry("archive", "0", fail))], tmp_path)
+
+
+def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> None:
+    made = argv_in_world(Lab(tmp_path, tmp_path), ["echo", "two words", "$HOME"])
+    assert made[0] == "nsenter"
+    assert made[-3:] == ["echo", "two words", "$HOME"]
+    assert made[-4] == str(tmp_path / "cloud")

@@ -7,10 +7,12 @@ from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.parameters import nothing, told
 from cloud.providers.aws.resource import (
     TAGS,
+    Ask,
     AwsResource,
     Work,
     all_tags,
     difference_of,
+    listed,
     pairs,
     unpair,
 )
@@ -40,6 +42,8 @@ class Ec2Resource(AwsResource):
     """The call that changes one attribute, if there is one."""
     items = ""
     """JMESPath of the items in the answer of `lists`: Subnets[]."""
+    living = ""
+    """The same without what has ended."""
     missing: tuple[str, ...] = ()
     """Codes that say that it is not there."""
     available: tuple[str, ...] = ("available",)
@@ -54,6 +58,7 @@ class Ec2Resource(AwsResource):
         cls.lists = cls.lists or f"Describe{cls.noun}s"
         cls.deletes = cls.deletes or f"Delete{cls.noun}"
         cls.items = cls.items or f"{cls.noun}s[]"
+        cls.living = cls.living or cls.items
 
     def make(self, work: Work) -> str:
         tags = self.tag_specifications(work)
@@ -145,6 +150,14 @@ class Ec2Resource(AwsResource):
                 self.missing, self.ask, work, self.deletes, **{self.identifier: work.id}
             ),
         )
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        tags = sorted((inputs.get("tags") or {}).items())
+        if not tags:
+            return []
+        words = [f"Name=tag:{key},Values={value}" for key, value in tags]
+        path = f"{self.living}.{self.identifier}"
+        return listed(ask, "ec2", self.lists, path, "--filters", *words)
 
     def tag_specifications(self, work: Work) -> list[dict[str, Any]]:
         tags = all_tags(work.session, work.inputs.get("tags"))

@@ -23,6 +23,8 @@ from cloud.providers.values import UNKNOWN, Unknown
 # state's replaces, see diff (internal/provider/sdkv2/region.go, forceNewIfRegionChanges, and
 # internal/provider/framework/region.go, resourceForceNewIfRegionChanges).
 TAGS = Argument("tags", MAP)
+Ask = Callable[..., Any]
+"""Asks the API in the words of the AWS command line, and gives the answer."""
 # Marks of the state that are no properties: a create that was cut short, and an id that an update
 # changed (an update's answer has no place for it; the next refresh tells the engine).
 UNFINISHED, NEW_ID = "__unfinished", "__id"
@@ -119,6 +121,22 @@ class AwsResource(Resource):
     def computed_on_update(self, _old: dict[str, Any], _inputs: dict[str, Any]) -> set[str]:
         """Outputs that an update makes anew."""
         return set()
+
+    # -- what an update that was killed leaves (cli/pending.py)
+
+    imports_by_place = False
+    """An import takes another id than the one that the state has later."""
+
+    def left(self, _inputs: dict[str, Any], _ask: Ask) -> list[str]:
+        """The ids, as an import takes them, of what has the tags or the place of these inputs."""
+        return []
+
+    def finish(self, _id: str, _ask: Ask) -> None:
+        """What is still to be done of a create that ended with the call that makes it."""
+
+    def ending(self, _ids: list[str], _ask: Ask) -> bool:
+        """Whether one of them is going, and looks as if it were there."""
+        return False
 
     # -- the engine's side
 
@@ -344,6 +362,19 @@ def _ignored(session: Session, key: str) -> bool:
         or key in config.ignored_tags
         or any(key.startswith(prefix) for prefix in config.ignored_prefixes)
     )
+
+
+def listed(ask: Ask, service: str, operation: str, path: str, *words: str) -> list[str]:
+    """The texts at a JMESPath of an answer."""
+    from botocore import xform_name
+
+    return ask(service, xform_name(operation, "-"), *words, "--query", path) or []
+
+
+def placed(ask: Ask, operation: str, path: str, name: str, value: str) -> list[str]:
+    """As `listed`, by a filter: what a place is in may be gone by now, and to name it would be an
+    error."""
+    return listed(ask, "ec2", operation, path, "--filters", f"Name={name},Values={value}")
 
 
 def pairs(tags: dict[str, str]) -> list[dict[str, str]]:

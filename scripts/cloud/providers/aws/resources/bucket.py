@@ -4,7 +4,17 @@ from typing import Any
 
 from cloud.providers.aws.errors import code_of, ignoring, retrying
 from cloud.providers.aws.names import prefixed
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, all_tags, pairs, unpair
+from cloud.providers.aws.resource import (
+    REGION,
+    TAGS,
+    Ask,
+    AwsResource,
+    Work,
+    all_tags,
+    listed,
+    pairs,
+    unpair,
+)
 from cloud.providers.schema import BOOLEAN, Argument, Failure, Table
 from cloud.providers.values import Unknown
 
@@ -76,6 +86,10 @@ class Bucket(AwsResource):
             lambda: work.s3.create_bucket(Bucket=name, **arguments),
         )
         return name
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        names = listed(ask, "s3api", "ListBuckets", "Buckets[].Name")
+        return [name for name in names if name == inputs.get("bucket")]
 
     def settle(self, work: Work) -> None:
         tags = all_tags(work.session, work.inputs.get("tags"))

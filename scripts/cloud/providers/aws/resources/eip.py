@@ -4,7 +4,7 @@ from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work
+from cloud.providers.aws.resource import REGION, TAGS, Ask, AwsResource, Work, placed
 from cloud.providers.schema import BOOLEAN, Argument, Table
 
 _MISSING = ("InvalidAllocationID.NotFound", "InvalidAddress.NotFound")
@@ -129,6 +129,10 @@ class EipAssociation(AwsResource):
             _attaching,
             lambda: work.ec2.associate_address(**arguments)["AssociationId"],
         )
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        path, address = "Addresses[].AssociationId", inputs["allocationId"]
+        return placed(ask, "DescribeAddresses", path, "allocation-id", address)
 
     def describe(self, work: Work) -> dict[str, Any] | None:
         by_id = [{"Name": "association-id", "Values": [work.id]}]

@@ -7,7 +7,7 @@ from typing import Any
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.parameters import parameters
-from cloud.providers.aws.resource import Work, pairs
+from cloud.providers.aws.resource import Ask, Work, listed, pairs
 from cloud.providers.aws.resources import instance_update as update
 from cloud.providers.aws.resources.instance_table import ROOT_DEVICE, TABLE
 from cloud.providers.difference import Changes
@@ -25,6 +25,7 @@ class Instance(Ec2Resource):
     type_name = "aws:ec2/instance:Instance"
     noun, kind = "Instance", "instance"
     items = "Reservations[].Instances[]"
+    living = f"{items} | [?State.Name != 'terminated' && State.Name != 'shutting-down']"
     missing = ("InvalidInstanceID.NotFound",)
     table = TABLE
 
@@ -151,6 +152,11 @@ class Instance(Ec2Resource):
         told = super().told(work, {**places, **found.get("Placement", {}), **found})
         del told["securityGroups"]  # by name, which only a launch takes
         return {**told, **update.told(work, found)}
+
+    def ending(self, ids: list[str], ask: Ask) -> bool:
+        state = "Name=instance-state-name,Values=shutting-down"
+        words = ("--filters", f"Name=instance-id,Values={','.join(ids)}", state)
+        return bool(listed(ask, "ec2", self.lists, f"{self.items}.InstanceId", *words))
 
     # -- update
 

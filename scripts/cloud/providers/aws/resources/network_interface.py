@@ -5,7 +5,7 @@ from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work
+from cloud.providers.aws.resource import REGION, TAGS, Ask, AwsResource, Work, placed
 from cloud.providers.difference import UPDATE, Changes
 from cloud.providers.resource import Call
 from cloud.providers.schema import BOOLEAN, INTEGER, LIST, SET, Argument, Failure, Table
@@ -174,6 +174,11 @@ class NetworkInterfaceAttachment(AwsResource):
     def make(self, work: Work) -> str:
         arguments = self.given(work, "AttachNetworkInterface")
         return work.ec2.attach_network_interface(**arguments)["AttachmentId"]
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        path = "NetworkInterfaces[].Attachment.AttachmentId"
+        interface = inputs["networkInterfaceId"]
+        return placed(ask, _INTERFACE.lists, path, "network-interface-id", interface)
 
     def _attached(self, work: Work) -> Any:
         values = {**work.old, **work.inputs}

@@ -5,7 +5,7 @@ from typing import Any
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
 from cloud.providers.aws.parameters import nothing, parameters, properties
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work
+from cloud.providers.aws.resource import REGION, TAGS, Ask, AwsResource, Work, placed
 from cloud.providers.resource import ProviderError
 from cloud.providers.schema import NETWORK4, NETWORK6, Argument, Table
 
@@ -88,6 +88,7 @@ _TARGETS = tuple(
 
 class Route(AwsResource):
     type_name = "aws:ec2/route:Route"
+    imports_by_place = True
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route.go",
         arguments=(
@@ -125,6 +126,12 @@ class Route(AwsResource):
             lambda: work.ec2.create_route(**arguments),
         )
         return f"r-{table}{_crc(destination)}"
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        table, network = inputs["routeTableId"], inputs.get("destinationCidrBlock")
+        path = "RouteTables[].Routes[].DestinationCidrBlock"
+        there = placed(ask, _TABLE.lists, path, "route-table-id", table)
+        return [f"{table}_{network}"] if network in there else []
 
     def _in_table(self, work: Work, table_id: str, key: str, destination: str) -> Any:
         table = _TABLE.look_up(work, table_id)
@@ -200,6 +207,7 @@ def _crc(text: str) -> int:
 
 class RouteTableAssociation(AwsResource):
     type_name = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+    imports_by_place = True
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route_table_association.go",
         arguments=(
@@ -219,6 +227,12 @@ class RouteTableAssociation(AwsResource):
             lambda code, _: code in _TABLE.missing,
             lambda: work.ec2.associate_route_table(**arguments)["AssociationId"],
         )
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        table, subnet = inputs["routeTableId"], inputs.get("subnetId")
+        path = "RouteTables[].Associations[].SubnetId"
+        there = placed(ask, _TABLE.lists, path, "route-table-id", table)
+        return [f"{subnet}/{table}"] if subnet in there else []
 
     def _find(self, work: Work) -> Any:
         by_id = [{"Name": "association.route-table-association-id", "Values": [work.id]}]

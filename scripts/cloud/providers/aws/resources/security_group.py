@@ -1,11 +1,12 @@
 """Security group; its rules are resources of their own (security_group_rule.py)."""
 
+import json
 from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource
 from cloud.providers.aws.errors import ignoring
 from cloud.providers.aws.names import prefixed
-from cloud.providers.aws.resource import REGION, TAGS, Work
+from cloud.providers.aws.resource import REGION, TAGS, Ask, Work
 from cloud.providers.schema import BOOLEAN, Argument, Table
 
 
@@ -58,6 +59,15 @@ class SecurityGroup(Ec2Resource):
                         }
                     ],
                 )
+
+    def finish(self, group: str, ask: Ask) -> None:
+        """The plugin would not take AWS's rule away later. No rule of the program is there yet:
+        each comes after its group is in the state."""
+        (found,) = ask("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"]
+        rules = found.get("IpPermissionsEgress")
+        if rules:
+            words = ("--group-id", group, "--ip-permissions", json.dumps(rules))
+            ask("ec2", "revoke-security-group-egress", *words)
 
     def destroy(self, work: Work) -> None:
         if work.old.get("revokeRulesOnDelete"):

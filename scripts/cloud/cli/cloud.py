@@ -1,17 +1,15 @@
 """The stand-in cloud's process: started, found and stopped."""
 
-import contextlib
-import json
-import os
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+from cloud import processes
 from cloud.cli.errors import LabError
-from cloud.lab import Lab, is_alive, process_start, write_private
+from cloud.lab import Lab, read_process, write_process
+from cloud.processes import Process
 
 START_SECONDS = 120
 """Includes the boot of the hosts that a stopped lab had."""
@@ -21,8 +19,8 @@ LOG_LINES = 15
 
 def running(lab: Lab) -> int | None:
     """The number of the lab's serving daemon, if there is one."""
-    process = _process(lab.ready, "started")
-    return process[0] if process else None
+    process = read_process(lab.ready)
+    return process.pid if process else None
 
 
 def start(lab: Lab, base: Path) -> bool:
@@ -32,16 +30,16 @@ def start(lab: Lab, base: Path) -> bool:
     lab.cloud.mkdir(parents=True, exist_ok=True)
     log = lab.cloud / "daemon.log"
     # An `up` that was killed may have started a daemon that does not serve yet.
-    process = _process(_record(lab), "start") or _spawn(lab, base, log)
+    process = read_process(_record(lab)) or _spawn(lab, base, log)
     deadline = time.monotonic() + START_SECONDS
     while running(lab) is None:
-        if not is_alive(*process):
+        if not process.is_alive():
             raise LabError(
                 f"the stand-in cloud ended before it served (its log: {log}):\n{_tail(log)}\n"
                 "expected it to serve; correct that, or `scripts/lab down`, then `scripts/lab up`"
             )
         if time.monotonic() > deadline:
-            _end(process)
+            processes.end([process], STOP_SECONDS)
             raise LabError(
                 f"the stand-in cloud did not serve within {START_SECONDS} s (its log: {log}):\n"
                 f"{_tail(log)}\nnext step: `scripts/lab down`, then `scripts/lab up`"
@@ -50,9 +48,9 @@ def start(lab: Lab, base: Path) -> bool:
     return True
 
 
-def _spawn(lab: Lab, base: Path, log: Path) -> tuple[int, int]:
+def _spawn(lab: Lab, base: Path, log: Path) -> Process:
     with log.open("a") as output:
-        process = subprocess.Popen(
+        spawned = subprocess.Popen(
             _argv(lab, "--base", str(base), "--mirror", str(lab.mirror)),
             stdin=subprocess.DEVNULL,
             stdout=output,
@@ -60,17 +58,17 @@ def _spawn(lab: Lab, base: Path, log: Path) -> tuple[int, int]:
             start_new_session=True,
             cwd="/",
         )
-    start = process_start(process.pid) or 0
-    write_private(_record(lab), json.dumps({"pid": process.pid, "start": start}) + "\n")
-    return process.pid, start
+    process = Process.of(spawned.pid) or Process(spawned.pid, 0)
+    write_process(_record(lab), process)
+    return process
 
 
 def stop(lab: Lab, say: Callable[[str], None]) -> None:
     """End the daemon with its hosts, then remove what an unclean end may have left."""
-    process = _process(_record(lab), "start") or _process(lab.ready, "started")
+    process = read_process(_record(lab)) or read_process(lab.ready)
     if process is not None:
         say("stop the hosts and the stand-in cloud")
-        _end(process)
+        processes.end([process], STOP_SECONDS)
     say("remove namespaces and mounts")
     done = subprocess.run(
         _argv(lab, "--cleanup"), capture_output=True, text=True, timeout=STOP_SECONDS, cwd="/"
@@ -85,28 +83,6 @@ def stop(lab: Lab, say: Callable[[str], None]) -> None:
 
 def _record(lab: Lab) -> Path:
     return lab.folder / "daemon.json"
-
-
-def _process(record: Path, key: str) -> tuple[int, int] | None:
-    """Number and start of the process that a file names, if that process is there."""
-    try:
-        document = json.loads(record.read_text())
-        pid, start = int(document["pid"]), int(document[key])
-    except (FileNotFoundError, ValueError, KeyError):
-        return None
-    return (pid, start) if is_alive(pid, start) else None
-
-
-def _end(process: tuple[int, int]) -> None:
-    """SIGTERM, a bounded wait, SIGKILL."""
-    for number, seconds in ((signal.SIGTERM, STOP_SECONDS), (signal.SIGKILL, 10)):
-        if not is_alive(*process):
-            return
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(process[0], number)
-        deadline = time.monotonic() + seconds
-        while is_alive(*process) and time.monotonic() < deadline:
-            time.sleep(0.05)
 
 
 def _argv(lab: Lab, *arguments: str) -> list[str]:
