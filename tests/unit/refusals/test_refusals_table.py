@@ -26,6 +26,12 @@ def test_every_rule_has_a_name_of_its_own() -> None:
     assert len(set(names)) == len(names)
 
 
+def test_every_module_with_a_rule_is_found() -> None:
+    room = Path(guard.__file__).parent
+    written = {path.stem for path in room.glob("*.py") if "\n@refuses(" in path.read_text()}
+    assert written == {rule.name.split(".")[2] for rule in guard.RULES}
+
+
 def test_rules_are_asked_by_module_and_as_they_stand_in_it() -> None:
     places = [(rule.check.__module__, rule.check.__code__.co_firstlineno) for rule in guard.RULES]
     assert places == sorted(places)
