@@ -73,6 +73,11 @@ class Lab:
         return self.folder / "home"
 
     @property
+    def bin(self) -> Path:
+        """Programs that take the place of the machine's own; without a test there are none."""
+        return self.folder / "bin"
+
+    @property
     def mirror(self) -> Path:
         return self.folder / "mirror"
 

@@ -159,6 +159,57 @@ def test_a_myisam_table_that_a_kill_has_torn_stops_the_slave_unless_the_server_r
         cursor.execute(f"DROP TABLE {table}")
 
 
+STOP_TIMEOUT = 30
+"""rpl_stop_slave_timeout in my.cnf."""
+MYSQLS_STOP_TIMEOUT = 31536000
+SHORT_STOP_TIMEOUT = 4
+INCOMPLETE = 1875
+
+
+@contextmanager
+def slave_behind_a_lock(victim: Node, other: Node, timeout: int) -> Iterator[None]:
+    """The SQL thread waits for the table of a client's open transaction. Runs again afterwards."""
+    table = f"app.held_{time.time_ns()}"
+    with other.session() as cursor:
+        cursor.execute(f"CREATE TABLE {table} (id INT PRIMARY KEY)")
+    within(NOTICED_SECONDS, "the table is there", lambda: not victim.rows(f"SELECT * FROM {table}"))
+    with victim.session() as holder:
+        holder.execute(f"SET GLOBAL rpl_stop_slave_timeout = {timeout}")
+        holder.execute("BEGIN")
+        holder.execute(f"SELECT * FROM {table}")
+        with other.session() as cursor:
+            cursor.execute(f"DROP TABLE {table}")
+        within(
+            NOTICED_SECONDS,
+            "the slave waits",
+            lambda: victim.rows("SHOW SLAVE STATUS")[0]["Slave_SQL_Running_State"],
+            lambda state: state == "Waiting for table metadata lock",
+        )
+        yield
+    within(NOTICED_SECONDS, "the SQL thread stops", victim.threads, lambda seen: seen[1] == "No")
+    with victim.session() as cursor:
+        cursor.execute(f"SET GLOBAL rpl_stop_slave_timeout = {STOP_TIMEOUT}")
+        cursor.execute("START SLAVE")
+
+
+def test_a_stop_of_the_slave_behind_a_lock_is_given_up_and_hides_no_status(
+    nodes: list[Node],
+) -> None:
+    victim, other = nodes
+    assert victim.rows("SELECT @@rpl_stop_slave_timeout AS s") == [{"s": STOP_TIMEOUT}]
+    with slave_behind_a_lock(victim, other, MYSQLS_STOP_TIMEOUT):
+        for statement in ("STOP SLAVE", "SHOW SLAVE STATUS"):
+            with pytest.raises(MySQLError, match="timed out"):
+                victim.rows(statement)
+    is_back(nodes)
+    with slave_behind_a_lock(victim, other, SHORT_STOP_TIMEOUT):
+        with pytest.raises(MySQLError) as caught:
+            victim.rows("STOP SLAVE")
+        assert caught.value.args[0] == INCOMPLETE
+        assert victim.threads()[1] == "Yes"
+    is_back(nodes)
+
+
 def test_a_rebooted_host_joins_again_by_itself(
     ring: Lab, nodes: list[Node], load: Load, figure: Figure
 ) -> None:

@@ -163,7 +163,7 @@ class Two:
         names = Names.of(lab.folder)
         nodes = lab.outputs()["nodes"]
         self.one, self.two = (
-            Client(names, self._client(nodes[node]["instance_id"])) for node in NODES
+            Client(names, self._client(nodes[node]["instanceId"])) for node in NODES
         )
 
     def _client(self, instance_id: str) -> dict[str, Any]:

@@ -125,15 +125,16 @@ class Api:
 
     def carry_out_due(self) -> float | None:
         """Carry out the changes whose time has come; the seconds until the next one is due."""
-        waits = []
+        orders, waits = self.store.folder.parent / later.FILE, []
         for service in TOGETHER:
+            if not later.awaited(regions(service)):
+                continue  # nothing to wait for S3's turn for
             with locked(service):
-                orders = self.store.folder.parent / later.FILE
                 carried_out, wait = later.carry_out_due(regions(service), orders)
                 if carried_out:
                     self._keep(TOGETHER[service])
-                if wait is not None:
-                    waits.append(wait)
+            if wait is not None:
+                waits.append(wait)
         return min(waits, default=None)
 
     def settle(self, instance_id: str, expected: str, state: str) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from html import escape
 from typing import Any
+from xml.sax.saxutils import escape
 
 FORM = "application/x-www-form-urlencoded"
 QUERY_SERVICES = ("iam", "sts")

@@ -29,8 +29,9 @@ CODES = {
 IMAGE_GIB = 8
 """Size of Debian's image."""
 GP3_IOPS = 3000
+"""Operations per second of a gp3 volume for which no more is paid."""
 GP3_THROUGHPUT = 125
-"""What a gp3 volume has unless more is paid for; MiB/s."""
+"""MiB/s of a gp3 volume for which no more is paid (Amazon EBS User Guide, general-purpose)."""
 
 _moto_start = Instance.start
 _moto_stop = Instance.stop
@@ -38,6 +39,7 @@ _moto_terminate = Instance.terminate
 _moto_add_block_device = Instance.add_block_device
 _moto_validate_mapping = InstanceResponse._validate_block_device_mapping
 _moto_detach = NetworkInterfaceBackend.detach_network_interface
+_moto_create_volume = EBSBackend.create_volume
 _moto_detach_volume = EBSBackend.detach_volume
 _moto_metadata_options = InstanceBackend.modify_instance_metadata_options
 
@@ -136,10 +138,15 @@ def _add_block_device(
         kms_key_id,
         volume_type or "gp3",
     )
-    volume = self.ec2_backend.volumes[self.block_device_mapping[device_path].volume_id]
+
+
+def _create_volume(self: Any, *arguments: Any, **named: Any) -> Any:
+    """A gp3 volume has operations and throughput also where the request names none."""
+    volume = _moto_create_volume(self, *arguments, **named)
     if volume.volume_type == "gp3":
         volume.iops = volume.iops or GP3_IOPS
         volume.throughput = volume.throughput or GP3_THROUGHPUT
+    return volume
 
 
 def _validate_mapping(device_mapping: dict[str, Any]) -> None:
@@ -228,4 +235,4 @@ def install() -> None:
         modify_instance_metadata_options=_metadata_options,
     )
     replace(NetworkInterfaceBackend, detach_network_interface=_detach)
-    replace(EBSBackend, detach_volume=_detach_volume)
+    replace(EBSBackend, create_volume=_create_volume, detach_volume=_detach_volume)

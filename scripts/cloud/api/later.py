@@ -51,8 +51,13 @@ def later(
     setattr(backend, _ATTRIBUTE, [*_to_come(backend), change])
 
 
+def awaited(backends: Iterable[Any]) -> bool:
+    """Whether any change is to come."""
+    return any(_to_come(backend) for backend in backends)
+
+
 def carry_out_due(backends: Iterable[Any], orders: Path) -> tuple[bool, float | None]:
-    """Carry out the changes whose time has come, the earliest first, under the API's lock.
+    """Carry out the changes whose time has come, the earliest first, while they are `locked`.
 
     The answer is whether there was one, and the seconds until the next one is due.
     """

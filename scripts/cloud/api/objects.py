@@ -8,6 +8,7 @@ Everything but `Files.write` is called under S3's lock.
 from __future__ import annotations
 
 import base64
+import copy
 import hashlib
 import os
 import threading
@@ -20,13 +21,17 @@ from typing import Any, NamedTuple
 
 import moto.s3.responses
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
-from moto.s3.models import FakeKey, FakeMultipart, S3Backend
+from moto.s3.models import FakeDeleteMarker, FakeKey, FakeMultipart, S3Backend
+from moto.s3.utils import _VersionedKeyStore
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
 
 from cloud.api.patching import replace
 
 BLOCK = 1 << 20
 """Bytes that are held in memory at a time."""
+
+
+_moto_mark = FakeDeleteMarker.__init__
 
 
 class Piece(NamedTuple):
@@ -212,6 +217,20 @@ def _set_state(self: Any, state: dict[str, Any]) -> None:
     self.lock = threading.Lock()
 
 
+def _mark(self: Any, key: Any) -> None:
+    """The marker knows the version that it hides, but what that holds goes with the version."""
+    hidden = copy.copy(key)
+    if isinstance(hidden, FakeKey):
+        hidden._pieces = ()  # type: ignore[attr-defined]
+    _moto_mark(self, hidden)
+
+
+def _reduce(self: Any) -> tuple[Any, ...]:
+    """Every version of every key, as `__setitem__` takes them; its `items` tells the last ones."""
+    versions = ((key, version) for key, listed in self.lists() for version in listed)
+    return type(self), (), None, None, versions
+
+
 def _dispose(_self: Any, garbage: bool = False) -> None:
     """Nothing to close: the files go when the state has ceased to name them."""
     del garbage
@@ -264,6 +283,8 @@ def install() -> None:
         __getstate__=_get_state,
         __setstate__=_set_state,
     )
+    replace(FakeDeleteMarker, __init__=_mark)
+    replace(_VersionedKeyStore, __reduce__=_reduce)
     replace(FakeMultipart, complete=_complete)
     replace(S3Backend, select_object_content=_select)
     replace(moto.s3.responses, compute_checksum=compute_checksum)

@@ -48,8 +48,12 @@ def backends(service: str) -> BackendDict[Any]:
 
 
 def regions(service: str) -> list[Any]:
-    """The backends of a service that are in use: one for each region, or one for all of AWS."""
-    return [backend for _, _, backend in backends(service).iter_backends()]
+    """The backends of a service that are in use: one for each region, or one for all of AWS.
+
+    Others may come into use meanwhile.
+    """
+    accounts = list(backends(service).values())
+    return [backend for by_region in accounts for backend in list(by_region.values())]
 
 
 class _Pickler(pickle.Pickler):

@@ -33,10 +33,11 @@ def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, s
     """The whole environment of a program in the lab; nothing of the caller's credentials is in it.
 
     The virtual environment comes first on PATH: the language host starts its Python from there.
+    Before it there is only the folder for programs that a test puts in the place of others.
     """
     kept = {key: value for key, value in caller.items() if key in KEPT or key.startswith("LC_")}
     toolchain = (lab.folder / "toolchain").read_text().strip()
-    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), toolchain, SYSTEM_PATH])
+    path = os.pathsep.join([str(lab.bin), str(Path(sys.prefix) / "bin"), toolchain, SYSTEM_PATH])
     return {
         **kept,
         "PATH": path,

@@ -67,14 +67,15 @@ def print_ring(out: Console, nodes: Facts, states: Facts, verified: Facts) -> No
 def print_next(out: Console, outputs: Facts) -> None:
     """How to connect, and what to try."""
     first, second = sorted(outputs["nodes"])
-    server = f"{outputs['nodes'][first]['clientAddress']}:{outputs['port']}"
-    users = ", ".join(outputs["users"]["application"]) or "a user of the settings"
+    address = outputs["nodes"][first]["clientAddress"]
+    users = ", ".join(outputs["users"]["application"])
     for line in (
         "Connect:",
         f"  scripts/lab mysql {first}              a prompt as root",
         f'  scripts/lab mysql {first} -e "SHOW SLAVE STATUS\\G"',
         f"  scripts/lab ssh {first}                the host itself",
-        f"  an application connects to {server} as {users};",
+        f"  an application connects to {address}:{outputs['port']} as"
+        f" {users or 'a user of the settings'};",
         "  passwords: scripts/lab pulumi stack output --show-secrets passwords",
         "Try next:",
         f'  scripts/lab mysql {first} -e "CREATE TABLE app.t (id INT PRIMARY KEY)"; '

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from cloud.hosts import gates
 from cloud.hosts.complaints import Complaints
 from cloud.hosts.fittings import Fitter, Fitters
 from cloud.hosts.guest import REBOOT_STATUS, Guest
@@ -153,7 +154,10 @@ class Reconciler:
             guest.prepare(host)
             for part in host.parts:
                 self._fit(guest, part)
-            arguments = [fitter.boot_arguments(guest) for fitter in self.fitters.values()]
+            arguments = [
+                gates.boot_arguments(self.folder.parent),
+                *(fitter.boot_arguments(guest) for fitter in self.fitters.values()),
+            ]
             guest.boot(self.lower, list(itertools.chain(*arguments)))
         except Exception:
             guest.failures += 1

@@ -269,11 +269,10 @@ def _request(response: Any, request: Any, full_url: str, key: str) -> Request:
 
 
 def _answer(refusal: Refusal, request: Request) -> tuple[int, dict[str, str], str]:
-    status = refusal.status or 400
     if request.method == "HEAD":
-        return status, {}, ""
+        return refusal.status, {}, ""
     body = errors.s3_body(refusal.code, refusal.message, request.bucket)
-    return status, {"content-type": "application/xml"}, body
+    return refusal.status, {"content-type": "application/xml"}, body
 
 
 def _guarded(carry_out: Callable[..., Any], of_object: bool) -> Callable[..., Any]:
@@ -284,7 +283,7 @@ def _guarded(carry_out: Callable[..., Any], of_object: bool) -> Callable[..., An
         try:
             with locked("iam", "sts"):
                 refused = authorise(asked)
-            check("s3", _action(asked), BucketCall(asked, self.backend))
+                check("s3", _action(asked), BucketCall(asked, self.backend))
         except Refusal as refusal:
             return _answer(refusal, asked)
         denied = _REFUSED.set(refused)

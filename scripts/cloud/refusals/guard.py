@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
-from cloud.api import launch, lookup
+from cloud.api import errors, launch, lookup
 from cloud.api.patching import replace
 from cloud.refusals import access
 from cloud.refusals.refusal import Refusal
@@ -119,11 +119,14 @@ def _call_action(self: Any) -> Any:
             if call.action == "RunInstances" and launch.repeats(call.backend, call.get):
                 return _moto_call_action(self)
         check(call.service, call.action, call)
+    except Refusal as refusal:
+        environ = self.normalized_request.environ
+        headers, body = errors.write(environ, call.service, refusal.code, refusal.message)
+        return refusal.status, {**self.response_headers, **dict(headers)}, body.decode()
     except ServiceException as error:
         status, headers, body = self.serialized(ActionResult(error))
         headers, body = self._enrich_response({**self.response_headers, **headers}, body)
-        own_status = error.status if isinstance(error, Refusal) else None
-        return own_status or status, headers, body
+        return status, headers, body
     return _moto_call_action(self)
 
 

@@ -16,9 +16,9 @@ class Refusal(ServiceException):
         self.service = service
 
     @property
-    def status(self) -> int | None:
-        """The HTTP status, where it is neither 400 nor one that the service's model knows."""
-        return STATUS.get((self.service, self.code)) or STATUS.get(("", self.code))
+    def status(self) -> int:
+        """The HTTP status."""
+        return STATUS.get((self.service, self.code), STATUS.get(("", self.code), 400))
 
 
 STATUS = {
@@ -27,8 +27,11 @@ STATUS = {
     ("ec2", "AuthFailure"): 401,
     ("ec2", "DryRunOperation"): 412,
     ("ec2", "UnauthorizedOperation"): 403,
+    ("iam", "DeleteConflict"): 409,
     ("iam", "ExpiredToken"): 403,
     ("iam", "InvalidClientTokenId"): 403,
+    ("iam", "LimitExceeded"): 409,
+    ("iam", "NoSuchEntity"): 404,
     ("sts", "ExpiredToken"): 403,
     ("sts", "InvalidClientTokenId"): 403,
     ("s3", "BucketAlreadyExists"): 409,
@@ -37,8 +40,8 @@ STATUS = {
     ("s3", "InvalidAccessKeyId"): 403,
     ("s3", "NoSuchUpload"): 404,
 }
-"""S3 API Reference, ErrorResponses; CommonErrors of the IAM and STS API References; EC2's as its
-clients print them."""
+"""Where it is not 400: S3 API Reference, ErrorResponses; CommonErrors and the pages of the calls of
+the IAM and STS API References; EC2's as its clients print them."""
 
 
 class Access(Enum):

@@ -55,10 +55,8 @@ class Recorded(Guest):
             raise RuntimeError(f"{host.id} cannot be prepared")
 
     def boot(self, lower: list[Path], more: list[str]) -> None:
-        assert (lower, more) == ([], [
-            f"--network-namespace-path=/run/netns/{self.namespace}",
-            "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
-        ])  # fmt: skip
+        assert lower == []
+        assert f"--network-namespace-path=/run/netns/{self.namespace}" in more
         self.log.append(f"boot {self.id}")
         self.process, self.asked, self.ended = RUNS, None, None
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.hosts import firstboot, image
+from cloud.hosts import firstboot, gates, image
 from cloud.services.dnsmasq import Dnsmasq
 from cloud.services.http import Server
 from cloud.services.mirror import Mirror
@@ -108,6 +108,8 @@ def test_the_image_trusts_the_authority_in_both_ways(tmp_path: Path) -> None:
     base = tmp_path / "base"
     (base / "etc/ssl/certs").mkdir(parents=True)
     (base / image.BUNDLE).write_text("")
+    (base / gates.SFTP_SERVER).parent.mkdir(parents=True)
+    (base / gates.SFTP_SERVER).write_text("Debian's")
     authority = Authority(tmp_path)
     layer = tmp_path / "image"
     for _ in range(2):
@@ -124,6 +126,7 @@ def test_the_image_trusts_the_authority_in_both_ways(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert (layer / "etc/machine-id").read_bytes() == b""
+    assert (layer / gates.HELD_BACK).read_text() == "Debian's"
 
 
 def host(user_data: bytes = b"") -> Host:

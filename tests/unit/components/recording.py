@@ -1,5 +1,6 @@
 """Runs the program against Pulumi's mocks and records every registration, to be asserted on."""
 
+import asyncio
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -63,6 +64,7 @@ class Resource:
     secret_outputs: frozenset[str]
     create_timeout: str
     custom: bool
+    provider: str
 
 
 class Recorded:
@@ -171,6 +173,7 @@ class _Monitor(mocks.MockMonitor):
                     secret_outputs=frozenset(request.additionalSecretOutputs),
                     create_timeout=request.customTimeouts.create,
                     custom=request.custom,
+                    provider=request.provider,
                 )
             )
         return response
@@ -212,16 +215,31 @@ def answering(answer: Callable[[str, dict[str, Any]], dict[str, Any]]) -> Iterat
     yield
 
 
-def run(
+def run(program: Callable[[], dict[str, Any]], **options: Any) -> Recorded:
+    """Run a program that returns outputs, each of which may be an Output."""
+    recorded, error = attempt(program, **options)
+    if error:
+        raise error
+    return recorded
+
+
+def attempt(
     program: Callable[[], dict[str, Any]],
     *,
     state: dict[str, Any] | None = None,
     preview: bool = False,
-) -> Recorded:
-    """Run a program that returns outputs, each of which may be an Output."""
+) -> tuple[Recorded, Exception | None]:
+    """The same, for a program that may fail: what it registered until then, and its error."""
     answers = _Answers(state)
     monitor = _Monitor(answers)
-    mocks.set_mocks(answers, project="mysql-ring", stack="test", monitor=monitor, preview=preview)
+    mocks.set_mocks(
+        answers,
+        project="mysql-ring",
+        stack="test",
+        monitor=monitor,
+        preview=preview,
+        organization="acme",
+    )
     outputs: dict[str, tuple[Any, bool]] = {}
 
     def body() -> Any:
@@ -233,5 +251,11 @@ def run(
 
         return pulumi.Output.all(*wrapped.values()).apply(look)
 
-    mocks.test(body)()
-    return Recorded(monitor.recorded, outputs, monitor.registered, answers.calls)
+    error = None
+    try:
+        mocks.test(body)()
+    except Exception as raised:
+        error = raised
+        # Whatever waited for what failed fails too, and would say so when it is collected.
+        asyncio.get_event_loop().set_exception_handler(lambda *_: None)
+    return Recorded(monitor.recorded, outputs, monitor.registered, answers.calls), error

@@ -312,15 +312,12 @@ def test_what_cannot_be_read_is_in_one_list_with_what_would_be_lost() -> None:
 
 def test_the_component_itself_refuses_what_would_lose_data_and_declares_nothing() -> None:
     """A program of others has no other guard."""
-    caught: list[SettingsError] = []
 
     def program() -> dict[str, Any]:
-        try:
-            return Ring("ring", ring_args(**MOVED_CLIENTS)).outputs
-        except SettingsError as error:
-            caught.append(error)
-            return {}
+        return Ring("ring", ring_args(**MOVED_CLIENTS)).outputs
 
-    assert recording.run(program, state=state()).resources == []
-    assert [problem.setting for problem in caught[0].problems] == ["clientCidr"]
+    run, error = recording.attempt(program, state=state())
+    assert isinstance(error, SettingsError)
+    assert [problem.setting for problem in error.problems] == ["clientCidr"]
+    assert run.resources == []
     assert recording.run(program, state=state(ring="other")).of_type(":Instance")

@@ -1,12 +1,21 @@
 """What holds for every component and every resource, whatever it is for."""
 
 import ast
+import json
+import re
+import runpy
 from pathlib import Path
+from typing import Any
 
+import pulumi
 import pytest
-from recording import Recorded
+from conftest import ADMIN, ring_args
+from pulumi_aws import Provider
+from recording import Recorded, Resource, run
 
 from components import tools
+from components.ring import Ring
+from components.settings import RingArgs, camel
 
 pytestmark = pytest.mark.unit
 
@@ -58,6 +67,7 @@ def test_every_aws_resource_that_can_carry_tags_says_whose_it_is(ring: Recorded)
         tags = resource.inputs["tags"]
         assert tags["Project"] == "mysql-ring", resource.name
         assert tags["Stack"] == "test", resource.name
+        assert tags["Ring"] == "ring", resource.name
         assert tags["Name"].startswith("mysql-ring-test-"), resource.name
 
 
@@ -77,9 +87,63 @@ def test_every_resource_but_the_ring_hangs_from_a_component_of_it(ring: Recorded
             assert resource.parent in components, resource.name
 
 
-def test_every_resource_is_named_after_the_ring_or_a_node(ring: Recorded) -> None:
+def test_every_resource_is_named_after_its_parent(ring: Recorded) -> None:
+    names = {resource.urn: resource.name for resource in ring.resources}
     for resource in ring.resources:
-        assert resource.name.startswith(("ring", "node-1", "node-2")), resource.name
+        if resource.name != "ring":
+            assert resource.name.startswith(f"{names[resource.parent]}-"), resource.name
+
+
+def test_every_component_has_a_type_of_its_own_in_the_one_module(ring: Recorded) -> None:
+    declared = {f"mysql-ring:index:{component.name}" for component in component_classes()}
+    used = {resource.type for resource in ring.resources if not resource.custom}
+    assert used == declared
+
+
+def names_in_aws(resources: list[Resource]) -> set[tuple[str, str]]:
+    """What AWS calls things by: their Name, and the names of those that must be unique. A name that
+    the program does not set begins with the resource's own."""
+    found = {("own", resource.name) for resource in resources}
+    for resource in resources:
+        if "tags" in resource.inputs:
+            found.add(("Name", resource.inputs["tags"]["Name"]))
+        for key in ("bucket", "keyName", "iamInstanceProfile", "placementGroup", "role"):
+            if key in resource.inputs:
+                found.add((key, resource.inputs[key]))
+    return found
+
+
+def test_rings_of_one_stack_share_no_name(ring: Recorded) -> None:
+    rings = ("orders", "orders-b", "stock")
+
+    def program() -> dict[str, Any]:
+        return {name: Ring(name, ring_args()).outputs for name in rings}
+
+    all_of_them = run(program).resources
+    by_urn = {resource.urn: resource for resource in all_of_them}
+    assert len(by_urn) == len(all_of_them) == len(rings) * len(ring.resources)
+
+    def whose(resource: Resource) -> str:
+        return whose(by_urn[resource.parent]) if resource.parent in by_urn else resource.name
+
+    names = [
+        names_in_aws([resource for resource in all_of_them if whose(resource) == name])
+        for name in rings
+    ]
+    assert min(map(len, names)) > len(ring.resources)
+    assert len(set.union(*names)) == sum(map(len, names))
+
+
+@pytest.mark.parametrize("name", ["Ring", "1st", "a_b", "ring-", "x" * 36, ""])
+def test_a_ring_whose_name_aws_does_not_take_is_refused(name: str) -> None:
+    with pytest.raises(Exception, match="name of the ring: found"):
+        run(lambda: Ring(name, ring_args()).outputs)
+
+
+def test_the_longest_name_fits_into_the_name_of_a_role() -> None:
+    ring = run(lambda: Ring("x" * 35, ring_args()).outputs)
+    longest = max(len(f"{role.name}-1234567") for role in ring.of_type(":Role") if role.custom)
+    assert longest == 64
 
 
 def test_every_component_registers_its_outputs_once_and_last() -> None:
@@ -124,3 +188,144 @@ def test_pulumi_aws_is_imported_by_the_part_that_is_used() -> None:
         and any(alias.name in ("pulumi_aws", "pulumi_command") for alias in node.names)
     }
     assert whole == set()
+
+
+def annotated_outputs(component: ast.ClassDef) -> list[str]:
+    return [
+        ast.unparse(node.target)
+        for node in component.body
+        if isinstance(node, ast.AnnAssign) and ast.unparse(node.annotation) == "pulumi.Output[str]"
+    ]
+
+
+def test_every_component_registers_all_its_outputs_under_their_own_names(ring: Recorded) -> None:
+    components = {each.type: each.name for each in ring.resources if not each.custom}
+    for component in component_classes():
+        (registered,) = ring.registered[components[f"mysql-ring:index:{component.name}"]]
+        wanted = {camel(name) for name in annotated_outputs(component)}
+        assert wanted <= set(registered), component.name
+        assert all(re.fullmatch("[a-z][A-Za-z]*", key) for key in registered), component.name
+
+
+def exported(monkeypatch: pytest.MonkeyPatch) -> tuple[Recorded, dict[str, Any]]:
+    """The program itself, and what it exports."""
+    found: dict[str, Any] = {}
+    monkeypatch.setattr(pulumi, "export", found.__setitem__)
+    pulumi.runtime.set_all_config({"mysql-ring:adminCidrs": json.dumps([ADMIN])}, [])
+
+    def program() -> dict[str, Any]:
+        runpy.run_path(str(FOLDER.parent / "__main__.py"))
+        return found
+
+    return run(program), found
+
+
+def test_the_program_exports_what_the_ring_registers(monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded, _ = exported(monkeypatch)
+    (registered,) = recorded.registered["ring"]
+    assert {name: value for name, (value, _) in recorded.outputs.items()} == registered
+    assert set(registered) == {
+        "bucket",
+        "caCertificate",
+        "endpoints",
+        "login",
+        "network",
+        "nodes",
+        "passwords",
+        "port",
+        "sshPrivateKey",
+        "users",
+    }
+
+
+def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> None:
+    found = {name: value for name, (value, _) in ring.outputs.items()}
+    assert found["nodes"]["node-2"] == {
+        "clientAddress": "192.168.100.11",
+        "replicationAddress": "10.10.1.11",
+        "publicAddress": "203.0.113.12",
+        "serverId": 2,
+        "sshHostKey": "ssh-ed25519 AAAAmade mysql-ring",
+        "instanceId": "ring-node-2-instance-id",
+        "clientInterfaceId": "ring-node-2-client-interface-id",
+        "replicationInterfaceId": "ring-node-2-replication-interface-id",
+        "replicationSecurityGroupId": "ring-network-node-2-replication-group-id",
+        "roleName": "ring-node-2-role-identity",
+        "roleArn": "arn:aws:iam::123456789012:role/ring-node-2-role-identity",
+    }
+    assert found["network"] == {
+        "availabilityZone": "eu-central-1a",
+        "clientVpcId": "ring-network-client-vpc-id",
+        "clientSubnetId": "ring-network-client-subnet-id",
+        "clientRouteTableId": "ring-network-routes-id",
+        "clientSecurityGroupId": "ring-network-client-group-id",
+        "replicationVpcId": "ring-network-replication-vpc-id",
+        "replicationSubnetId": "ring-network-replication-subnet-id",
+    }
+    assert found["bucket"] == {
+        "name": "ring-bucket-store-id",
+        "arn": "arn:aws:s3:::ring-bucket-store",
+    }
+    assert found["endpoints"] == ["192.168.100.10:3306", "192.168.100.11:3306"]
+    assert (found["port"], found["login"]) == (3306, "admin")
+    assert found["users"] == {"root": "root", "replication": "repuser", "application": ["app"]}
+    assert set(found["passwords"]) == {"root", "repuser", "app"}
+
+
+def test_the_architecture_names_every_component_output_and_setting(ring: Recorded) -> None:
+    text = (FOLDER.parent / "docs" / "architecture.md").read_text()
+    tree = text.partition("```\n")[2].partition("```")[0]
+    for component in component_classes():
+        assert re.search(rf"\b{component.name}\b", tree), component.name
+    for name in (*ring.outputs, *map(camel, RingArgs.__dataclass_fields__)):
+        assert f"`{name}`" in text, name
+
+
+def by_options(options: Any) -> Recorded:
+    def program() -> dict[str, Any]:
+        provider = Provider("elsewhere", region="eu-west-1")
+        args = ring_args(availability_zone="eu-west-1c")
+        return Ring("ring", args, options(provider)).outputs
+
+    return run(program)
+
+
+class Parent(pulumi.ComponentResource):
+    def __init__(self, name: str, opts: pulumi.ResourceOptions) -> None:
+        super().__init__("test:index:Parent", name, None, opts)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        lambda provider: pulumi.ResourceOptions(provider=provider),
+        lambda provider: pulumi.ResourceOptions(providers=[provider]),
+        lambda provider: pulumi.ResourceOptions(providers={"aws": provider}),
+        lambda provider: pulumi.ResourceOptions(
+            parent=Parent("parent", pulumi.ResourceOptions(providers=[provider]))
+        ),
+    ],
+)
+def test_a_provider_of_the_programs_own_makes_and_is_asked_everything(options: Any) -> None:
+    """Its region counts, too: the stack's own one has no zone of that name."""
+    pulumi.runtime.set_all_config({"aws:region": "eu-central-1"}, [])
+    recorded = by_options(options)
+    made = [resource for resource in recorded.resources if resource.type.startswith("aws:")]
+    assert len(made) > 30
+    for resource in made:
+        assert "::elsewhere::" in resource.provider, resource.name
+    asked = {token: provider for token, provider in recorded.calls if token.startswith("aws:")}
+    assert len(asked) == 2
+    assert all("::elsewhere::" in provider for provider in asked.values())
+    with pytest.raises(Exception, match="availabilityZone: found 'eu-west-1c'"):
+        run(lambda: Ring("ring", ring_args(availability_zone="eu-west-1c")).outputs)
+
+
+def test_the_stacks_own_provider_is_not_asked_for_its_region(ring: Recorded) -> None:
+    """It would have to be started before anything else is done."""
+    assert {token.rpartition(":")[2] for token, _ in ring.calls} == {
+        "readStackResourceOutputs",
+        "getAvailabilityZones",
+        "getParameter",
+    }
+    assert {resource.provider for resource in ring.resources} == {""}

@@ -1,6 +1,7 @@
 """The settings: their defaults, and one error that lists every mistake."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import conftest
 import pulumi
 import pytest
 import yaml
+from cloud.setup.toolchain import OLDEST_CLI
 
 from components.checks import problems_of
 from components.problems import SettingsError
@@ -51,6 +53,22 @@ def test_every_setting_is_typed_and_described() -> None:
     for name, declared in project()["config"].items():
         assert declared["type"] in ("string", "integer", "boolean", "array", "object"), name
         assert len(declared["description"]) > 20, name
+
+
+def test_the_fields_of_a_list_of_objects_are_in_its_description() -> None:
+    """The engine lets no `items` describe them."""
+    for setting, shape in (("nodes", NodeSettings), ("users", UserSettings)):
+        description = project()["config"][setting]["description"]
+        for name in shape.__dataclass_fields__:
+            assert re.search(rf"\b{camel(name)}\b", description), f"{setting}: {name}"
+
+
+def test_the_oldest_cli_is_the_one_that_the_lab_takes() -> None:
+    wanted = ">=" + ".".join(map(str, OLDEST_CLI))
+    files = [ROOT / "Pulumi.yaml", *sorted((ROOT / "examples").glob("*/Pulumi.yaml"))]
+    assert len(files) == 3
+    for file in files:
+        assert yaml.safe_load(file.read_text())["requiredPulumiVersion"] == wanted, file
 
 
 def test_the_defaults_of_the_project_are_the_defaults_of_the_program() -> None:

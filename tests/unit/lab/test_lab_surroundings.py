@@ -3,6 +3,7 @@
 import json
 import os
 import stat
+import sys
 import time
 from pathlib import Path
 
@@ -59,7 +60,9 @@ def test_the_backend_writes_no_side_files_that_a_killed_cli_would_leave_empty(la
 def test_the_cli_and_the_language_host_come_before_the_systems_programs(lab: Lab) -> None:
     path = environment(lab, {})["PATH"].split(os.pathsep)
     assert path.index("/cache/pulumi") < path.index("/usr/bin")
-    assert path[0].endswith("/bin")
+    assert path[0] == str(lab.bin), "nothing is there, unless a test puts it there"
+    assert not lab.bin.exists()
+    assert path[1] == str(Path(sys.prefix) / "bin")
 
 
 def test_a_stand_in_is_installed_where_the_official_plugin_is_not(lab: Lab, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from ring_node.base.errors import NodeError
 from ring_node.mysql import grants, sql
 from ring_node.mysql.grants import Account, Rights
-from ring_node.ring import documents, fence, privileges, records, schema, user_data
+from ring_node.ring import content, documents, fence, privileges, records, schema
 from ring_node.verbs import accounts
 
 pytestmark = pytest.mark.unit
@@ -172,7 +172,7 @@ def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_e
 
     monkeypatch.setattr(sql, "own", own)
     monkeypatch.setattr(fence, "stands", lambda: fenced)
-    monkeypatch.setattr(user_data, "databases", lambda _: {})
+    monkeypatch.setattr(content, "databases", lambda _: {})
     monkeypatch.setattr(schema, "exists", lambda _: False)
     monkeypatch.setattr(accounts.accounts, "make", lambda session, *_: session.do("GRANT"))
     monkeypatch.setattr(records, "write_credentials", lambda *_: False)

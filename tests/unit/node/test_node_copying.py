@@ -13,7 +13,7 @@ from ring_node.base.errors import Exit, NodeError
 from ring_node.host import files, programs
 from ring_node.mysql import statements
 from ring_node.mysql.login import Login
-from ring_node.mysql.shows import Position
+from ring_node.mysql.shows import Coordinates
 from ring_node.ring import copying
 from ring_node.ring.documents import Peer
 
@@ -60,7 +60,7 @@ def dumps(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[tuple[int, st
     return ends
 
 
-def dump(*looks: list[dict[str, Any]]) -> Position:
+def dump(*looks: list[dict[str, Any]]) -> Coordinates:
     survivor: Any = Survivor(*looks)
     return copying._dump(survivor, PEER, LOGIN)
 
@@ -69,7 +69,7 @@ def test_a_long_statement_is_waited_for_before_the_lock_is_tried(
     dumps: list[tuple[int, str]],
 ) -> None:
     dumps[:] = [(0, "")]
-    assert dump([REPORT], [REPORT], []) == Position("bin.000007", 45)
+    assert dump([REPORT], [REPORT], []) == Coordinates("bin.000007", 45)
 
 
 @pytest.mark.parametrize("said", [GUARD, LOCK], ids=["a long statement", "no lock"])
@@ -77,7 +77,7 @@ def test_a_lock_that_was_not_had_is_tried_again_and_for_a_few_times_only(
     dumps: list[tuple[int, str]], said: str
 ) -> None:
     dumps[:] = [(-9, said), (1, said), (0, "")]
-    assert dump([]) == Position("bin.000007", 45)
+    assert dump([]) == Coordinates("bin.000007", 45)
     dumps[:] = [(1, said)] * copying.LOCK_TRIES
     with pytest.raises(NodeError) as caught:
         dump([])

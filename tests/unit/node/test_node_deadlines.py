@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from ring_node import cli
-from ring_node.host import archive, packages, units
-from ring_node.mysql import datadir, sql
+from ring_node.host import archive, network, packages
+from ring_node.mysql import datadir, lifecycle, sql
 from ring_node.ring import copying, follow, relay, restart, seeding
 from ring_node.verbs import replicate, seed, tools, verify
 
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.unit
 
 LITTLE = 60.0  # for all that takes seconds, of each verb
 # systemctl starts or restarts, and stops what did not come up.
-START = 30 + units.START_SECONDS + 2 * units.STOP_SECONDS + 60
+START = 30 + lifecycle.START_SECONDS + 2 * lifecycle.STOP_SECONDS + 60
 ENTER = 2 * sql.CONNECT_SECONDS + restart.TURN_SECONDS + restart.FRESH_SECONDS
 RESTART = (  # with new files, then with the old ones again
     2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
@@ -31,7 +31,7 @@ SEED = (
 )
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
-    "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
+    "tools": tools.FIRST_BOOT_SECONDS + network.ADDRESS_SECONDS,
     "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
     "tls": RESTART,
     "config": RESTART,

@@ -15,6 +15,7 @@ from ring_node.base.lock import host_lock
 from ring_node.base.report import Report
 from ring_node.base.waiting import Deadline, poll
 from ring_node.host import files
+from ring_node.mysql import lifecycle
 from ring_node.verbs import tools, wait_ready
 
 pytestmark = pytest.mark.unit
@@ -80,7 +81,7 @@ def test_the_lock_is_free_after_its_holder(tmp_path: Path) -> None:
 
 def test_a_server_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAINPID", "4194305")  # above the kernel's largest process id
-    monkeypatch.setattr(wait_ready, "greets", lambda: None)
+    monkeypatch.setattr(lifecycle, "greets", lambda: None)
     assert wait_ready.run() == 1
 
 

@@ -12,7 +12,7 @@ from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql, statements
 from ring_node.mysql.login import Login
-from ring_node.mysql.shows import Position, SlaveStatus
+from ring_node.mysql.shows import Coordinates, SlaveStatus
 from ring_node.ring import fence, follow, records, relay, restart, schema
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.ring.health import Ages
@@ -23,9 +23,9 @@ pytestmark = pytest.mark.unit
 PAIR = Pair(
     Node("node-1", 1, "192.168.100.10", "10.10.1.10"), Peer("node-2", 2, "10.10.1.11", "i-2")
 )
-RECEIVED = slave(read=Position("bin.000002", 900))
+RECEIVED = slave(read=Coordinates("bin.000002", 900))
 FAILED = slave(
-    read=Position("bin.000002", 900), sql_running="No", sql_errno=1049, sql_error="no database"
+    read=Coordinates("bin.000002", 900), sql_running="No", sql_errno=1049, sql_error="no database"
 )
 STOP, START = "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"
 
@@ -67,7 +67,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(fence, "stands", lambda: False)
     monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
-    monkeypatch.setattr(restart, "_wait_until_whole", lambda *_, **__: None)
+    monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
     return found
 
 
@@ -189,7 +189,7 @@ def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
     server: Any, monkeypatch: pytest.MonkeyPatch, status: SlaveStatus, started: bool
 ) -> None:
     server.looks = [status]
-    wired = schema.Source("here", "there", "wired", Position("bin.000001", 4))
+    wired = schema.Source("here", "there", "wired", Coordinates("bin.000001", 4))
     monkeypatch.setattr(schema, "read_source", lambda _: wired)
     monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
     monkeypatch.setattr(master, "differs", lambda *_: [])

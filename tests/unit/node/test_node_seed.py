@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 from ring_node.base.report import Report
-from ring_node.mysql.shows import Position
-from ring_node.ring import peer_accounts, schema, seeding, user_data
+from ring_node.mysql.shows import Coordinates
+from ring_node.ring import content, peer_accounts, schema, seeding
 from states import ME, MINE, OLD, PEER, born, node
 
 pytestmark = pytest.mark.unit
 
-LATER = Position(MINE.file, MINE.offset + 100)
+LATER = Coordinates(MINE.file, MINE.offset + 100)
 
 
 class Server:
@@ -33,15 +33,15 @@ class Server:
     ids=["not begun", "begun with another", "begun", "begun, and something logged since"],
 )
 def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
-    monkeypatch: pytest.MonkeyPatch, begun: Any, logged_until: Position, taken: bool
+    monkeypatch: pytest.MonkeyPatch, begun: Any, logged_until: Coordinates, taken: bool
 ) -> None:
     own, other = Server(), Server()
     accounts: list[Any] = []
     places = {own: MINE, other: logged_until}
-    monkeypatch.setattr(user_data, "create_databases", lambda *_: [])
+    monkeypatch.setattr(content, "create_databases", lambda *_: [])
     monkeypatch.setattr(peer_accounts, "copy", lambda *given: accounts.append(given[:2]))
-    monkeypatch.setattr(user_data, "databases", lambda _: {})
-    monkeypatch.setattr(user_data, "some", lambda _: [])
+    monkeypatch.setattr(content, "databases", lambda _: {})
+    monkeypatch.setattr(content, "found", lambda _: [])
     monkeypatch.setattr(schema, "write_origin", lambda *_: None)
     monkeypatch.setattr(seeding, "show_master_status", lambda session: places[session])
     session: Any = own

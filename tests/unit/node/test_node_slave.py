@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ring_node.mysql.shows import NOTHING_MORE, Position
+from ring_node.mysql.shows import NOTHING_MORE, Coordinates
 from ring_node.ring.follow import Threads, threads
 from ring_node.ring.schema import Source
 from states import ME, OLD, PEER, THEIRS, node, slave
 
 pytestmark = pytest.mark.unit
 
-READ = Position("bin.000002", 900)
+READ = Coordinates("bin.000002", 900)
 LEFT = {"io_running": "No", "read": READ, "sql_state": "Reading event from the relay log"}
 WAITING = f"{NOTHING_MORE}; waiting for the slave I/O thread to update it"
 
@@ -24,7 +24,7 @@ WAITING = f"{NOTHING_MORE}; waiting for the slave I/O thread to update it"
         ({"executed": READ}, True),
         ({"sql_state": WAITING}, True),
         ({"sql_state": WAITING, "sql_running": "No"}, False),
-        ({"read": Position("", 4), "executed": Position("", 0)}, True),
+        ({"read": Coordinates("", 4), "executed": Coordinates("", 0)}, True),
     ],
     ids=["at work", "all applied", "half a transaction", "stopped by an error", "reset by hand"],
 )

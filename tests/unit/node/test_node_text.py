@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from cloud.setup.packages import MIRRORED
+from ring_node.agent import service
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
-from ring_node.host import archive, packages, units
-from ring_node.mysql import bootstrap, lifecycle, master, options, sql
+from ring_node.host import packages, programs
+from ring_node.mysql import bootstrap, lifecycle, master, options, program, sql
 from ring_node.mysql.login import Login, client_file, stored_password
-from ring_node.mysql.shows import Position, slave_status
+from ring_node.mysql.shows import Coordinates, show_master_status, slave_status
 from ring_node.ring import copying, follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
+from ring_node.verbs import install
 
 pytestmark = pytest.mark.unit
 
@@ -30,12 +32,12 @@ METADATA = (
 
 def test_the_masters_coordinates_are_read_and_not_the_slaves() -> None:
     text = METADATA + "Finished dump at: 2026-11-22 13:06:46\n"
-    assert copying.coordinates(text) == Position("bin.000007", 4567)
+    assert copying.dumped_at(text) == Coordinates("bin.000007", 4567)
 
 
 def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
     with pytest.raises(NodeError):
-        copying.coordinates(METADATA)
+        copying.dumped_at(METADATA)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +159,9 @@ def test_a_library_that_mysqld_lacks_is_named_with_its_package(
         f"{mysqld}: error while loading shared libraries: {library}: cannot open shared object "
         "file: No such file or directory\n"
     )
-    monkeypatch.setattr(archive.programs, "attempt", lambda *_, **__: (127, "", said))
+    monkeypatch.setattr(programs, "attempt", lambda *_, **__: (127, "", said))
     with pytest.raises(NodeError) as caught:
-        archive.check(tmp_path)
+        program.check(tmp_path)
     assert caught.value.code is Exit.HOST
     assert library in caught.value.found
     assert f"`apt-get install {package}`" in caught.value.next_step
@@ -167,7 +169,7 @@ def test_a_library_that_mysqld_lacks_is_named_with_its_package(
 
 
 def test_the_lab_mirrors_every_package_that_the_node_tool_asks_for() -> None:
-    assert set(packages.PACKAGES) <= set(MIRRORED)
+    assert set(install.PACKAGES) <= set(MIRRORED)
 
 
 def test_the_variables_of_mysqld_are_read_from_its_help() -> None:
@@ -224,19 +226,19 @@ def test_a_login_does_not_show_its_password() -> None:
 
 
 def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
-    program = tmp_path / "mysqld"
+    mysqld = tmp_path / "mysqld"
     for content, machine in (
         (b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00", "x86-64"),
         (b"\x7fELF\x02\x01" + bytes(12) + b"\xb7\x00", "aarch64"),
         (b"#!/bin/sh\n", "no Linux at all (it is not an ELF program)"),
     ):
-        program.write_bytes(content)
-        assert archive.elf_machine(program) == machine
+        mysqld.write_bytes(content)
+        assert programs.elf_machine(mysqld) == machine
 
 
 def test_change_master_states_every_tls_setting_and_the_place() -> None:
     target = follow.connection(PAIR, Login("repuser", "it's"))
-    statement = master.change_master(target, Position("bin.000003", 77))
+    statement = master.change_master(target, Coordinates("bin.000003", 77))
     for part in (
         "MASTER_HOST = '10.10.1.11'",
         "MASTER_BIND = '10.10.1.10'",
@@ -273,8 +275,8 @@ def test_a_slave_that_was_reset_is_no_slave() -> None:
     assert slave_status({"Master_Host": ""}) is None
 
 
-def test_positions_compare_by_the_number_of_the_file() -> None:
-    assert Position("bin.1000000", 4).order > Position("bin.999999", 120).order
+def test_coordinates_compare_by_the_number_of_the_file() -> None:
+    assert Coordinates("bin.1000000", 4).order > Coordinates("bin.999999", 120).order
 
 
 def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
@@ -288,9 +290,18 @@ def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
         "TimeoutStopSec=900",
         "RuntimeDirectory=mysqld",
     ):
-        assert line in units.MYSQL.splitlines()
+        assert line in lifecycle.UNIT.splitlines()
 
 
 def test_the_heartbeats_unit_runs_as_a_user_of_its_own_for_ever() -> None:
     for line in ("User=mysql-ring", "Restart=always", "StartLimitIntervalSec=0"):
-        assert line in units.HEARTBEAT.splitlines()
+        assert line in service.UNIT.splitlines()
+
+
+def test_the_masters_coordinates_are_the_columns_file_and_position() -> None:
+    class Server:
+        def row(self, _statement: str) -> dict[str, Any]:
+            return {"File": "bin.000003", "Position": 77, "Binlog_Do_DB": ""}
+
+    server: Any = Server()
+    assert show_master_status(server) == Coordinates("bin.000003", 77)

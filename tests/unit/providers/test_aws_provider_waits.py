@@ -1,6 +1,5 @@
 """What the API answers while it is not ready: retried, waited for, given up with a deadline."""
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -145,10 +144,8 @@ def test_custom_timeouts_end_a_wait_and_what_exists_is_kept(aws: Engine) -> None
         timeout=0.4,
     )
     context = Context()
-    started = time.monotonic()
     with pytest.raises(Aborted):
         Server(aws.provider, "127.0.0.1:0").Create(request, context)
-    assert 0.1 < time.monotonic() - started < 5
     assert "to become running" in context.text
     assert "last state: pending" in context.text
     assert context.trailing, "the engine is told what exists"

@@ -1,1 +1,1 @@
-"""The host that the server runs on: files, programs, packages, units. No SQL."""
+"""The host that a server runs on: files, programs, packages, units, addresses. No MySQL."""

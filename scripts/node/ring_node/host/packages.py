@@ -11,19 +11,6 @@ from ..base.waiting import Deadline
 from . import room
 from .programs import attempt
 
-# libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
-# the vendor's archive.
-# mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
-PACKAGES = (
-    "libaio1",
-    "libnuma1",
-    "libtinfo5",
-    "libncurses5",
-    "python3-pymysql",
-    "mydumper",
-    "mariadb-client-core",
-)
-WANTED = "the Debian packages " + ", ".join(PACKAGES)
 ATTEMPTS = 4
 PAUSE_SECONDS = 3.0
 APT_SECONDS = 600.0
@@ -47,13 +34,14 @@ INTERRUPTED = "dpkg was interrupted"  # by a reboot, or with the verb before thi
 NEXT_STEP = "look at the host's way to its Debian mirror (apt-get update), then run this again"
 
 
-def install(report: Report) -> None:
-    absent = missing(PACKAGES)
+def install(names: tuple[str, ...], report: Report) -> None:
+    absent = missing(names)
     if not absent:
         return
-    with room.needed(Path("/"), WANTED):
-        _apt("update", "--error-on=any")
-        _apt("install", "--yes", "--no-install-recommends", *absent)
+    wanted = f"the Debian packages {', '.join(names)}"
+    with room.needed(Path("/"), wanted):
+        _apt(wanted, "update", "--error-on=any")
+        _apt(wanted, "install", "--yes", "--no-install-recommends", *absent)
     left = missing(absent)
     if left:
         raise NodeError(
@@ -77,7 +65,7 @@ def not_installed(names: tuple[str, ...], listing: str) -> tuple[str, ...]:
     return tuple(name for name in names if name not in present)
 
 
-def _apt(*arguments: str) -> None:
+def _apt(wanted: str, *arguments: str) -> None:
     command = ["apt-get", *OPTIONS, *arguments]
     free = Deadline(LOCK_SECONDS)
     failures = 0
@@ -106,6 +94,14 @@ def _apt(*arguments: str) -> None:
     raise NodeError(
         Exit.HOST,
         f"apt-get {arguments[0]} {waited}: {(problems or output).strip()[-800:]}",
-        WANTED,
+        wanted,
         NEXT_STEP,
     )
+
+
+def debian_package(library: str) -> str:
+    """A shared library's package by Debian's policy (8.1): libnuma.so.1 is in libnuma1."""
+    stem, _, version = library.partition(".so")
+    version = version.removeprefix(".")
+    dash = "-" if version and stem[-1:].isdigit() else ""
+    return f"{stem}{dash}{version}".lower().replace("_", "-")

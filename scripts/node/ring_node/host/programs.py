@@ -8,6 +8,7 @@ import subprocess
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..base.errors import Exit, NodeError, too_late
 
@@ -128,3 +129,13 @@ def _still_running(command: Sequence[str], seconds: float, next_step: str) -> No
 
 def _unknown(command: Sequence[str], next_step: str) -> NodeError:
     return NodeError(Exit.HOST, f"no program named {command[0]}", "it on PATH", next_step)
+
+
+def elf_machine(path: Path) -> str:
+    """What machine an ELF program is for, by its header (ELF specification, e_machine)."""
+    with path.open("rb") as stream:
+        header = stream.read(20)
+    if header[:4] != b"\x7fELF" or len(header) < 20:
+        return "no Linux at all (it is not an ELF program)"
+    number = int.from_bytes(header[18:20], "little" if header[5] == 1 else "big")
+    return {62: "x86-64", 183: "aarch64", 3: "i386"}.get(number, f"ELF machine {number}")

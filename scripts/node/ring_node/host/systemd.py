@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
+from ..base.report import Report
 from . import files
 from .programs import attempt
 
@@ -42,3 +43,14 @@ def enable(unit: str) -> bool:
     wants = paths.UNITS / "multi-user.target.wants"
     wants.mkdir(exist_ok=True)
     return files.link(wants / unit, paths.UNITS / unit)
+
+
+def put_unit(name: str, text: str, report: Report) -> bool:
+    """Makes a unit start with the host. True when systemd must read its units again."""
+    changed = files.write(paths.UNITS / name, text.encode(), mode=0o644)
+    if changed:
+        report.did(f"unit {name}")
+    if enable(name):
+        report.did(f"{name} starts with the host")
+        changed = True
+    return changed

@@ -8,7 +8,7 @@ from typing import Any
 
 from ..base import paths
 from .login import Login
-from .shows import Position
+from .shows import Coordinates
 from .sql import Session, literal
 
 # A lost connection is tried again soon and for ever: the default gives up after 86400 times. 5.6
@@ -53,12 +53,12 @@ class Connection:
         }
 
 
-def change_master(target: Connection, position: Position) -> str:
+def change_master(target: Connection, coordinates: Coordinates) -> str:
     """The statement. It holds the password: never log it."""
     stated = {
         **target.assignments(),
-        "MASTER_LOG_FILE": literal(position.file),
-        "MASTER_LOG_POS": str(position.offset),
+        "MASTER_LOG_FILE": literal(coordinates.file),
+        "MASTER_LOG_POS": str(coordinates.offset),
     }
     return "CHANGE MASTER TO " + ", ".join(f"{key} = {value}" for key, value in stated.items())
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 NOTHING_MORE = "Slave has read all relay log"  # Slave_SQL_Running_State of MySQL 5.6
 
 
-class Position(NamedTuple):
+class Coordinates(NamedTuple):
     """A place in a binary log. Files of one server compare by their number."""
 
     file: str
@@ -35,8 +35,8 @@ class SlaveStatus:
     user: str
     io_running: str
     sql_running: str
-    read: Position
-    executed: Position
+    read: Coordinates
+    executed: Coordinates
     ssl_allowed: bool
     seconds_behind: int | None
     io_error: str
@@ -60,7 +60,7 @@ class SlaveStatus:
         """All that was read has been applied.
 
         The beginning of a transaction whose end never came stays unapplied for ever: then the
-        positions differ, and the SQL thread says that there is nothing more for it.
+        coordinates differ, and the SQL thread says that there is nothing more for it.
         """
         finished = self.sql_state.startswith(NOTHING_MORE) and self.sql_running == "Yes"
         return not self.read.file or self.read == self.executed or finished
@@ -91,8 +91,8 @@ def slave_status(row: Mapping[str, Any] | None) -> SlaveStatus | None:
         user=row["Master_User"],
         io_running=row["Slave_IO_Running"],
         sql_running=row["Slave_SQL_Running"],
-        read=Position(row["Master_Log_File"], int(row["Read_Master_Log_Pos"])),
-        executed=Position(row["Relay_Master_Log_File"], int(row["Exec_Master_Log_Pos"])),
+        read=Coordinates(row["Master_Log_File"], int(row["Read_Master_Log_Pos"])),
+        executed=Coordinates(row["Relay_Master_Log_File"], int(row["Exec_Master_Log_Pos"])),
         ssl_allowed=row["Master_SSL_Allowed"] == "Yes",
         seconds_behind=row["Seconds_Behind_Master"],
         io_error=row["Last_IO_Error"],
@@ -109,9 +109,9 @@ def show_slave_status(session: Session) -> SlaveStatus | None:
     return slave_status(session.row("SHOW SLAVE STATUS"))
 
 
-def show_master_status(session: Session) -> Position | None:
+def show_master_status(session: Session) -> Coordinates | None:
     row = session.row("SHOW MASTER STATUS")
-    return Position(row["File"], int(row["Position"])) if row else None
+    return Coordinates(row["File"], int(row["Position"])) if row else None
 
 
 def show_binary_logs(session: Session) -> dict[str, int]:

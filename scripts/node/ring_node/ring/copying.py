@@ -16,9 +16,9 @@ from ..host.programs import failed, watched
 from ..host.programs import run as run_program
 from ..mysql import sql, statements, tls
 from ..mysql.login import Login, client_file
-from ..mysql.shows import Position
+from ..mysql.shows import Coordinates
 from ..mysql.sql import Session
-from . import peer_accounts, user_data
+from . import content, peer_accounts
 from .documents import Peer
 
 COPY_SECONDS = 12 * 3600.0
@@ -78,14 +78,14 @@ EVENTS = (
 DIES_WITH_VERB = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
-def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report) -> Position:
+def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report) -> Coordinates:
     """Makes this empty node hold what the peer holds; answers as of where in its binary log."""
     _room(other)
     files.remove_tree(paths.COPY)
     before = _objects(other)
     try:
         with room.needed(paths.STATE, ROOM):
-            position = _dump(other, peer, login)
+            coordinates = _dump(other, peer, login)
         _clear(own, other)
         with room.needed(paths.DATA, ROOM):
             _load(own)
@@ -99,27 +99,29 @@ def copy(own: Session, other: Session, peer: Peer, login: Login, report: Report)
     finally:
         files.remove_tree(paths.COPY)
         files.remove(CLIENT)
-    report.did(f"copied {len(before)} tables, views and programs of {peer.name} as of {position}")
-    return position
+    report.did(
+        f"copied {len(before)} tables, views and programs of {peer.name} as of {coordinates}"
+    )
+    return coordinates
 
 
-def coordinates(metadata: str) -> Position:
+def dumped_at(metadata: str) -> Coordinates:
     """The master coordinates in mydumper's `metadata` file of a dump that is complete."""
     found = MASTER_COORDINATES.search(metadata)
     if found is None or not FINISHED.search(metadata):
         raise refused("mydumper left no complete metadata", "coordinates of the dump", NEXT_STEP)
-    return Position(found["file"], int(found["offset"]))
+    return Coordinates(found["file"], int(found["offset"]))
 
 
 def _clear(own: Session, other: Session) -> None:
     """Makes room: the same databases as on the peer, and nothing in them."""
-    kept = user_data.databases(own)
-    user_data.clear(own)
-    user_data.create_databases(own, {**kept, **user_data.databases(other)})
+    kept = content.databases(own)
+    content.clear(own)
+    content.create_databases(own, {**kept, **content.databases(other)})
 
 
 def _room(other: Session) -> None:
-    size = int(other.value(SIZE, [user_data.SYSTEM_SCHEMAS]))
+    size = int(other.value(SIZE, [content.SYSTEM_SCHEMAS]))
     needed = int(size * ROOM_FACTOR) + ROOM_BYTES
     for place in (paths.STATE, paths.DATA):
         free = room.free(place)
@@ -131,14 +133,14 @@ def _room(other: Session) -> None:
             )
 
 
-def _dump(other: Session, peer: Peer, login: Login) -> Position:
+def _dump(other: Session, peer: Peer, login: Login) -> Coordinates:
     files.write(OPENSSL, OPENSSL_TEXT.encode(), mode=0o600)
     extra = (
         f"ssl-ca={paths.CA}\nssl-verify-server-cert\n"
         f'init-command="SET SESSION lock_wait_timeout={LOCK_SECONDS}"\n'
     )
     files.write(CLIENT, client_file(login, extra), mode=0o600)
-    systems = "|".join(user_data.SYSTEM_SCHEMAS)
+    systems = "|".join(content.SYSTEM_SCHEMAS)
     command = [
         *DIES_WITH_VERB, "mydumper", f"--defaults-file={CLIENT}",
         "--host", peer.replication_address, "--port", "3306",
@@ -159,7 +161,7 @@ def _dump(other: Session, peer: Peer, login: Login) -> Position:
             environment={"OPENSSL_CONF": str(OPENSSL)},
         )
         if status == 0:
-            return coordinates((paths.COPY / "metadata").read_text())
+            return dumped_at((paths.COPY / "metadata").read_text())
         if not NO_LOCK.search(said):
             expected = f"mydumper copying {peer.name}"
             raise failed(command, status, said.strip(), expected, NEXT_STEP)
@@ -190,7 +192,7 @@ def _load(own: Session) -> None:
         )  # fmt: skip
     except NodeError:
         with suppress(NodeError):  # half a copy is no use, and may be what fills the disk
-            user_data.clear(own)
+            content.clear(own)
         raise
 
 
@@ -199,13 +201,13 @@ def _threads() -> str:
 
 
 def _objects(session: Session) -> set[str]:
-    return {row["name"] for row in session.rows(OBJECTS, [user_data.SYSTEM_SCHEMAS] * 4)}
+    return {row["name"] for row in session.rows(OBJECTS, [content.SYSTEM_SCHEMAS] * 4)}
 
 
 def _events(own: Session, other: Session, report: Report) -> None:
     """An event fires on the node that made it and is disabled on the other one."""
     with own.unlogged():
-        for row in other.rows(EVENTS, [user_data.SYSTEM_SCHEMAS]):
+        for row in other.rows(EVENTS, [content.SYSTEM_SCHEMAS]):
             action = event_action(row["status"])
             if action is not None:
                 event = f"{sql.name(row['event_schema'])}.{sql.name(row['event_name'])}"

@@ -10,11 +10,11 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import master, shows, sql
 from ..mysql.login import Login
-from ..mysql.shows import Position, SlaveStatus
+from ..mysql.shows import Coordinates, SlaveStatus
 from ..mysql.sql import Session
 from . import fence, records, relay, schema
 from .documents import Pair
-from .join import State, coordinates
+from .join import State, where_to_read
 from .schema import Source
 
 THREADS_SECONDS = 60.0
@@ -47,15 +47,15 @@ def connection(pair: Pair, login: Login) -> master.Connection:
 
 
 def begin(own: Session, me: State, peer: State, target: master.Connection, report: Report) -> None:
-    position = coordinates(me, peer)
-    assert position is not None
+    coordinates = where_to_read(me, peer)
+    assert coordinates is not None
     if me.slave is not None:  # ALL: a slave without coordinates must not pass for a whole one
         relay.stop(own)
         own.do("RESET SLAVE ALL")
-    source = Source(me.uuid, peer.uuid, "wiring", position)
+    source = Source(me.uuid, peer.uuid, "wiring", coordinates)
     schema.write_source(own, source)
-    own.do(master.change_master(target, position))
-    report.did(f"follows {peer.name} ({peer.uuid[:8]}) from {position}")
+    own.do(master.change_master(target, coordinates))
+    report.did(f"follows {peer.name} ({peer.uuid[:8]}) from {coordinates}")
 
 
 def adjust(own: Session, target: master.Connection, report: Report) -> bool:
@@ -143,7 +143,7 @@ def take_part(own: Session, other: Session, me: State, peer: State, report: Repo
         report.did("takes writes")
 
 
-def caught_up(own: Session, goal: Position) -> bool:
+def caught_up(own: Session, goal: Coordinates) -> bool:
     def reached() -> bool | None:
         status = shows.show_slave_status(own)
         if status is None or not status.executed.file:

@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from ..mysql.shows import Position, SlaveStatus
+from ..mysql.shows import Coordinates, SlaveStatus
 from .schema import Origin, Source
 
 
@@ -138,21 +138,21 @@ def decide_follow(me: State, peer: State) -> Follow | Refusal:
     seed = decide_seed(me, peer)
     if isinstance(seed, Refusal):
         return seed
-    position = coordinates(me, peer)
-    if seed is not Seed.READY or position is None:
+    coordinates = where_to_read(me, peer)
+    if seed is not Seed.READY or coordinates is None:
         return Follow.WAIT
-    if position.file not in peer.logs:
-        return _purged(me, peer, position)
+    if coordinates.file not in peer.logs:
+        return _purged(me, peer, coordinates)
     return Follow.BEGIN
 
 
-def coordinates(me: State, peer: State) -> Position | None:
+def where_to_read(me: State, peer: State) -> Coordinates | None:
     """Where `me` must begin to read the peer's binary log: everything before it has."""
     own, other = me.own_origin, peer.own_origin
     if own and own.basis == "copied" and own.state != "copying" and own.peer_uuid == peer.uuid:
         return own.copied_at
     if other and other.state != "copying" and other.peer_uuid == me.uuid:
-        return other.position
+        return other.coordinates
     return None
 
 
@@ -218,7 +218,7 @@ def _begin_empty(me: State, peer: State) -> Seed | Refusal:
 
 
 def _begin_with_data(me: State, peer: State) -> Seed | Refusal:
-    if coordinates(peer, me) is not None and coordinates(me, peer) is not None:
+    if where_to_read(peer, me) is not None and where_to_read(me, peer) is not None:
         return Seed.READY
     if peer.empty or _copies(peer, me):
         return Seed.SERVE
@@ -264,15 +264,15 @@ def _serves_from_its_birth(peer: State, me: State) -> bool:
     return (
         origin is not None
         and (origin.state, origin.basis, origin.peer_uuid) == ("ready", "empty", me.uuid)
-        and origin.position is not None
-        and origin.position.file in peer.logs
+        and origin.coordinates is not None
+        and origin.coordinates.file in peer.logs
     )
 
 
-def _purged(me: State, peer: State, position: Position) -> Refusal:
+def _purged(me: State, peer: State, coordinates: Coordinates) -> Refusal:
     return Refusal(
         "coordinates purged",
-        f"{peer.name} no longer has {position.file}, from where {me.name} must read",
+        f"{peer.name} no longer has {coordinates.file}, from where {me.name} must read",
         "that binary log",
         f"replace the instance of the node whose data is not wanted; the other one is copied. "
         f"{me.describe()}; {peer.describe()}",

@@ -1,12 +1,12 @@
 """A restart of the server that never leaves the ring without one that answers.
 
-Whoever restarts holds a named lock on the other node's server, until the ring is whole again; who
+Whoever restarts holds a named lock on the other node's server, until the ring is healthy again; who
 finds its own server's lock taken waits. If both take one at once the node with the larger server
 id steps back.
 
 While the CA changes there is a time when each node has a certificate of another one: both serve,
 neither reads from the other, and neither can log in there. Then the restarts that end this state
-must not wait for a whole ring.
+must not wait for a healthy ring.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def in_turn(
         served = ", the peer serving meanwhile" if ages is not None else ""
         report.did(f"server restarted for {reason}{served}")
         if ages is None or ages.fresh:
-            _wait_until_whole(node, peer, report, known=ages is not None)
+            _wait_until_healthy(node, peer, report, known=ages is not None)
 
 
 def _restart(
@@ -164,7 +164,7 @@ def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
         )
 
 
-def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
+def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
     """Only with a peer that can be asked: `known` if it could before."""
     login = records.credentials().peer
     try:
@@ -172,7 +172,7 @@ def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) ->
             pass
     except NodeError as error:
         if not known or sql.distrusted(error):
-            report.note(f"the ring is not whole until {peer.name} can be asked: {error.found}")
+            report.note(f"the ring is not healthy until {peer.name} can be asked: {error.found}")
             return
 
     def healthy() -> bool | None:
@@ -185,7 +185,7 @@ def _wait_until_whole(node: Node, peer: Peer, report: Report, *, known: bool) ->
 
     if poll(healthy, Deadline(BACK_SECONDS)) is None:
         raise too_late(
-            f"the ring is not whole {BACK_SECONDS:.0f} s after the restart",
+            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
             "fresh heartbeat rows both ways",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..mysql.shows import Position
+from ..mysql.shows import Coordinates
 
 if TYPE_CHECKING:
     from ..mysql.sql import Session
@@ -92,8 +92,8 @@ class Origin:
     peer_uuid: str
     state: str  # copying, copied or ready
     basis: str  # empty or copied
-    position: Position | None  # in the own binary log: the peer reads from here
-    copied_at: Position | None  # in the peer's binary log: the copy is as of here
+    coordinates: Coordinates | None  # in the own binary log: the peer reads from here
+    copied_at: Coordinates | None  # in the peer's binary log: the copy is as of here
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Source:
     server_uuid: str
     peer_uuid: str
     state: str  # wiring or wired
-    position: Position
+    coordinates: Coordinates
 
 
 def exists(session: Session) -> bool:
@@ -121,13 +121,13 @@ def origin(row: dict[str, Any]) -> Origin:
         row["peer_uuid"],
         row["state"],
         row["basis"],
-        _position(row["log_file"], row["log_pos"]),
-        _position(row["copy_file"], row["copy_pos"]),
+        _coordinates(row["log_file"], row["log_pos"]),
+        _coordinates(row["copy_file"], row["copy_pos"]),
     )
 
 
 def write_origin(session: Session, value: Origin) -> None:
-    own, copy = value.position, value.copied_at
+    own, copy = value.coordinates, value.copied_at
     with session.unlogged():
         session.do(
             WRITE_ORIGIN,
@@ -148,15 +148,15 @@ def read_source(session: Session) -> Source | None:
     row = session.row(READ_SOURCE)
     if row is None:
         return None
-    position = Position(row["log_file"], int(row["log_pos"]))
-    return Source(row["server_uuid"], row["peer_uuid"], row["state"], position)
+    coordinates = Coordinates(row["log_file"], int(row["log_pos"]))
+    return Source(row["server_uuid"], row["peer_uuid"], row["state"], coordinates)
 
 
 def write_source(session: Session, value: Source) -> None:
     with session.unlogged():
         session.do(
             WRITE_SOURCE,
-            [value.server_uuid, value.peer_uuid, value.state, *value.position],
+            [value.server_uuid, value.peer_uuid, value.state, *value.coordinates],
         )
 
 
@@ -195,5 +195,5 @@ def beat_age(session: Session, server_id: int) -> float | None:
     return None if age is None else int(age) / 1e6
 
 
-def _position(file: str | None, offset: int | None) -> Position | None:
-    return Position(file, int(offset)) if file is not None and offset is not None else None
+def _coordinates(file: str | None, offset: int | None) -> Coordinates | None:
+    return Coordinates(file, int(offset)) if file is not None and offset is not None else None

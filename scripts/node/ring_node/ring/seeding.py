@@ -7,7 +7,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql.shows import show_master_status, show_slave_status
 from ..mysql.sql import Session
-from . import copying, fence, peer_accounts, records, relay, schema, state, user_data
+from . import content, copying, fence, peer_accounts, records, relay, schema, state
 from .documents import Pair
 from .join import Refusal, Seed, State, decide_seed
 from .schema import Origin
@@ -17,7 +17,7 @@ DRAIN_SECONDS = 600.0
 LOCK_WAIT = 60
 
 
-def step(own: Session, other: Session, pair: Pair, report: Report) -> None:
+def seed(own: Session, other: Session, pair: Pair, report: Report) -> None:
     """One decision, and what it asks for."""
     me, peer = state.both(own, other, pair)
     decision = _decide(me, peer)
@@ -50,16 +50,20 @@ def joined(own: Session, pair: Pair) -> bool:
 
 def _begin(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
     """Writes down from where the peer must read, as of a moment when nothing is there."""
-    created = user_data.create_databases(own, user_data.databases(other))
+    created = content.create_databases(own, content.databases(other))
     begun = peer.own_origin
     # What a peer that has begun logs from there on comes by itself.
-    if begun is None or begun.peer_uuid != me.uuid or begun.position == show_master_status(other):
+    if (
+        begun is None
+        or begun.peer_uuid != me.uuid
+        or begun.coordinates == show_master_status(other)
+    ):
         peer_accounts.copy(own, other, report)
     own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
     own.do("FLUSH TABLES WITH READ LOCK")
     try:
-        found = user_data.some(own)
-        position = show_master_status(own)
+        found = content.found(own)
+        coordinates = show_master_status(own)
     finally:
         own.do("UNLOCK TABLES")
     if found:
@@ -68,18 +72,18 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
             "an empty node",
             "run this again: it decides anew",
         )
-    if position is None:
+    if coordinates is None:
         raise _no_binary_log(me)
-    schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", position, None))
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", coordinates, None))
     if created:
         report.did(f"databases like the peer's: {', '.join(created)}")
-    report.did(f"{peer.name} must read from {position} on")
+    report.did(f"{peer.name} must read from {coordinates} on")
 
 
 def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
     fence.put_up(report)
     own.do("SET GLOBAL read_only = 1")
-    if me.empty and not me.copying and user_data.some(own):
+    if me.empty and not me.copying and content.found(own):
         raise too_late(
             "data appeared before this node was fenced",
             "an empty node",
@@ -90,11 +94,11 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     _wait_until_quiet(other, me, peer)
     login = records.credentials().peer
     copied_at = copying.copy(own, other, pair.peer, login, report)
-    position = show_master_status(own)
-    if position is None:
+    coordinates = show_master_status(own)
+    if coordinates is None:
         raise _no_binary_log(me)
-    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", position, copied_at))
-    report.did(f"{peer.name} must read from {position} on")
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", coordinates, copied_at))
+    report.did(f"{peer.name} must read from {coordinates} on")
 
 
 def _wait_until_quiet(other: Session, me: State, peer: State) -> None:

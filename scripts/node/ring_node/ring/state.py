@@ -7,7 +7,7 @@ from typing import NoReturn
 from ..base.errors import refused
 from ..mysql import shows
 from ..mysql.sql import Session
-from . import schema, user_data
+from . import content, schema
 from .documents import Pair
 from .join import Refusal, State
 
@@ -24,7 +24,7 @@ def read(session: Session, name: str) -> State:
         name=name,
         uuid=identity.uuid,
         server_id=identity.server_id,
-        content=tuple(user_data.some(session)),
+        content=tuple(content.found(session)),
         origin=schema.read_origin(session),
         source=schema.read_source(session),
         slave=shows.show_slave_status(session),

@@ -13,7 +13,7 @@ from ..base import paths
 from ..base.report import Report
 from ..mysql import accounts, sql
 from ..mysql.sql import Session
-from ..ring import documents, fence, follow, privileges, records, schema, user_data
+from ..ring import content, documents, fence, follow, privileges, records, schema
 from ..ring.documents import Accounts
 
 
@@ -34,7 +34,7 @@ def run(document: Any) -> Report:
 
 
 def _databases(session: Session, wanted: Accounts, report: Report) -> None:
-    present = user_data.databases(session)
+    present = content.databases(session)
     for database in wanted.databases:
         if database not in present:
             session.do(f"CREATE DATABASE IF NOT EXISTS {sql.name(database)}")

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..base import paths
+from ..agent import service
 from ..base.errors import too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..host import systemd
 from ..mysql import sql
 from ..mysql.sql import Session
 from ..ring import documents, follow, reach, records, seeding, state
@@ -42,7 +41,7 @@ def run(document: Any) -> Report:
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
     records.write_joined(pair.peer)  # without it the heartbeat's service does not start
-    _beat(report)
+    service.start(report)
     return report
 
 
@@ -60,7 +59,7 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
     def ready() -> tuple[State, State] | None:
         found = look()
         if found is None:
-            seeding.step(own, other, pair, report)
+            seeding.seed(own, other, pair, report)
             found = look()  # a copy may have taken longer than the deadline
         return found
 
@@ -72,12 +71,3 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
             f"run `ring-node seed` on {pair.peer.name}, then this again",
         )
     return found
-
-
-def _beat(report: Report) -> None:
-    unit = paths.HEARTBEAT_SERVICE
-    if systemd.enable(unit):
-        report.did("heartbeat service starts with the host")
-    if systemd.state(unit)[0] != "active":
-        systemd.systemctl("start", unit)
-        report.did("heartbeat service started")

@@ -27,7 +27,7 @@ def run(document: Any) -> Report:
             with reach.peer(
                 pair.peer.replication_address, login, report, seconds=patience
             ) as other:
-                seeding.step(own, other, pair, report)
+                seeding.seed(own, other, pair, report)
         except NodeError as error:
             if error.code != Exit.UNREACHABLE or not joined:
                 raise

@@ -43,7 +43,7 @@ def run() -> Report:
 
 def _server(node: Any, peer: Any) -> dict[str, Any]:
     from ..mysql import sql
-    from ..ring import user_data
+    from ..ring import content
 
     with sql.own(patience=ANSWER_SECONDS) as session:
         identity = shows.identity(session)
@@ -58,7 +58,7 @@ def _server(node: Any, peer: Any) -> dict[str, Any]:
             "uptime_s": int((session.row(UPTIME) or {"Value": 0})["Value"]),
             "binary_log": str(master) if master else None,
             "slave": _slave(slave),
-            "empty": not user_data.some(session),
+            "empty": not content.found(session),
         }
         if schema.exists(session):
             origin, source = schema.read_origin(session), schema.read_source(session)
@@ -66,12 +66,12 @@ def _server(node: Any, peer: Any) -> dict[str, Any]:
                 "state": origin.state,
                 "basis": origin.basis,
                 "peer_uuid": origin.peer_uuid,
-                "position": str(origin.position) if origin.position else None,
+                "position": str(origin.coordinates) if origin.coordinates else None,
             }
             facts["source"] = source and {
                 "state": source.state,
                 "peer_uuid": source.peer_uuid,
-                "position": str(source.position),
+                "position": str(source.coordinates),
             }
             for name, who in (("heartbeat_age_ms", peer), ("own_heartbeat_age_ms", node)):
                 age = schema.beat_age(session, who.server_id) if who else None

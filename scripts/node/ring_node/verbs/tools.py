@@ -13,15 +13,12 @@ from ..base import paths
 from ..base.errors import too_late
 from ..base.fields import to_json
 from ..base.report import Report
-from ..base.waiting import Deadline, poll
-from ..host import files, systemd
+from ..host import files, network, systemd
 from ..host.programs import attempt
-from ..host.programs import run as run_program
 from ..ring import documents
 
 FIRST_BOOT_SECONDS = 300.0
 RECOVERABLE = 2  # of `cloud-init status`, since 23.4: done, with errors that it got over
-ADDRESS_SECONDS = 120.0
 RELEASES_KEPT = 3
 
 
@@ -40,7 +37,7 @@ def run(document: Any) -> Report:
     if files.write(paths.NODE, to_json(node), mode=0o644):
         report.did(f"{paths.NODE} says which node this is: {node.name}")
     _remove_old(release)
-    _wait_for_address(node.replication_address)
+    network.wait_for_address(node.replication_address)
     report.facts["release"] = digest
     return report
 
@@ -93,22 +90,4 @@ def _wait_for_first_boot(report: Report) -> None:
             f"cloud-init ended with: {(output + problems).strip()[-300:]}",
             "a first boot without errors",
             "read /var/log/cloud-init.log on the host, then replace the instance",
-        )
-
-
-def _wait_for_address(address: str) -> None:
-    def present() -> bool | None:
-        listing = run_program(
-            ["ip", "-oneline", "-family", "inet", "address", "show", "up"],
-            seconds=10,
-            expected="the host's addresses",
-            next_step="look at `ip address` on the host",
-        )
-        return True if f" {address}/" in listing else None
-
-    if poll(present, Deadline(ADDRESS_SECONDS)) is None:
-        raise too_late(
-            f"no interface with {address} after {ADDRESS_SECONDS:.0f} s",
-            "the replication interface attached and configured",
-            "look at `networkctl` and /etc/systemd/network on the host",
         )

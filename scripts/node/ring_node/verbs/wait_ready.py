@@ -6,8 +6,7 @@ import os
 from pathlib import Path
 
 from ..base.waiting import Deadline, poll
-from ..host import units
-from ..mysql.lifecycle import greets
+from ..mysql import lifecycle
 
 
 def run() -> int:
@@ -15,11 +14,11 @@ def run() -> int:
     process = os.environ.get("MAINPID", "")
 
     def settled() -> bool | None:
-        if greets():
+        if lifecycle.greets():
             return True
         return False if process and not alive(process) else None
 
-    return 0 if poll(settled, Deadline(units.START_SECONDS), longest_pause=0.05) else 1
+    return 0 if poll(settled, Deadline(lifecycle.START_SECONDS), longest_pause=0.05) else 1
 
 
 def alive(process: str) -> bool:

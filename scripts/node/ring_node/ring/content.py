@@ -25,7 +25,7 @@ DATABASES = (
 )
 
 
-def some(session: Session) -> list[str]:
+def found(session: Session) -> list[str]:
     """Up to five things of users on this server, in words."""
     rows = session.rows(CONTENT, [SYSTEM_SCHEMAS] * 3)
     return [f"{row['kind']} {row['place']}.{row['name']}" for row in rows]

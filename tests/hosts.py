@@ -1,5 +1,7 @@
 """The nodes as the machine sees that runs their hosts: past the network, while faults are on."""
 
+from __future__ import annotations
+
 import contextlib
 import json
 import os
@@ -7,17 +9,24 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pymysql
 from cloud import groups
 from cloud.names import Names
-from labs import Lab
 from waits import BOOT_SECONDS, within
+
+if TYPE_CHECKING:
+    from labs import Lab
 
 STATUS = ["/opt/mysql-ring/current/ring-node", "status"]
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 8
+FRESH_MS = 3000
+BEAT = (
+    "SELECT TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age FROM mysql_ring.heartbeat"
+    " WHERE server_id = {}"
+)
 
 
 class Node:
@@ -29,6 +38,9 @@ class Node:
         outputs = lab.outputs()
         self.id: str = outputs["nodes"][name]["instanceId"]
         self.server_id: int = outputs["nodes"][name]["serverId"]
+        (self.peer_id,) = (
+            each["serverId"] for other, each in outputs["nodes"].items() if other != name
+        )
         self.client_address: str = outputs["nodes"][name]["clientAddress"]
         self.replication_address: str = outputs["nodes"][name]["replicationAddress"]
         self._password: str = outputs["passwords"]["root"]
@@ -145,6 +157,11 @@ class Node:
     def heartbeat_age(self) -> float:
         """Age of the peer's heartbeat here in milliseconds, as `ring-node status` tells it."""
         return self.status()["heartbeat_age_ms"]
+
+    def is_whole(self) -> bool:
+        """Both threads run and the peer's heartbeat is fresh, as this host's clock sees it."""
+        (beat,) = self.rows(BEAT.format(self.peer_id))
+        return self.threads() == ("Yes", "Yes") and beat["age"] < FRESH_MS * 1000
 
     def wait_for_server(self, seconds: float = BOOT_SECONDS) -> float:
         _, took = within(seconds, f"{self.name}'s server answers", lambda: self.rows("SELECT 1"))
