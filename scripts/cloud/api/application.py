@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
@@ -27,6 +28,9 @@ FIRST = {
     "ec2": ("DescribeRegions", "2016-11-15"),
     "iam": ("ListRoles", "2010-05-08"),
 }
+
+# What an unsigned request to another service than S3 names; a bucket may be called as a service.
+HOST = re.compile(r"(ec2|iam|ssm|sts)(\.[a-z-]+-\d)?\.amazonaws\.com")
 
 Answer = tuple[Iterable[bytes], str, Headers]
 
@@ -201,14 +205,17 @@ def identify(environ: dict[str, Any]) -> tuple[str, str]:
 
 
 def _scope(environ: dict[str, Any]) -> str:
-    """Service name in the credential scope: KEY/DATE/REGION/SERVICE/aws4_request."""
+    """Service name in the credential scope, KEY/DATE/REGION/SERVICE/aws4_request, or the host."""
     text = environ.get("HTTP_AUTHORIZATION", "")
     scope = text.partition("Credential=")[2].split(",")[0]
     if not scope:
         query = parse_qs(environ.get("QUERY_STRING", ""))
         scope = query.get("X-Amz-Credential", [""])[0]
     parts = scope.split("/")
-    return parts[3].lower() if len(parts) == 5 else "s3"
+    if len(parts) == 5:
+        return parts[3].lower()
+    host = HOST.fullmatch(environ.get("HTTP_HOST", "").partition(":")[0].lower())
+    return host[1] if host else "s3"
 
 
 def changes(environ: dict[str, Any], service: str, action: str) -> bool:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cloud.api import application
 from cloud.api.application import Api
-from cloud.api.state import StateUnreadable, Store
+from cloud.api.state import StateUnreadable, Store, locked
 from moto.core.base_backend import BackendDict
+from werkzeug.test import EnvironBuilder
 
 pytestmark = pytest.mark.unit
 
@@ -95,3 +98,43 @@ def test_a_state_that_cannot_be_read_is_named_with_the_next_step(
     (tmp_path / "state/ec2.pickle").write_bytes(b"torn")
     with pytest.raises(StateUnreadable, match=r"ec2\.pickle.*scripts/lab down"):
         cloud.api.store.load()
+
+
+@pytest.mark.parametrize("host", ["sts.amazonaws.com", "sts.eu-central-1.amazonaws.com"])
+def test_a_session_that_no_signature_asked_for_is_kept(
+    cloud: Any, make_profile: Any, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """A web identity is the proof itself: clients do not sign that request."""
+    make_profile("node")
+    kept: list[tuple[str, ...]] = []
+    held: list[tuple[str, ...]] = []
+
+    def hold(*services: str) -> contextlib.AbstractContextManager[None]:
+        held.append(services)
+        return locked(*services)
+
+    monkeypatch.setattr(cloud.api.store, "save", kept.append)
+    monkeypatch.setattr(application, "locked", hold)
+    answer = cloud.web.post(
+        base_url=f"https://{host}",
+        data={
+            "Action": "AssumeRoleWithWebIdentity",
+            "Version": "2011-06-15",
+            "RoleArn": "arn:aws:iam::123456789012:role/node",
+            "RoleSessionName": "i-1",
+            "WebIdentityToken": "token",
+        },
+    )
+    assert answer.status_code == 200
+    assert (held, kept) == ([("sts",)], [("iam", "sts")])
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["s3.amazonaws.com", "sts.s3.amazonaws.com", "sts.s3-us-west-2.amazonaws.com", "localhost"],
+)
+def test_a_request_that_is_not_signed_is_one_to_s3_also_for_a_bucket_named_as_a_service(
+    host: str,
+) -> None:
+    environ = EnvironBuilder(base_url=f"https://{host}", path="/key").get_environ()
+    assert application.identify(environ) == ("s3", "GET")
