@@ -1,8 +1,9 @@
 """Bad days of the API, on order: errors of the server, throttling, and answers that do not come.
 
-Each file LAB/cloud/faults/NAME.json is an order. The first of them, by name, whose "actions", a
-regular expression, matches a request's action says what becomes of the request; an action of S3 is
-its method, and without "actions" it is every one. The other requests are answered as ever.
+Each file LAB/cloud/faults/NAME.json is an order; one that is hidden is a draft. The first of them,
+by name, whose "actions", a regular expression, matches a request's action says what becomes of the
+request; an action of S3 is its method, and without "actions" it is every one. The other requests
+are answered as ever.
 
 {"answer": "error" or "throttle", "seconds": 10}: AWS's own words for that, and nothing else
 happens. The seconds count from the first request that is answered so.
@@ -129,7 +130,7 @@ class Faulty:
         return body
 
     def _order(self, environ: dict[str, Any]) -> Order | None:
-        for path in sorted(self.folder.glob("*.json")):
+        for path in sorted(self.folder.glob("[!.]*.json")):
             order = Order.read(path)
             if order is None or not order.actions.fullmatch(identify(environ)[1]):
                 continue

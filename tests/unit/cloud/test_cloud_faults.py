@@ -78,6 +78,13 @@ def test_without_an_order_the_api_answers(tmp_path: Path) -> None:
     assert ask(Faulty(healthy, tmp_path), "ec2") == (200, b"healthy")
 
 
+def test_an_order_counts_once_it_has_its_name(tmp_path: Path) -> None:
+    draft = lay(tmp_path, {"answer": "error", "seconds": 60}, ".order")
+    assert ask(Faulty(healthy, tmp_path), "ec2") == (200, b"healthy")
+    draft.rename(draft.with_name("order.json"))
+    assert ask(Faulty(healthy, tmp_path), "ec2")[0] == 500
+
+
 def test_an_order_for_some_actions_leaves_the_others_alone(tmp_path: Path) -> None:
     order = {"answer": "error", "seconds": 60, "actions": "Describe(Vpcs|Subnets)"}
     lay(tmp_path, order)
