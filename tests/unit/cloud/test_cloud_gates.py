@@ -1,5 +1,6 @@
 """What a host brings to hold a verb or an upload, run here as it is there."""
 
+import io
 import json
 import os
 import subprocess
@@ -136,6 +137,25 @@ def test_a_verb_that_nobody_lets_go_ends_and_says_what_it_waited_for(guest: Gues
     assert guest.files == {"half"}
 
 
+def test_a_verb_does_not_wait_for_an_order_that_went_while_it_was_read(
+    guest: Guest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(guest.folder)
+    import lab_gate  # type: ignore[import-not-found] - of the guest
+
+    order = guest.order("verb-tools", {"id": "7", "at": "", "seconds": 0.1})
+
+    def read(file: io.TextIOBase) -> object:
+        order.unlink()
+        return json.loads(file.read())
+
+    monkeypatch.setattr(lab_gate.json, "load", read)
+    gate = lab_gate.Gate(order)
+    assert not gate.stands()
+    guest.order("verb-tools", {"id": "8", "at": "", "seconds": 0.1})
+    assert not gate.stands()
+
+
 def test_an_upload_is_held_when_a_part_of_it_has_come(guest: Guest) -> None:
     order = guest.order("upload", f"3 {LONGEST} 7\n")
     upload = guest.start(str(guest.folder / "sftp-server"))
@@ -155,3 +175,13 @@ def test_an_upload_is_held_when_a_part_of_it_has_come(guest: Guest) -> None:
 def test_without_an_order_an_upload_passes(guest: Guest) -> None:
     upload = guest.start(str(guest.folder / "sftp-server"))
     assert upload.communicate("abcdef", timeout=LONGEST) == ("abcdef", "")
+
+
+def test_an_upload_passes_when_its_order_went_before_it_was_read(guest: Guest) -> None:
+    server = guest.folder / "sftp-server"
+    text = server.read_text()
+    begin = "pass() {\n"
+    assert begin in text
+    server.write_text(text.replace(begin, f'{begin}rm "$order"\n'))
+    guest.order("upload", f"3 {LONGEST} 7\n")
+    assert guest.start(str(server)).communicate("abcdef", timeout=LONGEST)[0] == "abcdef"

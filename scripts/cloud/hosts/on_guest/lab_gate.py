@@ -22,22 +22,21 @@ NOT_LET_GO = 70
 
 class Gate:
     def __init__(self, order: Path) -> None:
-        text = order.read_text()
         self.order = order
-        self.stamp = self._stamp()
-        asked = json.loads(text)
+        with order.open() as file:  # of one order, should there be another one meanwhile
+            self.stamp = _stamp(os.fstat(file.fileno()))
+            asked = json.load(file)
         self.id: str = asked["id"]
         self.at: str = asked["at"]
         self.seconds: float = asked["seconds"]
         self.here = asked.get("host") in (None, os.uname().nodename)
         self.passed = False
 
-    def _stamp(self) -> tuple[int, int] | None:
+    def stands(self) -> bool:
         try:
-            there = self.order.stat()
+            return _stamp(self.order.stat()) == self.stamp
         except FileNotFoundError:
-            return None
-        return there.st_ino, there.st_mtime_ns
+            return False
 
     def effect(self, name: str) -> None:
         if not self.passed and re.match(self.at, name):
@@ -51,12 +50,16 @@ class Gate:
         draft.write_text(what)
         draft.rename(held)
         deadline = time.monotonic() + self.seconds
-        while self.stamp == self._stamp():
+        while self.stands():
             if time.monotonic() > deadline:
                 said = f"lab: held at its gate before `{what}`, and not let go for {self.seconds} s"
                 os.write(2, f"{said}: {self.order} is still there\n".encode())
                 os._exit(NOT_LET_GO)
             time.sleep(PAUSE)
+
+
+def _stamp(there: os.stat_result) -> tuple[int, int]:
+    return there.st_ino, there.st_mtime_ns
 
 
 def main() -> None:
