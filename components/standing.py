@@ -1,6 +1,5 @@
 """What stands already: the ring as the stack's last state has it."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -20,8 +19,8 @@ INSTANCE = "aws:ec2/instance:Instance"
 STEP = "command:remote:Command"
 # In the URN of a resource of a ring, among the types of what it is a part of.
 OF_A_RING = "mysql-ring:index:"
-# The same of the program's first versions, which named most resources otherwise.
-OF_AN_OLD_RING = re.compile(r"mysql-ring:(?!index:)[a-z]+:[A-Z]\w*")
+# The same of the program's first version, which named most resources otherwise.
+OF_AN_OLD_RING = "mysql-ring:ring:Ring"
 CLIENT_INTERFACE = "-client-interface"
 INSTANCE_NAME = "-instance"
 
@@ -78,13 +77,12 @@ def read_standing(ring: str) -> Standing:
 
 def refuse_old(stack: str, state: Mapping[str, object]) -> None:
     """Nothing of it has the name that it would have now: all would be replaced."""
-    old = next((found[0] for urn in state if (found := OF_AN_OLD_RING.search(_types(urn)))), None)
-    if old:
+    if any(OF_AN_OLD_RING in _types(urn) for urn in state):
         raise pulumi.RunError(
-            f"found a ring of an older version of this program in {stack} ({old}); expected none: "
-            "this version would replace both instances, with all data on them; dump the data and "
-            "`pulumi destroy` with that version, then `pulumi up` with this one and load it "
-            "(docs/operations.md)"
+            f"found a ring of an older version of this program in {stack} ({OF_AN_OLD_RING}); "
+            "expected none: this version would replace both instances, with all data on them; "
+            "dump the data and `pulumi destroy` with that version, then `pulumi up` with this one "
+            "and load it (docs/operations.md)"
         )
 
 
@@ -99,14 +97,16 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
     def outputs(kind: str, name: str) -> Mapping[str, Any]:
         return by_name.get((kind, name), {})
 
+    def mine(name: str, found: Mapping[str, Any]) -> bool:
+        """Another ring's name may begin with this one's: the tag tells them apart. Where somebody
+        has removed it on AWS the node may be this ring's, and counts."""
+        return name.startswith(f"{ring}-") and (found.get("tags") or {}).get(RING, ring) == ring
+
     names = {
         name.removeprefix(f"{ring}-").removesuffix(suffix)
         for (kind, name), found in by_name.items()
         for wanted, suffix in ((INTERFACE, CLIENT_INTERFACE), (INSTANCE, INSTANCE_NAME))
-        if kind == wanted and name.startswith(f"{ring}-") and name.endswith(suffix)
-        # Another ring's name may begin with this one's: the tag tells them apart. Without one, as
-        # somebody may have removed it on AWS, the node may be this ring's, and counts.
-        and (found.get("tags") or {}).get(RING, ring) == ring
+        if kind == wanted and name.endswith(suffix) and mine(name, found)
     }
     nodes = []
     for name in sorted(names):
