@@ -1,26 +1,51 @@
 """A lab as the tests use it: by the commands a person types. Shared by the tiers that need one."""
 
+import contextlib
+import hashlib
 import json
 import os
+import signal
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pytest
 import yaml
+from cloud.lab import Lab as Folder
+from gates import Gates
+from hosts import Node
+from waits import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-1", "node-2")
+ANY_NODE = r"node-\d"
 PEER = {"node-1": "node-2", "node-2": "node-1"}
 STATE = "state/.pulumi/stacks/mysql-ring/lab.json"
 """The state of the stack, in the lab's folder."""
 UP_SECONDS = 1200
+DOWN_SECONDS = 300
 COMMAND_SECONDS = 120
+WHOLE_SECONDS = 60
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
+
+
+def resource(node: str, part: str) -> str:
+    """What the program calls a part of a node: a resource's name, or a regular expression for it
+    when `node` or `part` is one."""
+    return f"ring-{node}-{part}"
+
+
+def step_name(node: str, verb: str) -> str:
+    """What the program calls the step that runs a verb on a node, or a regular expression for it
+    when `node` is one."""
+    if verb in ("seed", "replicate", "verify"):
+        return f"ring-replication-{node}-{verb}"
+    return resource(node, "tools-release" if verb == "tools" else f"mysql-{verb}")
 
 
 class CommandFailed(AssertionError):
@@ -33,10 +58,76 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.environment = dict(os.environ, MYSQL_RING_LAB=str(folder))
+        self.gates = Gates(folder, self._make_folder)
+        self.suspect = False
+        """A test with it has failed: nobody knows what it left."""
+        self.incarnation = 0
+        """Another one for each ring that was made from nothing."""
+        self.first_up = ""
+        """What the `scripts/lab up` printed that made the ring from nothing."""
+        self._verified: str | None = None
+        self._started: list[subprocess.Popen[str]] = []
         self._outputs: tuple[Stamp | None, dict[str, Any]] = (None, {})
 
+    # -- from whatever is there to what a test starts from
+
+    def stand(self) -> None:
+        """Bring the lab to a verified ring with the committed settings; cheap when it is that."""
+        self.end_leftovers()
+        if self.suspect or not self.folder.exists():
+            self.make_anew()
+        elif self._verified != self._digest() or not is_whole(self):
+            try:
+                self.up()
+                wait_until_whole(self)
+            except (AssertionError, subprocess.TimeoutExpired):
+                self.make_anew()
+
+    def raze(self) -> None:
+        """Bring the lab to nothing."""
+        self.end_leftovers()
+        if self.folder.exists():
+            self.run("down", "--yes", timeout=DOWN_SECONDS)
+        self.suspect, self._verified = False, None
+
+    def make_anew(self) -> None:
+        self.raze()
+        self.incarnation += 1
+        self.first_up = self.up()
+        wait_until_whole(self)
+
+    def end_leftovers(self) -> None:
+        """End what an earlier test started and left: commands, gates and orders to the API."""
+        for process in self._started:
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    if os.getpgid(process.pid) == process.pid:
+                        os.killpg(process.pid, signal.SIGKILL)
+                    process.kill()
+                process.wait(timeout=10)
+        self._started.clear()
+        self.gates.lift_all()
+
+    def _make_folder(self) -> None:
+        """A gate can be laid before the first command: it makes the same folder."""
+        if not self.folder.exists():
+            Folder(self.folder, Folder.from_environment().cache).create()
+
+    def _digest(self) -> str:
+        """Another one when the state has other resources, inputs, or something under way."""
+        latest = self.state()
+        kept = [
+            (each["urn"], each.get("id"), each.get("inputs"))
+            for each in latest.get("resources") or []
+        ]
+        under_way = latest.get("pending_operations") or []
+        text = json.dumps([kept, under_way], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    # -- its commands
+
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        return subprocess.Popen(
+        process = subprocess.Popen(
             [str(ROOT / "scripts" / "lab"), *arguments],
             env=self.environment,
             cwd=ROOT,
@@ -46,6 +137,8 @@ class Lab:
             stderr=subprocess.STDOUT,
             **options,
         )
+        self._started.append(process)
+        return process
 
     def run(
         self,
@@ -72,7 +165,10 @@ class Lab:
         return done
 
     def up(self) -> str:
-        return self.run("up", timeout=UP_SECONDS).stdout
+        """`scripts/lab up`, which verifies the ring."""
+        printed = self.run("up", timeout=UP_SECONDS).stdout
+        self._verified = self._digest()
+        return printed
 
     def pulumi(self, *arguments: str, **options: Any) -> subprocess.CompletedProcess[str]:
         options.setdefault("timeout", UP_SECONDS)
@@ -116,6 +212,14 @@ class Lab:
             self._outputs = stamp, json.loads(done.stdout)
         return self._outputs[1]
 
+    def state(self) -> dict[str, Any]:
+        """The stack's deployment as the state has it now, with what is under way."""
+        try:
+            text = (self.folder / STATE).read_text()
+        except FileNotFoundError:
+            return {}
+        return json.loads(text)["checkpoint"]["latest"] or {}
+
     def resources(self) -> list[dict[str, Any]]:
         exported = json.loads(self.pulumi("stack", "export").stdout)
         return exported["deployment"].get("resources", [])
@@ -142,32 +246,86 @@ def eventually(
     read: Callable[[], T], holds: Callable[[T], bool], what: str, seconds: float = 30
 ) -> T:
     """Read until it holds; an error that names the last value when the deadline passes."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + seconds * PATIENCE
     while True:
         value = read()
         if holds(value):
             return value
         if time.monotonic() > deadline:
-            raise AssertionError(f"{what}: not within {seconds} s; last seen: {value!r}")
+            raise AssertionError(
+                f"{what}: not within {seconds * PATIENCE:g} s; last seen: {value!r}"
+            )
         time.sleep(0.3)
+
+
+def hostname(lab: Lab, node: str) -> str:
+    """A node's host, as it calls itself."""
+    return f"ip-{lab.outputs()['nodes'][node]['clientAddress'].replace('.', '-')}"
+
+
+def is_whole(lab: Lab) -> bool:
+    """Whether both threads run on both nodes, with fresh heartbeats; asked past the network."""
+    with contextlib.suppress(Exception):
+        return all(Node(lab, name).is_whole() for name in NODES)
+    return False
+
+
+def wait_until_whole(lab: Lab) -> None:
+    eventually(lambda: is_whole(lab), bool, "a ring that is whole", WHOLE_SECONDS)
+
+
+class Kept(Generic[T]):
+    """What the tests of a module share in a ring, made anew when the ring is another one."""
+
+    def __init__(self, make: Callable[[Lab], AbstractContextManager[T]]) -> None:
+        self._make = make
+        self._stack = ExitStack()
+        self._lab: Lab | None = None
+        self._incarnation = 0
+        self._value: T | None = None
+
+    def of(self, lab: Lab) -> T:
+        if self._lab is None or self._incarnation != lab.incarnation:
+            self.close()
+            self._lab, self._incarnation = lab, lab.incarnation
+            self._value = self._stack.enter_context(self._make(lab))
+        assert self._value is not None
+        return self._value
+
+    def close(self) -> None:
+        """In the ring that it was made in; of one that is gone nothing is left to undo."""
+        gone = self._lab is not None and self._incarnation != self._lab.incarnation
+        with contextlib.suppress(*([Exception] if gone else [])):
+            self._stack.close()
+        self._stack, self._lab = ExitStack(), None
+
+    def __enter__(self) -> "Kept[T]":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[Lab]:
-    """The session's lab. Nothing is in it yet when the first test asks for it."""
+    """The session's lab. What is in it the other fixtures say."""
     lab = Lab(Path(os.environ.get("MYSQL_RING_LAB", ROOT / ".lab-test")))
+    lab.raze()
     yield lab
-    lab.run("down", "--yes", timeout=300)
-
-
-@pytest.fixture(scope="session")
-def first_up(lab: Lab) -> str:
-    """What the first `scripts/lab up` of the session printed."""
-    return lab.up()
+    lab.raze()
 
 
 @pytest.fixture
-def ring(lab: Lab, first_up: str) -> Lab:
-    """A verified ring that the test may write to but not take apart."""
-    assert first_up
-    return lab
+def ring(lab: Lab) -> Iterator[Lab]:
+    """A verified ring, whatever there was before. A test that takes it apart need not mend it."""
+    lab.stand()
+    yield lab
+    lab.end_leftovers()
+
+
+@pytest.fixture
+def bare(lab: Lab) -> Iterator[Lab]:
+    """A lab in which nothing is, not even its folder."""
+    lab.raze()
+    yield lab
+    lab.end_leftovers()

@@ -11,9 +11,10 @@ HERE = Path(__file__).parent
 
 # The ring stands on these. To set one would take it apart, so none can be overridden.
 OWNED_NAMES = """
-    auto_increment_increment auto_increment_offset basedir bind_address binlog_do_db binlog_format
-    binlog_ignore_db chroot datadir gtid_mode init_file innodb innodb_read_only log_bin
-    log_bin_index log_error log_slave_updates master_info_file master_info_repository pid_file
+    auto_increment_increment auto_increment_offset basedir bind_address binlog_do_db
+    binlog_error_action binlog_format binlog_ignore_db chroot datadir gtid_mode init_file innodb
+    innodb_read_only log_bin log_bin_index log_error log_slave_updates master_info_file
+    master_info_repository pid_file
     plugin_dir port read_only relay_log relay_log_index relay_log_info_file
     relay_log_info_repository relay_log_recovery replicate_do_db replicate_do_table
     replicate_ignore_db replicate_ignore_table replicate_rewrite_db replicate_same_server_id

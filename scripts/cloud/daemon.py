@@ -1,6 +1,6 @@
 """The stand-in cloud: `python -m cloud.daemon --lab DIR --base DIR --mirror DIR`.
 
-Runs in the foreground until SIGTERM. When it serves, LAB/cloud/ready holds its process number.
+Runs in the foreground until SIGTERM. When it serves, LAB/cloud/ready names its process.
 """
 
 from __future__ import annotations
@@ -8,11 +8,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import fcntl
-import json
 import logging
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
@@ -20,30 +18,22 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from cloud.hosts import groups
-from cloud.network import namespaces, resolver
-from cloud.network.names import (
+from cloud import groups
+from cloud.lab import write_process
+from cloud.names import (
     API_ADDRESS,
     MIRROR_ADDRESS,
     WORLD_DNS_ADDRESS,
     Names,
 )
+from cloud.network import namespaces, resolver
 from cloud.network.router import Routers, make_cloud
+from cloud.processes import Process
+from cloud.wanted import Interface
 
 log = logging.getLogger("cloud")
 
 AWS_NAME = re.compile(r"([a-z0-9][a-z0-9.-]*\.)?amazonaws\.com", re.IGNORECASE)
-TOOLS = {
-    "dnsmasq": "dnsmasq-base",
-    "ip": "iproute2",
-    "nft": "nftables",
-    "nsenter": "util-linux",
-    "openssl": "openssl",
-    "setpriv": "util-linux",
-    "sysctl": "procps",
-    "systemd-nspawn": "systemd-container",
-    "unshare": "util-linux",
-}
 
 
 class Refused(RuntimeError):
@@ -61,7 +51,6 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("botocore").setLevel(logging.WARNING)
     folder = options.lab.absolute() / "cloud"
     try:
-        _check_machine()
         folder.mkdir(parents=True, exist_ok=True)
         with _alone(folder):
             left = clean_up(folder, Names.of(options.lab))
@@ -85,14 +74,6 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     if not options.cleanup and not (options.base and options.mirror):
         parser.error("--base and --mirror are needed to serve")
     return options
-
-
-def _check_machine() -> None:
-    if os.geteuid() != 0:
-        raise Refused("the lab makes network namespaces and hosts: run it as root (sudo)")
-    missing = {package for tool, package in TOOLS.items() if shutil.which(tool) is None}
-    if missing:
-        raise Refused(f"programs are missing: apt-get install {' '.join(sorted(missing))}")
 
 
 @contextlib.contextmanager
@@ -147,14 +128,17 @@ class Daemon:
             clean_up(self.folder, self.names)
 
     def _serve(self) -> int:
+        from cloud import aws
         from cloud.api.application import Api
         from cloud.api.faults import Faulty
-        from cloud.api.metadata import Directory
-        from cloud.api.state import StateUnreadable, Store
+        from cloud.api.state import SERVICES, StateUnreadable, Store, locked
         from cloud.hosts import image
+        from cloud.hosts.complaints import Complaints
+        from cloud.hosts.fittings import Cables
         from cloud.hosts.reconciler import Reconciler
         from cloud.services.dnsmasq import Dnsmasq
         from cloud.services.http import Server
+        from cloud.services.instance_data import Directory
         from cloud.services.metadata import Metadata
         from cloud.services.mirror import Mirror
         from cloud.services.tls import Authority, ServerContexts
@@ -167,28 +151,32 @@ class Daemon:
         image.build(layer, self.base, authority.certificate_path)
         mirror = Mirror(self.mirror_root)
 
-        api = Api(Store(self.folder / "state"), lambda: reconciler.wake.set())
+        aws.install()
+        wake = threading.Event()
+        api = Api(Store(self.folder / "state"), wake.set)
         try:
             kept = api.store.load()
         except StateUnreadable as error:
             raise Refused(str(error)) from error
-        directory = Directory(issued=lambda: api.store.save(("iam", "sts")))
+        directory = Directory(changing=lambda: api.changing("iam", "sts"))
 
         def metadata(vpc_id: str) -> Any:
             def find(address: str) -> Any:
-                with api.lock:
+                with locked("ec2", "iam", "sts"):
                     return directory.find(vpc_id, address)
 
             return Metadata(find)
 
         services = VpcServices(self.names, self.folder / "vpc", mirror.names, metadata)
+        complaints = Complaints()
         reconciler = Reconciler(
             api,
             self.names,
-            Routers(self.names),
-            services,
+            {Interface: Cables(Routers(self.names), services, complaints)},
+            complaints,
             self.folder / "hosts",
             [layer, self.base],
+            wake,
         )
         contexts = ServerContexts(
             authority,
@@ -209,30 +197,26 @@ class Daemon:
                 server.start(name)
             thread = threading.Thread(target=reconciler.run, name="reconciler")
             thread.start()
-            self._ready()
+            this = Process.of(os.getpid())
+            assert this is not None
+            write_process(self.folder / "ready", this)
             threading.Thread(target=api.warm, name="warm", daemon=True).start()
             log.info("serving; state kept of: %s", ", ".join(kept) or "nothing")
             self.ended.wait()
             log.info("stopping")
             (self.folder / "ready").unlink(missing_ok=True)
             reconciler.ending.set()
-            reconciler.wake.set()
+            wake.set()
             thread.join()
             for server in servers.values():
                 server.stop()
-            with api.lock:
+            with locked(*SERVICES):
                 api.store.save()
         finally:
             services.stop()
             world.stop()
         log.info("stopped")
         return 0
-
-    def _ready(self) -> None:
-        started = Path(f"/proc/{os.getpid()}/stat").read_text().rpartition(")")[2].split()[19]
-        new = self.folder / "ready.new"
-        new.write_text(json.dumps({"pid": os.getpid(), "started": int(started)}) + "\n")
-        new.replace(self.folder / "ready")
 
 
 if __name__ == "__main__":

@@ -1,24 +1,17 @@
 """One lab: its folder, the names that derive from it, and the processes that belong to it."""
 
-import hashlib
 import json
 import os
-import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from cloud.names import lab_id
+from cloud.processes import Process
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 DEFAULT_CACHE = "/var/cache/mysql-ring"
 STACK = "lab"
 PROJECT = "mysql-ring"
-
-
-def lab_id(folder: Path) -> str:
-    """Six hexadecimal digits from the folder's absolute path.
-
-    Everything of a lab that the whole machine sees has them in its name.
-    """
-    return hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:6]
 
 
 @dataclass(frozen=True)
@@ -80,6 +73,11 @@ class Lab:
         return self.folder / "home"
 
     @property
+    def bin(self) -> Path:
+        """Programs that take the place of the machine's own; without a test there are none."""
+        return self.folder / "bin"
+
+    @property
     def mirror(self) -> Path:
         return self.folder / "mirror"
 
@@ -110,40 +108,27 @@ class Lab:
         write_private(self.folder / "lab.json", json.dumps(document) + "\n")
 
 
-def write_private(path: Path, text: str) -> None:
+def write_private(path: Path, content: str | bytes) -> None:
     """Write a file that only its owner can read; the old or the new content is there, never less.
 
     It is never readable by others, also while it is written.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
     draft.replace(path)
 
 
-def process_start(pid: int) -> int | None:
-    """When a process started, in clock ticks since boot; None when there is no such process.
+def write_process(path: Path, process: Process) -> None:
+    """Write down which process does something, for those who look for it later."""
+    write_private(path, json.dumps(process._asdict()) + "\n")
 
-    Together with the number it names one process: numbers are used again (proc(5), field 22).
-    """
+
+def read_process(path: Path) -> Process | None:
+    """The process that such a file names, if it is there."""
     try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except (FileNotFoundError, ProcessLookupError):
+        process = Process(**json.loads(path.read_text()))
+    except (FileNotFoundError, TypeError, ValueError):
         return None
-    fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in "ZX" else int(fields[19])
-
-
-def process_started_at(pid: int) -> float | None:
-    """When a process started, in seconds since the epoch."""
-    ticks = process_start(pid)
-    if ticks is None:
-        return None
-    uptime = float(Path("/proc/uptime").read_text().split()[0])
-    return time.time() - uptime + ticks / os.sysconf("SC_CLK_TCK")
-
-
-def is_alive(pid: int, start: int) -> bool:
-    """Whether the process with that number and that start is still there."""
-    return process_start(pid) == start
+    return process if process.is_alive() else None

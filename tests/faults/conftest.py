@@ -2,8 +2,8 @@
 a host or a link fails under a running ring.
 
 Only they can prove that the ring comes back. Each test shows first that its fault bites, and
-afterwards that nothing acknowledged is missing. One lab serves a tier's whole session; a test
-leaves it as a verified ring, or is the last one.
+afterwards that nothing acknowledged is missing. One lab serves a tier's whole session; each test
+brings it to what it starts from.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from hosts import Node
 from labs import NODES, Lab
-from labs import first_up as first_up
+from labs import bare as bare
 from labs import lab as lab
 from labs import ring as ring
 from load import Load
@@ -22,17 +22,6 @@ from waits import HEALED_SECONDS, within
 FRESH_MS = 3000
 
 _figures: list[tuple[str, str, float]] = []
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What ends without a ring runs last."""
-    items.sort(key=lambda item: "last_ring" in getattr(item, "fixturenames", ()))
-
-
-@pytest.fixture
-def last_ring(ring: Lab) -> Lab:
-    """A verified ring that nobody needs any more."""
-    return ring
 
 
 @pytest.fixture
@@ -48,12 +37,9 @@ def load(nodes: list[Node], tmp_path: Path) -> Iterator[Load]:
 
 
 @pytest.fixture
-def rebuild(ring: Lab, nodes: list[Node]) -> Iterator[Rebuild]:
+def rebuild(ring: Lab, nodes: list[Node]) -> Rebuild:
     """The second node is made anew from the first."""
-    rebuild = Rebuild(ring, *nodes)
-    yield rebuild
-    if rebuild.update is not None and rebuild.update.process.poll() is None:
-        rebuild.update.kill()
+    return Rebuild(ring, *nodes)
 
 
 @pytest.fixture

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from cloud.names import Names, cable_end
 from cloud.network import namespaces
-from cloud.network.names import Names, interface
 from hosts import Node
 
 TABLE = "mysql_ring_fault"
@@ -61,7 +61,7 @@ def broken(names: Names, vpc_id: str, how: str, which: str = "") -> Iterator[Non
 @contextmanager
 def unplugged(names: Names, port: Port) -> Iterator[None]:
     """Take the carrier from an interface: the router's end of its cable goes down."""
-    namespace, cable = names.vpc(port.vpc_id), interface(port.interface_id)
+    namespace, cable = names.vpc(port.vpc_id), cable_end(port.interface_id)
     namespaces.link(namespace, [f"link set {cable} down"])
     try:
         yield

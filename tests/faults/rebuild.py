@@ -1,32 +1,19 @@
 """A node that is made anew from its peer by updates that fail on the way."""
 
-import contextlib
+import os
 import re
+import signal
 import time
-from pathlib import Path
+from collections.abc import Iterator
+from contextlib import contextmanager
 
-import pytest
-from cloud.hosts import groups
+from cloud import groups
+from gates import inner_pid, outer_pid
 from hosts import Node
-from labs import Lab
+from labs import Lab, hostname
 from updates import Update
-from waits import within
 
-TOOL = re.compile(r"python3 \S*/ring-node (\S+)")
-STEP_SECONDS = 300
 ROWS = 20000
-
-
-def working(group: str, verb: str) -> set[int]:
-    """Processes of the node tool on a host that are at a verb."""
-    found = set()
-    for pid in groups.processes(group):
-        with contextlib.suppress(OSError):
-            words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-            match = TOOL.search(words)
-            if match and match[1] == verb and not words.startswith("sudo"):
-                found.add(pid)
-    return found
 
 
 class Rebuild:
@@ -35,6 +22,7 @@ class Rebuild:
     def __init__(self, lab: Lab, survivor: Node, lost: Node) -> None:
         self.lab = lab
         self.known = {survivor.id, lost.id}
+        self.hostname = hostname(lab, lost.name)
         self.control_group = survivor.names.control_group
         tops = (hierarchy / self.control_group for hierarchy in groups.HIERARCHIES)
         self.hosts = next(top for top in tops if top.is_dir())
@@ -46,20 +34,19 @@ class Rebuild:
         assert len(fresh) == 1, fresh
         return f"{self.control_group}/{fresh.pop()}"
 
-    def at(self, verb: str, moment: float) -> set[int]:
-        """Run an update until the verb has worked on the new host for so long."""
-        if self.update is None:
-            self.update = Update(self.lab, "up")
+    @contextmanager
+    def held(self, verb: str, at: str = "") -> Iterator[int]:
+        """Run an update until the verb is held on the new host, before an effect or at its start.
+        Its process, as the machine numbers it."""
+        with self.lab.gates.verb(verb, at, host=self.hostname) as gate:
+            if self.update is None:
+                self.update = Update(self.lab, "up")
+            (note,) = gate.wait(by=self.update)
+            yield outer_pid(groups.processes(self.host()), inner_pid(note))
 
-        def look() -> set[int]:
-            assert self.update is not None
-            if self.update.process.poll() is not None:
-                pytest.fail(f"the update ended before {verb}:\n{self.update.text[-4000:]}")
-            return working(self.host(), verb)
-
-        pids, _ = within(STEP_SECONDS, f"`ring-node {verb}` at work", look, pause=0.01)
-        time.sleep(moment)
-        return pids
+    def killed(self, verb: str, at: str = "") -> None:
+        with self.held(verb, at) as pid:
+            os.kill(pid, signal.SIGKILL)
 
     def fails(self, because: str) -> None:
         """The update ends with an error that names the step."""

@@ -1,52 +1,40 @@
-"""An up dies or is hindered; the next `scripts/lab up` ends in a verified ring.
+"""An up dies or is hindered; the next `scripts/lab up` ends in a verified ring."""
 
-First in its tier: the ring that the others use is what these ups have made.
-"""
-
-import json
 import re
 import time
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
 from typing import Any
 
 import holdings
 import pytest
-from bad_days import REFUSED, UNTIL_THE_END, bad_day
+from bad_days import REFUSED, bad_day
 from cloud.cli.errors import BUSY
 from conftest import is_back
+from gates import Gate, Gates
 from hosts import Node
-from labs import NODES, STATE, UP_SECONDS, Lab, Stamp
-from updates import DESTROY_COMMAND, Update
-from waits import within
+from labs import ANY_NODE, NODES, Lab, resource, step_name
+from updates import Update
 
 pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-WAVE_SECONDS = 120
-UPLOAD = r"command:remote:CopyToRemote ring-node-\d-tools-upload"
-# What the API does not tell about, and what it has made when the up is killed: a provider that gets
-# no answer about what it made keeps it to itself, and the state never hears of it. Pulumi has eight
-# resources at work on two cores: no more than six of a wave get stuck.
+# What the API has made and does not tell of, when the up is killed: the provider waits for the
+# answer, and the state never hears of it. Pulumi has eight resources at work on two cores: no more
+# than six of a wave wait.
 WAVES = (
+    (("ec2 CreateVpc", "ec2 ImportKeyPair", "iam CreateRole", "s3 PUT"), Update.kill),
     (
-        "DescribeVpcs|DescribeKeyPairs|GetRole|HEAD|GET",
-        ("ec2 CreateVpc", "ec2 ImportKeyPair", "iam CreateRole", "s3 PUT"),
-        Update.kill,
-    ),
-    (
-        "DescribeSecurityGroups|DescribeInternetGateways|GetRolePolicy",
         ("ec2 CreateSecurityGroup", "ec2 CreateInternetGateway", "iam PutRolePolicy"),
         Update.kill,
     ),
-    (
-        "DescribeNetworkInterfaces|DescribeAddresses",
-        ("ec2 CreateNetworkInterface", "ec2 AllocateAddress"),
-        Update.kill_cli,
-    ),
-    ("DescribeInstances", ("ec2 RunInstances",), Update.kill),
+    (("ec2 CreateNetworkInterface", "ec2 AllocateAddress"), Update.kill_cli),
+    (("ec2 RunInstances",), Update.kill),
 )
+# What the first wave is about, and must not be there before it.
+FIRST = "Create.*|ImportKeyPair|PUT"
 TAKEN_IN = {
     "aws:ec2/eip:Eip",
     "aws:ec2/instance:Instance",
@@ -59,21 +47,41 @@ TAKEN_IN = {
     "aws:iam/rolePolicy:RolePolicy",
     "aws:s3/bucket:Bucket",
 }
-# What is being made when an up is ended, for how long it has been, and how the up ends. The state
-# notes what is being made: no kill can come too early or too late unseen.
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is being made when an up is ended, where it is held, and how the up ends."""
+
+    what: str
+    lay: Callable[[Gates], AbstractContextManager[Gate]]
+    end: Callable[[Update], None]
+
+    @classmethod
+    def of_a_verb(cls, verb: str, at: str, end: Callable[[Update], None]) -> "Step":
+        what = f"command:remote:Command {step_name(ANY_NODE, verb)}"
+        return cls(what, lambda gates: gates.verb(verb, at), end)
+
+
+INSTALL = Step.of_a_verb("install", "rename /opt/mysql/", Update.kill)
+KEYS = Step(r"command:local:Command \S+", lambda gates: gates.program("ssh-keygen"), Update.kill)
 STEPS = (
-    (UPLOAD, 0.0, Update.kill_cli),
-    (r"command:remote:Command ring-node-\d-tools-release", 0.5, Update.interrupt),
-    (r"command:remote:Command ring-node-\d-tools-release", 0.0, Update.kill),
-    (r"command:remote:Command ring-node-\d-mysql-install", 2.0, Update.kill),
-    (r"command:remote:Command ring-node-\d-mysql-tls", 0.0, Update.kill_cli),
-    (r"command:remote:Command ring-node-\d-mysql-config", 0.0, Update.kill),
-    (r"command:remote:Command ring-node-\d-mysql-server", 0.5, Update.kill_cli),
-    (r"command:remote:Command ring-node-\d-mysql-accounts", 0.1, Update.interrupt),
-    (r"command:remote:Command ring-node-\d-mysql-accounts", 0.0, Update.kill),
-    (r"command:remote:Command ring-replication-node-\d-seed", 0.0, Update.kill_cli),
-    (r"command:remote:Command ring-replication-node-\d-replicate", 0.1, Update.kill),
-    (r"command:remote:Command ring-replication-node-\d-verify", 0.0, Update.kill_cli),
+    Step(
+        f"command:remote:CopyToRemote {resource(ANY_NODE, 'tools-upload')}",
+        Gates.upload,
+        Update.kill_cli,
+    ),
+    Step.of_a_verb("tools", "rename /opt/mysql-ring/releases/", Update.interrupt),
+    Step.of_a_verb("tools", "", Update.kill),
+    INSTALL,
+    Step.of_a_verb("tls", "rename /etc/mysql/ssl/", Update.kill_cli),
+    Step.of_a_verb("config", "", Update.kill),
+    Step.of_a_verb("server", "run setpriv --reuid=mysql", Update.kill_cli),
+    Step.of_a_verb("accounts", "send GRANT", Update.interrupt),
+    Step.of_a_verb("accounts", "", Update.kill),
+    Step.of_a_verb("seed", "", Update.kill_cli),
+    Step.of_a_verb("replicate", "send START SLAVE", Update.kill),
+    Step.of_a_verb("verify", "", Update.kill_cli),
 )
 
 
@@ -86,15 +94,10 @@ class Walk:
         """What the last up made that the state does not know: name and identifier."""
         self.adopted: dict[str, str] = {}
         """What the ups before it have taken in."""
-        self._read: tuple[Stamp | None, list[dict[str, Any]]] = (None, [])
 
     def pending(self) -> list[dict[str, Any]]:
-        """What the state says to be under way. Asked often: what has not changed is not read."""
-        stamp = self.lab.stamp()
-        if stamp != self._read[0]:
-            state = json.loads((self.lab.folder / STATE).read_text())["checkpoint"]["latest"]
-            self._read = stamp, state.get("pending_operations") or []
-        return self._read[1]
+        """What the state says to be under way."""
+        return self.lab.state().get("pending_operations") or []
 
     def under_way(self) -> list[str]:
         """Type and name of each resource that is being made."""
@@ -104,48 +107,32 @@ class Walk:
             if each["type"] == "creating"
         ]
 
-    def ended_at(
-        self, what: str, pause: float, end: Callable[[Update], None], refused: str = ""
-    ) -> None:
-        """An up that ends while a resource of the program is being made; `refused`: actions that
+    def ended_at(self, step: Step, before: str = "") -> None:
+        """An up that ends while a resource of the program is being made; `before`: actions that
         the API does not take meanwhile."""
-        up = Update(self.lab, "up")
-
-        def at_work() -> list[str]:
-            _must_run(up, what)
-            return [each for each in self.under_way() if re.fullmatch(what, each)]
-
         with ExitStack() as stack:
-            if refused:
-                up.reaches("Updating")
-                stack.enter_context(bad_day(self.lab, "error", UNTIL_THE_END, refused))
-            within(UP_SECONDS, f"{what} is being made", at_work, pause=0.01)
-            if "install" in what:
+            if before:
+                stack.enter_context(self.lab.gates.api(before=before))
+            gate = stack.enter_context(step.lay(self.lab.gates))
+            up = Update(self.lab, "up")
+            gate.wait(by=up)
+            if step is INSTALL:
                 second = self.lab.run("up", expect=BUSY)
                 assert f"process {up.process.pid}" in second.stderr
-            time.sleep(pause)
-            end(up)
+            step.end(up)
         self._look_back(up)
         left = self.under_way()
-        if end is Update.interrupt:
+        if step.end is Update.interrupt:
             assert left == []
         else:
-            late = f"the kill came after the end of {what}; under way: {left}"
-            assert any(re.fullmatch(what, each) for each in left), late
+            assert any(re.fullmatch(step.what, each) for each in left), (step.what, left)
 
-    def ended_in_a_wave(
-        self, looks: str, made: tuple[str, ...], end: Callable[[Update], None]
-    ) -> None:
+    def ended_in_a_wave(self, made: tuple[str, ...], end: Callable[[Update], None]) -> None:
         """An up that dies when the API has made things and has not told of them."""
-        up = Update(self.lab, "up")
-        up.reaches("Updating")
-        with bad_day(self.lab, "error", UNTIL_THE_END, looks) as log:
-
-            def lacking() -> list[str]:
-                _must_run(up, ", ".join(made))
-                return [each for each in made if f"{each}: 200" not in log()]
-
-            within(WAVE_SECONDS, "the API has made it all", lacking, lambda left: not left)
+        actions = "|".join(each.split()[1] for each in made)
+        with self.lab.gates.api(after=actions) as gate:
+            up = Update(self.lab, "up")
+            gate.wait(*(f"{each}: 200" for each in made), by=up)
             end(up)
         self._look_back(up)
         self.orphans = self._unknown()
@@ -172,31 +159,18 @@ class Walk:
         return found
 
 
-def _must_run(up: Update, what: str) -> None:
-    if up.process.poll() is not None:
-        pytest.fail(f"the up ended without {what}:\n{up.text[-4000:]}")
-
-
 def _name(resource: dict[str, Any]) -> str:
     return resource["urn"].rsplit("::", 1)[1]
 
 
-@pytest.fixture
-def bare(lab: Lab) -> Lab:
-    """A lab without a ring."""
-    if lab.folder.exists() and lab.resources():
-        lab.run(*DESTROY_COMMAND, timeout=300)
-    return lab
-
-
 def test_an_up_killed_in_each_phase_ends_in_a_verified_ring(bare: Lab, figure: Figure) -> None:
     walk = Walk(bare)
-    # What the waves are about must not be there before them.
-    walk.ended_at(r"command:local:Command \S+", 0.0, Update.kill, refused="Create.*|PUT")
-    for looks, made, end in WAVES:
-        walk.ended_in_a_wave(looks, made, end)
-    for what, pause, end in STEPS:
-        walk.ended_at(what, pause, end)
+    walk.ended_at(KEYS, before=FIRST)
+    assert holdings.of_the_api(bare) == {}
+    for made, end in WAVES:
+        walk.ended_in_a_wave(made, end)
+    for step in STEPS:
+        walk.ended_at(step)
     begun = time.monotonic()
     bare.up()
     figure("last up took", time.monotonic() - begun)

@@ -5,15 +5,22 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
+from cloud.network import namespaces
 from conftest import is_back
 from hosts import Node
+from labs import Lab
 from links import BLACK_HOLE, RESET, broken, dropped, ports, unplugged
 from load import Load
-from waits import HELD_SECONDS, NOTICED_SECONDS, SLAVE_NET_TIMEOUT, within
+from verbs import Verbs
+from waits import HEALED_SECONDS, HELD_SECONDS, NOTICED_SECONDS, SLAVE_NET_TIMEOUT, within
 
 pytestmark = pytest.mark.faults
 
 SHORT_TIMEOUT = 10
+# A slave has logged in by then and asks about its master; the first event has not come.
+LOGIN_BYTES = 1500
+LOST = "Lost connection to MySQL server during query"
+BREAKS = 5
 
 Figure = Callable[[str, float], None]
 
@@ -125,4 +132,62 @@ def test_an_interface_without_carrier_heals_when_plugged_in_again(
         assert gap(load, nodes)
     figure("ring whole after", is_back(nodes))
     load.advance()
+    assert load.reckon() > 0
+
+
+@contextmanager
+def flapping(nodes: list[Node]) -> Iterator[None]:
+    """The link of both slaves breaks, and then each time that they have logged in again."""
+    vpc = ports(nodes[0])[1].vpc_id
+    count = "net.netfilter.nf_conntrack_acct"
+    namespaces.run_inside(nodes[0].names.vpc(vpc), ["sysctl", "--quiet", "--write", f"{count}=1"])
+    which = f"tcp dport 3306 ct original bytes > {LOGIN_BYTES}"
+    with broken(nodes[0].names, vpc, RESET, which):
+        for node in nodes:  # a connection that is older than the count is never past it
+            with node.session() as cursor:
+                cursor.execute(
+                    "SELECT id FROM information_schema.processlist WHERE command = 'Binlog Dump'"
+                )
+                for row in cursor.fetchall():
+                    cursor.execute(f"KILL {row['id']}")
+        yield
+
+
+def breaks(node: Node) -> int:
+    """How often its slave has lost a connection after the log-in."""
+    return int(node.run("sh", "-c", f"grep -c '{LOST}' /var/log/mysql/error.log || true"))
+
+
+def test_a_link_that_flaps_ends_a_slave_that_was_told_to_try_for_ever_by_0_and_no_other(
+    ring: Lab, nodes: list[Node], load: Load, figure: Figure
+) -> None:
+    former, other = nodes
+    with former.session() as cursor:  # as an earlier release left it
+        for statement in ("STOP SLAVE", "CHANGE MASTER TO MASTER_RETRY_COUNT = 0", "START SLAVE"):
+            cursor.execute(statement)
+    is_back(nodes)
+    others = breaks(other)
+    with flapping(nodes):
+        within(HEALED_SECONDS, "it ends", former.threads, lambda seen: seen == ("No", "Yes"))
+        (status,) = former.rows("SHOW SLAVE STATUS")
+        assert (status["Master_Retry_Count"], status["Last_IO_Errno"]) == (0, 0)
+        within(HEALED_SECONDS, "more breaks", lambda: breaks(other), lambda n: n >= others + BREAKS)
+    within(HEALED_SECONDS, "the other one is back", other.threads, lambda seen: seen[0] == "Yes")
+    assert former.threads() == ("No", "Yes"), "nothing starts it"
+    load.advance()
+    assert "Retry_count" in str(Verbs(ring).run(former.name, "replicate")["done"])
+    is_back(nodes)
+
+    begun = [breaks(node) for node in nodes]
+    with flapping(nodes):
+        for node, before in zip(nodes, begun, strict=True):
+            within(
+                HEALED_SECONDS,
+                f"{BREAKS} breaks on {node.name}",
+                lambda node=node: breaks(node),
+                lambda n, before=before: n >= before + BREAKS,
+            )
+            assert node.threads()[0] != "No"
+        load.advance()
+    figure("ring whole after", is_back(nodes))
     assert load.reckon() > 0

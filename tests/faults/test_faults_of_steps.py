@@ -4,16 +4,15 @@ Every verb has its whole work to do: packages and a server to install, data to c
 join. The peer takes writes all the time.
 """
 
-import os
-import signal
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from conftest import nothing_is_lost
 from hosts import Node
-from labs import Lab
+from labs import Lab, resource, step_name
 from links import BLACK_HOLE, RESET, broken, dropped, ports
 from load import Load
 from rebuild import Rebuild, fill
@@ -27,15 +26,16 @@ Figure = Callable[[str, float], None]
 SSH = "tcp dport 22\ntcp sport 22"
 # A silent verb sends nothing: at the latest its result is lost, or the client's keepalive.
 LOST_SECONDS = 20
-# Verbs in the order of the steps, and for how long each has worked when it is killed. Short ones
-# are killed while they start: a moment later they may be done.
+# Verbs in the order of the steps, and before what each is held and killed.
 KILLED = {
-    "tools": 0.05,
-    "install": 2.0,
-    "server": 1.5,
-    "seed": 0.5,
-    "replicate": 0.2,
+    "tools": "rename /opt/mysql-ring/releases/",
+    "install": "rename /opt/mysql/",
+    "server": "run setpriv --reuid=mysql",
+    "seed": "run setpriv --pdeathsig KILL -- myloader",
+    "replicate": "send START SLAVE",
 }
+COPIES = "run setpriv --pdeathsig KILL -- mydumper"
+SILENT_SECONDS = 5
 
 
 def test_a_node_made_anew_under_faults_in_its_steps_loses_nothing(
@@ -44,36 +44,42 @@ def test_a_node_made_anew_under_faults_in_its_steps_loses_nothing(
     survivor, lost = nodes
     clients = ports(survivor)[0].vpc_id
     table = fill(survivor)
-    with Load([survivor], tmp_path) as load:
-        instance = ring.urn(f"ring-{lost.name}-instance")
-        destroy = Update(ring, *DESTROY_COMMAND, "--target", instance, "--target-dependents")
-        destroy.reaches(r"aws:ec2:Instance \S+ deleting")
-        time.sleep(0.5)
-        destroy.kill()
 
-        for verb, moment in KILLED.items():
-            for pid in rebuild.at(verb, moment):
-                os.kill(pid, signal.SIGKILL)
-            rebuild.fails(rf"{lost.name}-\S*{verb}")
+    def fails(verb: str) -> None:
+        rebuild.fails(step_name(lost.name, verb))
+
+    with Load([survivor], tmp_path) as load:
+        instance = ring.urn(resource(lost.name, "instance"))
+        with ring.gates.api(after="TerminateInstances") as gate:
+            destroy = Update(ring, *DESTROY_COMMAND, "--target", instance, "--target-dependents")
+            gate.wait("ec2 TerminateInstances: 200", by=destroy)
+            destroy.kill()
+
+        for verb, at in KILLED.items():
+            rebuild.killed(verb, at)
+            fails(verb)
             if verb == "tools":
-                rebuild.at("install", 1.0)
-                new = rebuild.host().rpartition("/")[2]
-                ring.aws("ec2", "reboot-instances", "--instance-ids", new)
-                rebuild.fails(rf"{lost.name}-mysql-install")
+                with rebuild.held("install"):
+                    new = rebuild.host().rpartition("/")[2]
+                    ring.aws("ec2", "reboot-instances", "--instance-ids", new)
+                    fails("install")
             if verb == "server":
-                rebuild.at(verb, 0.2)
-                with broken(survivor.names, clients, RESET, SSH):
-                    rebuild.fails(rf"{lost.name}-mysql-server")
+                with (
+                    rebuild.held(verb, "run systemctl start"),
+                    broken(survivor.names, clients, RESET, SSH),
+                ):
+                    fails(verb)
             if verb == "seed":
                 # A pause in the line is not an end of it: this update goes on to the next verb.
-                rebuild.at(verb, 0.1)
-                with broken(survivor.names, clients, BLACK_HOLE, SSH):
+                with ExitStack() as hole:
+                    with rebuild.held(verb, COPIES):
+                        hole.enter_context(broken(survivor.names, clients, BLACK_HOLE, SSH))
                     within(
                         LOST_SECONDS,
                         "packets are lost",
                         lambda: dropped(survivor.names, clients),
                     )
-                    time.sleep(5)
+                    time.sleep(SILENT_SECONDS)
 
         begun = time.monotonic()
         ring.up()

@@ -1,68 +1,103 @@
-"""A destroy dies in each of its phases and is continued. Last in its tier: it leaves no ring."""
+"""A destroy dies in each of its phases and is continued."""
 
-import json
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
 
 import holdings
 import pytest
-from bad_days import UNTIL_THE_END, bad_day
 from cloud.lab import Lab as Folder
 from conftest import is_back
 from hosts import Node
-from labs import NODES, STATE, Lab
+from labs import DOWN_SECONDS, NODES, Lab
 from updates import DESTROY_COMMAND, Update
 
 pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-PHASE_SECONDS = 120
-# While the API refuses these, a destroy comes to no end.
+DETACH = "DetachNetworkInterface"
+# What depends on nothing, as the keys do: a destroy takes all that in the end, at once.
 LAST = "DeleteVpc|DeleteRole|DeletePlacementGroup"
-# What the CLI prints when a phase is under way, how long after that the destroy is killed, and how.
-STEPS = (r"ring-replication-node-\d-verify deleting", 0.0, Update.kill)
-NETWORKS = (r"aws:ec2:(Subnet|SecurityGroup) \S+ deleting", 0.1, Update.kill_cli)
-PHASES = (
-    STEPS,
-    (r"aws:ec2:NetworkInterfaceAttachment \S+ deleting", 0.05, Update.kill),
-    (r"aws:ec2:Instance \S+ deleting", 0.3, Update.kill_cli),
-    (r"aws:ec2:(Eip|NetworkInterface) \S+ deleting", 0.05, Update.kill),
-    NETWORKS,
-    (r"aws:(iam|s3):\S+ \S+ deleting", 0.1, Update.kill),
-    (r"command:local:Command \S+ deleting", 0.0, Update.kill_cli),
-)
+KEYS = r"command:local:Command \S+ deleting"
+
+
+@dataclass(frozen=True)
+class Phase:
+    """What the API holds, and of that what has to be held, as a regular expression, when the
+    destroy is killed; `printed`: what the CLI has to print besides. Nothing that depends on what is
+    held has happened by then, and everything that it depends on is still there.
+
+    Held after: the API has done it, and the state does not know. Held before: it is never done.
+    """
+
+    end: Callable[[Update], None]
+    held: str
+    after: str = ""
+    before: str = ""
+    printed: str = ""
+
+
+STEPS = Phase(Update.kill, f"ec2 {DETACH}", before=DETACH)
+NETWORKS = Phase(Update.kill_cli, "ec2 Delete.*: 200", after="DeleteSubnet|DeleteSecurityGroup")
+PHASES = {
+    "steps": STEPS,
+    "attachments": Phase(Update.kill, f"ec2 {DETACH}: 200", after=DETACH),
+    "instances": Phase(Update.kill_cli, "ec2 TerminateInstances: 200", after="TerminateInstances"),
+    "addresses and interfaces": Phase(
+        Update.kill, "ec2 .*: 200", after="ReleaseAddress|DeleteNetworkInterface"
+    ),
+    "networks": NETWORKS,
+    # From here on of a ring that stood again.
+    "roles and bucket": Phase(Update.kill, "(iam|s3) .*: 20", after="DeleteRolePolicy|DELETE"),
+    "keys": Phase(Update.kill_cli, "", before=LAST, printed=KEYS),
+}
 
 
 def test_a_destroy_killed_in_each_phase_is_continued_by_an_up_or_to_its_end(
-    last_ring: Lab, figure: Figure
+    ring: Lab, figure: Figure
 ) -> None:
-    ring = last_ring
     locks = Folder(ring.folder, Folder.from_environment().cache).locks
-    left = resources(ring)
-    for phase in PHASES:
-        printed, pause, end = phase
-        destroy = Update(ring, *DESTROY_COMMAND)
-        with bad_day(ring, "error", UNTIL_THE_END, LAST):
-            destroy.reaches(printed, PHASE_SECONDS)
-            time.sleep(pause)
-            end(destroy)
-        assert list(locks.glob("*.json")), f"the destroy had ended: {printed}"
-        before, left = left, resources(ring)
-        assert 1 < left <= before, printed
+    left = len(ring.state()["resources"])
+    for name, phase in PHASES.items():
+        killed(ring, phase)
+        assert list(locks.glob("*.json")), f"the destroy had ended: {name}"
+        before, left = left, len(ring.state()["resources"])
+        assert 1 < left <= before, name
         if phase is STEPS:
             locked = ring.run(*DESTROY_COMMAND, expect=None)
             assert locked.returncode != 0
             assert "pulumi cancel" in locked.stdout + locked.stderr
+            assert "command:remote:Command" not in {each["type"] for each in ring.resources()}
         if phase is NETWORKS:
             left = stood_up_again(ring, figure)
         else:
             ring.pulumi("cancel", "--yes")
     begun = time.monotonic()
-    ring.run(*DESTROY_COMMAND, timeout=300)
+    ring.run(*DESTROY_COMMAND, timeout=DOWN_SECONDS)
     figure("last destroy took", time.monotonic() - begun)
     assert holdings.of_the_api(ring) == {}
     assert {each["type"] for each in ring.resources()} <= {"pulumi:pulumi:Stack"}
+
+
+def killed(ring: Lab, phase: Phase) -> None:
+    """A destroy that is killed in this phase."""
+    with ExitStack() as stack:
+        gates = [
+            stack.enter_context(laid)
+            for laid, wanted in (
+                (ring.gates.api(after=phase.after), phase.after),
+                (ring.gates.api(before=phase.before), phase.before),
+            )
+            if wanted
+        ]
+        destroy = Update(ring, *DESTROY_COMMAND)
+        if phase.printed:
+            destroy.reaches(phase.printed)
+        else:
+            gates[0].wait(phase.held, by=destroy)
+        phase.end(destroy)
 
 
 def stood_up_again(ring: Lab, figure: Figure) -> int:
@@ -72,10 +107,4 @@ def stood_up_again(ring: Lab, figure: Figure) -> int:
     figure("up after a destroy took", time.monotonic() - begun)
     is_back([Node(ring, name) for name in NODES])
     assert holdings.difference(ring) == {}
-    return resources(ring)
-
-
-def resources(ring: Lab) -> int:
-    """How many the state has."""
-    state = json.loads((ring.folder / STATE).read_text())
-    return len(state["checkpoint"]["latest"].get("resources") or [])
+    return len(ring.state()["resources"])

@@ -4,8 +4,6 @@ Before each file that it writes, each statement that it sends and each program t
 while that program is at work. Then the verb runs to its end. The peer takes writes all the time.
 """
 
-import os
-import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import nothing_is_lost
 from hosts import Node
-from labs import Lab
+from labs import Lab, resource, step_name
 from load import Load
 from rebuild import Rebuild, fill
 from updates import UP_COMMAND, Update
@@ -48,11 +46,10 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
     verbs = Verbs(ring)
     cuts: dict[str, list[str]] = {}
     with Load([survivor], tmp_path) as load:
-        instance = ring.urn(f"ring-{lost.name}-instance")
+        instance = ring.urn(resource(lost.name, "instance"))
         rebuild.update = Update(ring, *UP_COMMAND, "--replace", instance)
-        for pid in rebuild.at("tools", 0.0):
-            os.kill(pid, signal.SIGKILL)
-        rebuild.fails(rf"{lost.name}-tools")
+        rebuild.killed("tools")
+        rebuild.fails(step_name(lost.name, "tools"))
 
         verbs.replaced(lost.id, rebuild.host().rpartition("/")[2])
         begun = time.monotonic()

@@ -10,7 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from cloud.world import command
+from cloud.cli.surroundings import argv_in_world
+from cloud.lab import Lab as Folder
 from labs import ROOT, Lab, eventually
 
 SSH_SECONDS = 90
@@ -40,7 +41,7 @@ class Host:
             f"admin@{self.address}", words,
         ]  # fmt: skip
         done = subprocess.run(
-            command(self.lab.folder, argv),
+            argv_in_world(Folder(self.lab.folder, Folder.from_environment().cache), argv),
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=timeout,

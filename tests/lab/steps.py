@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from labs import NODES, Lab, eventually
+from labs import Lab, step_name, wait_until_whole
 
 INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
 RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
@@ -65,8 +65,7 @@ class Steps:
         }
 
     def document(self, node: str, verb: str) -> str:
-        names = (f"ring-{node}-mysql-{verb}", f"ring-replication-{node}-{verb}")
-        return next(self._documents[name] for name in names if name in self._documents)
+        return self._documents[step_name(node, verb)]
 
     def run(
         self, node: str, verb: str, document: str | None = None, expect: int = 0
@@ -83,9 +82,10 @@ class Steps:
         return Running(self.lab, node, f"{RING_NODE} {verb}", stdin)
 
     def begin_to_be_killed(self, node: str, verb: str, after: str, words: str = "") -> "Running":
-        """The verb dies once it has called `after` (module.name, module.Class.name), with `words`
-        among its arguments."""
-        module, *owner, name = after.split(".")
+        """The verb dies once it has called `after` (room.module.name, room.module.Class.name),
+        with `words` among its arguments."""
+        room, file, *owner, name = after.split(".")
+        module = f"{room}.{file}"
         argv = ["sudo", "python3", "-B", "-c", KILLED, verb, module, *(owner or [""]), name, words]
         # The shell's own status says which signal it was; ssh does not.
         return Running(self.lab, node, f"{shlex.join(argv)}; exit $?", self.document(node, verb))
@@ -155,16 +155,6 @@ def session(lab: Lab, node: str, statement: str) -> Iterator[None]:
 def peers_heartbeat_is_fresh(lab: Lab, node: str) -> bool:
     age = lab.status(node).get("heartbeat_age_ms")
     return age is not None and age < FRESH_MS
-
-
-def wait_until_whole(lab: Lab) -> None:
-    for node in NODES:
-        eventually(
-            lambda node=node: peers_heartbeat_is_fresh(lab, node),
-            bool,
-            f"a fresh heartbeat of the peer on {node}",
-            seconds=60,
-        )
 
 
 def parts(text: str) -> dict[str, str]:

@@ -4,7 +4,7 @@ import json
 import shlex
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
 
@@ -13,7 +13,7 @@ import pytest
 from cloud.cli.ask import Asking
 from cloud.lab import Lab as Folder
 from hosts_of_their_own import Host
-from labs import NODES, Lab, eventually
+from labs import NODES, Kept, Lab, eventually
 
 pytestmark = pytest.mark.lab
 
@@ -61,9 +61,8 @@ class ClientHost(Host):
         return self.run("python3 -W ignore -c " + shlex.quote(CONNECT), json.dumps(asked))
 
 
-@pytest.fixture(scope="module")
-def client(lab: Lab, first_up: str) -> Iterator[ClientHost]:
-    assert first_up
+@contextmanager
+def client_host(lab: Lab) -> Iterator[ClientHost]:
     one = lab.outputs()["nodes"]["node-1"]["instanceId"]
     with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws, ExitStack() as stack:
         described = aws("ec2", "describe-instances", "--instance-ids", one)
@@ -97,6 +96,17 @@ def client(lab: Lab, first_up: str) -> Iterator[ClientHost]:
         eventually(lambda: host.run("true").returncode, lambda code: code == 0, "ssh", 90)
         host.unpack("pymysql", Path(pymysql.__file__).parent)
         yield host
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Kept[ClientHost]]:
+    with Kept(client_host) as kept:
+        yield kept
+
+
+@pytest.fixture
+def client(ring: Lab, clients: Kept[ClientHost]) -> ClientHost:
+    return clients.of(ring)
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -26,7 +26,7 @@ SURVIVOR, LOST = "node-1", "node-2"
 READ_ONLY = "1290"  # ER_OPTION_PREVENTS_STATEMENT, naming --read-only
 COPY = "/var/lib/mysql-ring"
 COPYING = "SELECT state FROM mysql_ring.origin"
-DO = "sql.Session.do"
+DO = "mysql.sql.Session.do"
 LOOK_SECONDS = 2
 SSH_LOST = 255  # the far end died by a signal
 
@@ -129,7 +129,7 @@ def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
     steps.run(SURVIVOR, "seed")
 
     # Killed with the whole copy in place, and not yet called whole; then the server starts anew.
-    steps.killed(LOST, "seed", "copying._load")
+    steps.killed(LOST, "seed", "ring.copying._load")
     assert ring.value(LOST, f"SELECT note FROM {table}") == "first"
     assert refused()
     ring.ssh(LOST, "sudo systemctl restart mysql")

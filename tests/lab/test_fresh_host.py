@@ -1,6 +1,7 @@
 """A host that is no node yet: what is wrong with it is named, and the next run goes on from there.
 
-One host for all of it, made for this: each test frees what it occupied.
+A host for all of it, made for this: each test frees what it occupied. One that wants a host on
+which nothing was installed, or comes after the one that leaves a server behind, gets another.
 """
 
 import json
@@ -9,7 +10,7 @@ from collections.abc import Iterator
 import pytest
 from archives import archive_settings
 from hosts_of_their_own import Host, host
-from labs import Lab
+from labs import Kept, Lab
 from steps import HOST, REFUSED, SERVER, Steps, parts
 
 pytestmark = pytest.mark.lab
@@ -43,10 +44,29 @@ http.server.HTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 
 
 @pytest.fixture(scope="module")
-def fresh(lab: Lab, first_up: str) -> Iterator[Host]:
-    assert first_up
-    with host(lab) as made:
-        yield made
+def kept() -> Iterator[Kept[Host]]:
+    with Kept(host) as kept:
+        yield kept
+
+
+@pytest.fixture
+def fresh(ring: Lab, kept: Kept[Host]) -> Host:
+    """A host without a server; MySQL may be installed on it."""
+    found = kept.of(ring)
+    if found.run("test -e /var/lib/mysql").returncode == 0:
+        kept.close()
+        found = kept.of(ring)
+    return found
+
+
+@pytest.fixture
+def untouched(ring: Lab, kept: Kept[Host]) -> Host:
+    """A host on which nothing has been installed."""
+    found = kept.of(ring)
+    if found.run("test -e /opt/mysql -o -e /var/lib/mysql").returncode == 0:
+        kept.close()
+        found = kept.of(ring)
+    return found
 
 
 def fails(fresh: Host, verb: str, document: object, code: int) -> dict[str, str]:
@@ -63,7 +83,10 @@ def does(fresh: Host, verb: str, document: object) -> dict[str, object]:
     return json.loads(done.stdout)
 
 
-def test_a_host_that_something_else_uses_is_left_alone_until_it_is_free(fresh: Host) -> None:
+def test_a_host_that_something_else_uses_is_left_alone_until_it_is_free(
+    untouched: Host,
+) -> None:
+    fresh = untouched
     before = fresh.root(f"{FILES}; true")
     for occupy, free, said in (
         (

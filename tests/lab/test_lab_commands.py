@@ -4,12 +4,12 @@ import json
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from labs import NODES, ROOT, Lab, eventually
+from updates import Update
 
 pytestmark = pytest.mark.lab
 
@@ -59,27 +59,26 @@ def loops_of(lab: Lab) -> list[str]:
 def other_lab(lab: Lab) -> Iterator[Lab]:
     """A lab of its own beside the session's: both run at once on one machine."""
     other = Lab(lab.folder.with_name(lab.folder.name + "-other"))
+    other.raze()
     yield other
-    other.run("down", "--yes", timeout=300)
+    other.raze()
 
 
 def test_down_in_the_middle_of_an_up_ends_it_and_leaves_nothing(other_lab: Lab) -> None:
-    up = other_lab.popen("up", start_new_session=True)
-    eventually(
-        lambda: [words for words in processes_of(other_lab).values() if "systemd-nspawn" in words],
-        lambda hosts: len(hosts) > 0,
-        "a host of the lab that comes up",
-        seconds=600,
-    )
-    lab_id = other_lab.id()
-    assert namespaces_of(lab_id)
+    with other_lab.gates.verb("tools") as gate:
+        up = Update(other_lab, "up")
+        gate.wait(by=up)
+        lab_id = other_lab.id()
+        assert namespaces_of(lab_id)
+        hosts = [words for words in processes_of(other_lab).values() if "systemd-nspawn" in words]
+        assert hosts
 
-    second = other_lab.run("up", expect=None)
-    assert second.returncode != 0
-    assert str(up.pid) in second.stdout + second.stderr
+        second = other_lab.run("up", expect=None)
+        assert second.returncode != 0
+        assert str(up.process.pid) in second.stdout + second.stderr
 
-    other_lab.run("down", "--yes", timeout=300)
-    assert up.wait(timeout=30) != 0
+        other_lab.run("down", "--yes", timeout=300)
+        assert up.end() != 0
     assert processes_of(other_lab) == {}
     assert namespaces_of(lab_id) == []
     assert mounts_of(other_lab) == []
@@ -100,18 +99,22 @@ def test_down_without_a_confirmation_destroys_nothing(ring: Lab) -> None:
         assert ring.value(node, "SELECT 1") == "1"
 
 
-def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring_to_mend: Lab) -> None:
-    lab = ring_to_mend
+def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring: Lab) -> None:
+    lab = ring
     lab.sql("node-1", "CREATE TABLE app.power (id INT PRIMARY KEY)")
     lab.sql("node-1", "INSERT INTO app.power VALUES (42)")
-    time.sleep(1)  # the stand-in's rows are on disk once committed; this is for the replica's
+    eventually(
+        lambda: lab.sql("node-2", "SELECT id FROM app.power"),
+        lambda rows: rows == [["42"]],
+        "the row on node-2",
+    )
     before = lab.outputs()["nodes"]
 
     ready = json.loads((lab.folder / "cloud" / "ready").read_text())
     hosts = [f"mr{lab.id()}-{node['instanceId'][-8:]}" for node in before.values()]
     assert all(pids_in(host) for host in hosts)
     os.kill(ready["pid"], signal.SIGKILL)
-    eventually(lambda: [*map(pids_in, hosts)], lambda pids: not any(pids), "hosts end with it", 10)
+    eventually(lambda: [*map(pids_in, hosts)], lambda pids: not any(pids), "hosts end with it", 60)
     for pid in [*processes_of(lab), *pids_in_namespaces_of(lab.id())]:
         try:
             os.kill(pid, signal.SIGKILL)

@@ -77,13 +77,13 @@ def test_a_new_ca_goes_round_the_ring_while_one_node_always_serves(
     first, second = NODES
     new = new_keys(ring)
     done = steps.run(first, "tls", new[first])
-    assert any(f"not whole until {second} can be asked" in note for note in done["notes"])
+    assert any(f"not healthy until {second} can be asked" in note for note in done["notes"])
     # Neither trusts the other now: both take writes, and keep them for each other.
     for node in NODES:
         ring.sql(node, f"INSERT INTO {table} (node) VALUES ('{node}')")
         assert ring.sql(node, f"SELECT node FROM {table}") == [[node]], "they do not replicate"
-    # An update that changes my.cnf too comes by here. It must not wait for a whole ring: the other
-    # node's certificates come after this.
+    # An update that changes my.cnf too comes by here. It must not wait for a healthy ring: the
+    # other node's certificates come after this.
     text = steps.document(first, "config")
     changed = f"{text}\n[mysqld]\nmax_connections = 77\n"
     assert steps.run(first, "config", changed)["changed"]

@@ -7,7 +7,7 @@ import pytest
 import yaml
 from cloud.cli.ask import Asking
 from cloud.lab import Lab as Folder
-from labs import NODES, ROOT, Lab, eventually
+from labs import NODES, ROOT, Lab, eventually, step_name
 
 pytestmark = pytest.mark.lab
 
@@ -28,12 +28,12 @@ def hosts_running(lab: Lab) -> list[str]:
     ]
 
 
-def test_the_first_up_ends_in_a_table_of_both_nodes(lab: Lab, first_up: str) -> None:
+def test_the_first_up_ends_in_a_table_of_both_nodes(ring: Lab) -> None:
     for node in NODES:
-        addresses = lab.outputs()["nodes"][node]
-        assert node in first_up
-        assert addresses["clientAddress"] in first_up
-        assert addresses["replicationAddress"] in first_up
+        addresses = ring.outputs()["nodes"][node]
+        assert node in ring.first_up
+        assert addresses["clientAddress"] in ring.first_up
+        assert addresses["replicationAddress"] in ring.first_up
 
 
 def test_a_preview_after_an_up_finds_no_change(ring: Lab) -> None:
@@ -58,8 +58,7 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
     lines = re.findall(r"^\s*[+-] .*(?:tmp_table_size).*$", printed, re.M)
     assert "48M" in printed
     assert {step for step in steps if step.startswith("ring-node")} == {
-        "ring-node-1-mysql-config",
-        "ring-node-2-mysql-config",
+        step_name(node, "config") for node in NODES
     }
     assert len(lines) == 4, printed
     assert "max_heap_table_size" not in "".join(
@@ -67,8 +66,8 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
     )
 
 
-def test_a_changed_mysql_setting_reaches_both_servers_and_goes_back(ring_to_mend: Lab) -> None:
-    lab = ring_to_mend
+def test_a_changed_mysql_setting_reaches_both_servers_and_goes_back(ring: Lab) -> None:
+    lab = ring
     changed = lab.settings_with(mysqlSettings={"max_connections": "77"})
     lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(changed))
     for node in NODES:
@@ -79,9 +78,9 @@ def test_a_changed_mysql_setting_reaches_both_servers_and_goes_back(ring_to_mend
 
 
 def test_destroy_leaves_nothing_and_the_next_up_stands_the_ring_up_again(
-    ring_to_mend: Lab,
+    ring: Lab,
 ) -> None:
-    lab = ring_to_mend
+    lab = ring
     assert len(hosts_running(lab)) == 2
     lab.pulumi("destroy", "--yes", "--skip-preview")
 
@@ -106,10 +105,10 @@ def test_destroy_leaves_nothing_and_the_next_up_stands_the_ring_up_again(
 
 
 def test_a_node_with_new_addresses_and_a_new_id_is_replaced_and_copies_its_peer(
-    ring_to_mend: Lab,
+    ring: Lab,
 ) -> None:
     """There and back, twice a new instance: the other node stays, keeps the data and follows."""
-    lab = ring_to_mend
+    lab = ring
     lab.sql("node-2", "CREATE TABLE app.moved (id INT AUTO_INCREMENT PRIMARY KEY, note CHAR(20))")
     lab.sql("node-2", "INSERT INTO app.moved (note) VALUES ('before'), ('before')")
     wait_for_rows(lab, 2)

@@ -3,9 +3,10 @@
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 import pytest
-from labs import NODES, PEER, Lab
+from labs import NODES, PEER, Kept, Lab
 
 pytestmark = pytest.mark.lab
 
@@ -20,9 +21,8 @@ def on_both(lab: Lab, command: str) -> None:
             done.result()
 
 
-@pytest.fixture(scope="module")
-def nodes(lab: Lab, first_up: str) -> Iterator[Lab]:
-    assert first_up
+@contextmanager
+def with_s3cmd(lab: Lab) -> Iterator[Lab]:
     text = SETTINGS.replace("{base}", "s3.eu-central-1.amazonaws.com")
     on_both(
         lab,
@@ -32,6 +32,17 @@ def nodes(lab: Lab, first_up: str) -> Iterator[Lab]:
     )
     yield lab
     on_both(lab, "sudo apt-get -q -y purge s3cmd >/dev/null; rm -f .s3cfg dump")
+
+
+@pytest.fixture(scope="module")
+def prepared() -> Iterator[Kept[Lab]]:
+    with Kept(with_s3cmd) as kept:
+        yield kept
+
+
+@pytest.fixture
+def nodes(ring: Lab, prepared: Kept[Lab]) -> Lab:
+    return prepared.of(ring)
 
 
 def s3cmd(lab: Lab, node: str, *words: str) -> subprocess.CompletedProcess[str]:

@@ -4,9 +4,12 @@ import json
 import re
 import shlex
 import threading
+from contextlib import nullcontext
 
 import pytest
-from labs import NODES, Lab
+from cloud.pulumi import SECRET, SIGNATURE, urn_name
+from labs import NODES, Kept, Lab, hostname, step_name
+from updates import UP_COMMAND, Update
 
 pytestmark = pytest.mark.lab
 
@@ -27,9 +30,13 @@ def secrets_of(lab: Lab) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def secrets(lab: Lab, first_up: str) -> set[str]:
-    assert first_up
-    return secrets_of(lab)
+def kept() -> Kept[set[str]]:
+    return Kept(lambda lab: nullcontext(secrets_of(lab)))
+
+
+@pytest.fixture
+def secrets(ring: Lab, kept: Kept[set[str]]) -> set[str]:
+    return kept.of(ring)
 
 
 def test_the_search_for_secrets_would_find_them(ring: Lab, secrets: set[str]) -> None:
@@ -41,12 +48,10 @@ def test_the_search_for_secrets_would_find_them(ring: Lab, secrets: set[str]) ->
     assert all(password in shown for password in passwords)
 
 
-def test_no_secret_in_outputs_previews_and_exports(
-    ring: Lab, first_up: str, secrets: set[str]
-) -> None:
+def test_no_secret_in_outputs_previews_and_exports(ring: Lab, secrets: set[str]) -> None:
     changed = ring.settings_with(databases=["app", "other"])
     texts = {
-        "scripts/lab up": first_up,
+        "scripts/lab up": ring.first_up,
         "preview": ring.pulumi("preview", "--diff").stdout,
         "preview of changed accounts": ring.pulumi(
             "preview", "--diff", "--config-file", str(changed)
@@ -64,36 +69,40 @@ def test_no_secret_in_outputs_previews_and_exports(
 
 
 def test_no_secret_in_arguments_or_environment_of_processes_while_steps_run(
-    ring_to_mend: Lab,
+    ring: Lab, secrets: set[str]
 ) -> None:
-    lab = ring_to_mend
-    secrets = secrets_of(lab)
+    lab = ring
     seen: dict[str, str] = {}
     stop = threading.Event()
-    sampler = (
-        "for i in $(seq 75); do cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null"
-        " | tr '\\0' '\\n'; sleep 0.1; done"
-    )
+    look = "cat /proc/[0-9]*/cmdline /proc/[0-9]*/environ 2>/dev/null | tr '\\0' '\\n'"
+    sampler = f"for i in $(seq 75); do {look}; sleep 0.1; done"
 
-    def sample(node: str) -> None:
+    def sample(node: str, words: str) -> None:
+        seen[node] = seen.get(node, "") + lab.ssh(node, "sudo sh -c " + shlex.quote(words))
+
+    def keep_sampling(node: str) -> None:
         while not stop.is_set():
-            seen[node] = seen.get(node, "") + lab.ssh(node, "sudo sh -c " + shlex.quote(sampler))
+            sample(node, sampler)
 
-    threads = [threading.Thread(target=sample, args=(node,)) for node in NODES]
-    for thread in threads:
-        thread.start()
+    threads = [threading.Thread(target=keep_sampling, args=(node,)) for node in NODES]
+    changed = lab.settings_with(databases=["app", "other"])
+    with lab.gates.verb("accounts") as gate:
+        update = Update(lab, *UP_COMMAND, "--config-file", str(changed))
+        for node in NODES:
+            gate.wait(by=update, note=hostname(lab, node))
+            sample(node, look)
+            assert "ring-node\naccounts" in seen[node], "the step is held, and is not seen"
+        for thread in threads:
+            thread.start()
     try:
-        changed = lab.settings_with(databases=["app", "other"])
-        lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(changed))
+        assert update.end() == 0, update.text
     finally:
         stop.set()
         for thread in threads:
             thread.join(timeout=60)
     for node in NODES:
-        assert "ring-node" in seen[node], "the sampler saw none of the steps"
         leaked = [secret[:4] + "..." for secret in secrets if secret in seen[node]]
         assert not leaked, f"{node} shows {leaked} in /proc"
-    lab.up()
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -122,15 +131,14 @@ def test_the_labs_own_files_are_closed_to_others(ring: Lab) -> None:
 
 
 def test_every_step_that_carries_a_secret_has_it_encrypted_in_the_state(ring: Lab) -> None:
-    encrypted = json.dumps({"4dabf18193072939515e22adb298388d": "1b47061264138c4ac30d75fd1eb44270"})
+    encrypted = json.dumps({SIGNATURE: SECRET})
     marker = encrypted.strip("{}")
     carrying = ("tls", "server", "accounts")
     steps = {
-        r["urn"].rsplit("::", 1)[1]: r
-        for r in ring.resources()
-        if r["type"] == "command:remote:Command"
+        urn_name(r["urn"]): r for r in ring.resources() if r["type"] == "command:remote:Command"
     }
     for node in NODES:
-        for step in carrying:
-            stdin = json.dumps(steps[f"ring-{node}-mysql-{step}"]["inputs"]["stdin"])
-            assert marker in stdin, f"{node}-{step} has its stdin in clear"
+        for verb in carrying:
+            name = step_name(node, verb)
+            stdin = json.dumps(steps[name]["inputs"]["stdin"])
+            assert marker in stdin, f"{name} has its stdin in clear"

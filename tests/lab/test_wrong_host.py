@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from archives import AARCH64, Shelf, archive_settings, packed, program, shelf
-from labs import Lab
+from labs import Lab, wait_until_whole
 from steps import (
     HOST,
     INPUT,
@@ -15,7 +15,6 @@ from steps import (
     UNREACHABLE,
     Steps,
     parts,
-    wait_until_whole,
 )
 
 pytestmark = pytest.mark.lab
@@ -74,10 +73,9 @@ def fails(
     return parts(done.stderr)
 
 
-@pytest.fixture(scope="module")
-def mirror(lab: Lab, first_up: str) -> Iterator[Shelf]:
-    assert first_up
-    with shelf(lab, archive_settings()["url"]) as found:
+@pytest.fixture
+def mirror(ring: Lab) -> Iterator[Shelf]:
+    with shelf(ring, archive_settings()["url"]) as found:
         yield found
 
 

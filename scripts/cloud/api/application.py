@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from urllib.parse import parse_qs
 
 from moto.ec2.exceptions import FilterNotImplementedError
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud import refusals
-from cloud.api import addresses, buckets, errors, identity, instances, placement, seed, tags
-from cloud.api.snapshot import Snapshot, take
-from cloud.api.state import SERVICES, TOGETHER, Store, regions
+from cloud.api import errors, identity, instances, later, tags, uploads
+from cloud.api.objects import Content
+from cloud.api.snapshot import take
+from cloud.api.state import TOGETHER, Store, locked, regions
+from cloud.wanted import Snapshot
 
 log = logging.getLogger("cloud.api")
 
@@ -26,21 +28,9 @@ FIRST = {
     "iam": ("ListRoles", "2010-05-08"),
 }
 
+Answer = tuple[Iterable[bytes], str, Headers]
+
 READING = ("Describe", "Get", "List", "Head", "Decode", "Simulate", "Lookup")
-
-_installing = threading.Lock()
-
-
-def install() -> None:
-    """Extend moto, once in a process."""
-    with _installing:
-        seed.install()
-        instances.install()
-        addresses.install()
-        buckets.install()
-        placement.install()
-        identity.install()
-        refusals.install()
 
 
 def _create(service: Any) -> Any:
@@ -51,14 +41,14 @@ def _create(service: Any) -> Any:
 
 
 class Api:
-    """One request after the other; a change is on disk before its answer leaves.
+    """One request to S3 and one to the other services at a time; a change is on disk before its
+    answer leaves.
 
-    The server has read a request's body when it calls: a slow sender holds up nobody.
+    A request's body is read before its turn comes, an object's bytes are sent after it: neither a
+    slow sender nor a slow reader holds up anybody.
     """
 
     def __init__(self, store: Store, changed: Callable[[], None]) -> None:
-        install()
-        self.lock = threading.RLock()
         self.store = store
         self.changed = changed
         self.moto = DomainDispatcherApplication(_create)
@@ -68,28 +58,57 @@ class Api:
         if path.startswith(("/moto-api", "/latest/")):
             start_response("404 Not Found", [("Content-Type", "text/plain")])
             return [b"not found\n"]
-        service, action = identify(environ)
-        answer = _Answer()
-        with self.lock:
+        environ = dict(environ)
+        service = _scope(environ)
+        try:
+            upload = uploads.read(environ, service)
+        except (uploads.Incomplete, OSError) as error:
+            body, status, headers = _failure(environ, service, environ["REQUEST_METHOD"], error)
+        else:
+            body, status, headers = self._turn(environ, service, upload)
+        start_response(status, headers.to_wsgi_list())
+        return body
+
+    def _turn(self, environ: dict[str, Any], service: str, upload: Content | None) -> Answer:
+        """Carry out one request, and keep what it has changed unless it was refused."""
+        _, action = identify(environ)
+        with locked(service):
             try:
-                body = answer.collect(self.moto(environ, answer.start))
-            except Exception as error:
-                body = answer.fail(environ, service, action, error)
-            if changes(environ, service, action):
-                if service == "ec2":
-                    for backend in regions("ec2"):
-                        tags.prune(backend)
-                self.store.save(TOGETHER.get(service, SERVICES))
-                log.info("%s %s: %s", service, action, answer.status.split()[0])
-                if service == "ec2":
-                    self.changed()
-        start_response(answer.status, answer.headers)
-        return [body]
+                body, status, headers = self._ask(environ, service, action)
+                if changes(environ, service, action):
+                    if int(status.split()[0]) < 400:
+                        self._keep(TOGETHER[service])
+                    log.info("%s %s: %s", service, action, status.split()[0])
+            finally:
+                if upload is not None:
+                    self.store.files.drop(upload)
+        return body, status, headers
+
+    def _ask(self, environ: dict[str, Any], service: str, action: str) -> Answer:
+        try:
+            return run_wsgi_app(self.moto, environ)
+        except Exception as error:
+            return _failure(environ, service, action, error)
+
+    @contextlib.contextmanager
+    def changing(self, *services: str) -> Iterator[None]:
+        """Hold the state of services; what the block has done to it is kept and announced."""
+        with locked(*services):
+            yield
+            self._keep(services)
+
+    def _keep(self, services: tuple[str, ...]) -> None:
+        if "ec2" in services:
+            for backend in regions("ec2"):
+                tags.prune(backend)
+        self.store.save(services)
+        if "ec2" in services:
+            self.changed()
 
     def warm(self) -> None:
         """Have moto load what it loads at a service's first request, which takes a second."""
         for service, (action, version) in FIRST.items():
-            scope = f"warm/20100101/us-east-1/{service}/aws4_request"
+            scope = f"{identity.OPERATOR}/20100101/us-east-1/{service}/aws4_request"
             environ = EnvironBuilder(
                 method="POST",
                 base_url=f"https://{service}.us-east-1.amazonaws.com",
@@ -97,71 +116,72 @@ class Api:
                 content_type=errors.FORM,
                 headers=[("Authorization", f"AWS4-HMAC-SHA256 Credential={scope}")],
             ).get_environ()
-            with self.lock:
+            with locked(service):
                 run_wsgi_app(self.moto, environ)
 
     def snapshot(self) -> Snapshot:
-        with self.lock:
+        with locked("ec2"):
             return take(regions("ec2"))
+
+    def carry_out_due(self) -> float | None:
+        """Carry out the changes whose time has come; the seconds until the next one is due."""
+        orders, waits = self.store.folder.parent / later.FILE, []
+        for service in TOGETHER:
+            if not later.awaited(regions(service)):
+                continue  # nothing to wait for S3's turn for
+            with locked(service):
+                carried_out, wait = later.carry_out_due(regions(service), orders)
+                if carried_out:
+                    self._keep(TOGETHER[service])
+            if wait is not None:
+                waits.append(wait)
+        return min(waits, default=None)
 
     def settle(self, instance_id: str, expected: str, state: str) -> bool:
         """Set an instance's final state, unless a request has changed its mind meanwhile."""
-        with self.lock:
-            for backend in regions("ec2"):
-                instance = backend.get_instance_by_id(instance_id)
-                if instance is not None and instance.state == expected:
-                    instances.settle(instance, state)
-                    self.store.save(("ec2",))
-                    log.info("%s is %s", instance_id, state)
-                    return True
-        return False
+        with locked("ec2"):
+            instance = _instance(instance_id)
+            if instance is None or instance.state != expected:
+                return False
+            with self.changing("ec2"):
+                instances.settle(instance, state)
+        log.info("%s is %s", instance_id, state)
+        return True
 
     def halted(self, instance_id: str) -> None:
         """A host has switched itself off: what that means is the instance's own setting."""
-        with self.lock:
-            for backend in regions("ec2"):
-                instance = backend.get_instance_by_id(instance_id)
-                if instance is None or instance.state not in ("pending", "running"):
-                    continue
+        with locked("ec2"):
+            instance = _instance(instance_id)
+            if instance is None or instance.state not in ("pending", "running"):
+                return
+            with self.changing("ec2"):
                 if instance.instance_initiated_shutdown_behavior == "terminate":
                     instance.terminate()
                 else:
                     instance.stop()
-                self.store.save(("ec2",))
 
 
-class _Answer:
-    """What an application said, collected so that it can be sent after the lock is free."""
+def _instance(instance_id: str) -> Any | None:
+    found = (backend.get_instance_by_id(instance_id) for backend in regions("ec2"))
+    return next((instance for instance in found if instance is not None), None)
 
-    def __init__(self) -> None:
-        self.status = "500 Internal Server Error"
-        self.headers: list[tuple[str, str]] = []
 
-    def start(self, status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
-        self.status, self.headers = status, headers
-        return lambda _data: None
-
-    def collect(self, parts: Iterable[bytes]) -> bytes:
-        try:
-            return b"".join(parts)
-        finally:
-            close = getattr(parts, "close", None)
-            if close is not None:
-                close()
-
-    def fail(self, environ: dict[str, Any], service: str, action: str, error: Exception) -> bytes:
-        if isinstance(error, FilterNotImplementedError):
-            self.status, code = "400 Bad Request", "InvalidParameterValue"
-            message = f"{error} is invalid, or one that the stand-in does not know."
-        elif isinstance(error, NotImplementedError):
-            self.status, code = "400 Bad Request", "InvalidAction"
-            message = f"The action {action} is not valid for this web service ({service})."
-        else:
-            self.status, code = "500 Internal Server Error", "InternalError"
-            message = "An internal error has occurred."
-        log.error("%s %s: %s: %s", service, action, type(error).__name__, error, exc_info=error)
-        self.headers, body = errors.write(environ, service, code, message)
-        return body
+def _failure(environ: dict[str, Any], service: str, action: str, error: Exception) -> Answer:
+    if isinstance(error, FilterNotImplementedError):
+        status, code = "400 Bad Request", "InvalidParameterValue"
+        message = f"{error} is invalid, or one that the stand-in does not know."
+    elif isinstance(error, NotImplementedError):
+        status, code = "400 Bad Request", "InvalidAction"
+        message = f"The action {action} is not valid for this web service ({service})."
+    elif isinstance(error, uploads.Incomplete):
+        status, code = "400 Bad Request", "IncompleteBody"
+        message = f"The request body terminated unexpectedly: {error}."
+    else:
+        status, code = "500 Internal Server Error", "InternalError"
+        message = "An internal error has occurred."
+    log.error("%s %s: %s: %s", service, action, type(error).__name__, error, exc_info=error)
+    headers, body = errors.write(environ, service, code, message)
+    return [body], status, Headers(headers)
 
 
 def identify(environ: dict[str, Any]) -> tuple[str, str]:
@@ -170,8 +190,8 @@ def identify(environ: dict[str, Any]) -> tuple[str, str]:
     target = environ.get("HTTP_X_AMZ_TARGET")
     if target:
         return service, target.rpartition(".")[2]
-    if environ.get("CONTENT_TYPE", "").startswith(errors.FORM):
-        stream = environ["wsgi.input"]
+    stream = environ["wsgi.input"]
+    if environ.get("CONTENT_TYPE", "").startswith(errors.FORM) and stream.seekable():
         action = parse_qs(stream.read().decode("utf-8", "replace")).get("Action", [""])[0]
         stream.seek(0)
         if action:

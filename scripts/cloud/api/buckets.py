@@ -6,7 +6,7 @@ from typing import Any
 
 from moto.s3.models import FakeBucket
 
-from cloud.api.patching import add, once
+from cloud.api.patching import add
 
 DEFAULT = {"Rule": {"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}}
 """S3 User Guide, default-encryption-faq; deleting the setting brings it back."""
@@ -20,6 +20,5 @@ def _set_encryption(self: Any, setting: dict[str, Any] | None) -> None:
     self.__dict__["encryption"] = setting
 
 
-@once
 def install() -> None:
     add(FakeBucket, encryption=property(_encryption, _set_encryption))

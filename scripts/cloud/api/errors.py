@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from html import escape
 from typing import Any
+from xml.sax.saxutils import escape
 
 FORM = "application/x-www-form-urlencoded"
 QUERY_SERVICES = ("iam", "sts")
+XML = '<?xml version="1.0" encoding="UTF-8"?>\n'
 
 
 def write(
@@ -26,13 +27,21 @@ def write(
             f"<Response><Errors>{error}</Error></Errors><RequestID>{request}</RequestID></Response>"
         )
     elif service == "s3":
-        body = f"{error}<RequestId>{request}</RequestId></Error>"
+        return [("Content-Type", "text/xml"), *headers], s3_body(code, message).encode()
     elif service in QUERY_SERVICES or environ.get("CONTENT_TYPE", "").startswith(FORM):
         body = f"<ErrorResponse>{error}</Error><RequestId>{request}</RequestId></ErrorResponse>"
     else:
         return _json(headers, code, message)
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n{body}'
-    return [("Content-Type", "text/xml"), *headers], text.encode()
+    return [("Content-Type", "text/xml"), *headers], f"{XML}{body}".encode()
+
+
+def s3_body(code: str, message: str, bucket: str = "") -> str:
+    """An error of S3, of a bucket if one is named."""
+    name = f"<BucketName>{escape(bucket)}</BucketName>" if bucket else ""
+    return (
+        f"{XML}<Error><Code>{escape(code)}</Code><Message>{escape(message)}</Message>{name}"
+        f"<RequestId>{uuid.uuid4()}</RequestId></Error>"
+    )
 
 
 def _json(

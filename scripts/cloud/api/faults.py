@@ -1,10 +1,19 @@
-"""Bad days of the API, on order: errors of the server and throttling, as AWS words them.
+"""Bad days of the API, on order: errors of the server, throttling, and answers that do not come.
 
-While LAB/cloud/faults.json is there every request is answered by what it says, and nothing else
-happens: {"answer": "error" or "throttle", "seconds": 10}. With "actions", a regular expression,
-the others are answered as ever; an action of S3 is its method. The seconds count from the first
-request that is answered so. An order is good for ten minutes: a test that dies leaves no broken API
-behind.
+Each file LAB/cloud/faults/NAME.json is an order. The first of them, by name, whose "actions", a
+regular expression, matches a request's action says what becomes of the request; an action of S3 is
+its method, and without "actions" it is every one. The other requests are answered as ever.
+
+{"answer": "error" or "throttle", "seconds": 10}: AWS's own words for that, and nothing else
+happens. The seconds count from the first request that is answered so.
+
+{"answer": "hold", "when": "before" or "after", "seconds": 300}: the request waits for as long as
+the order is there. NAME.held has a line for each that does: service, action, and behind "after" the
+status of what the API has done. Held before, it is never done: in the end it is answered as by
+"error". Held after, its answer is kept back. Who waits longer than the seconds gets an error,
+and the log says so.
+
+An order is good for ten minutes: a test that dies leaves no broken API behind.
 """
 
 from __future__ import annotations
@@ -12,8 +21,10 @@ from __future__ import annotations
 import json
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +33,10 @@ from cloud.api.application import identify
 
 log = logging.getLogger("cloud.api")
 
-FILE = "faults.json"
+FOLDER = "faults"
 GOOD_FOR_SECONDS = 600
+PAUSE = 0.02
+HOLD, BEFORE, AFTER = "hold", "before", "after"
 
 # Status, code and message by answer and kind of service. EC2 throttles with 503
 # RequestLimitExceeded, S3 with 503 SlowDown, IAM and SSM with 400 Throttling(Exception).
@@ -47,18 +60,87 @@ _ANSWERS: dict[str, dict[str, tuple[str, str, str]]] = {
 }
 
 
-class Faulty:
-    """The API, unless its file of faults says otherwise."""
+@dataclass(frozen=True)
+class Order:
+    """One that can be read: its file, when that was written, and what it asks for."""
 
-    def __init__(self, api: Callable[..., Iterable[bytes]], folder: Path) -> None:
+    path: Path
+    written: int
+    answer: str
+    seconds: float
+    actions: re.Pattern[str]
+    when: str
+
+    @classmethod
+    def read(cls, path: Path) -> Order | None:
+        """None when it is gone, too old, or asks for what there is not; the log has the reason."""
+        try:
+            asked = json.loads(path.read_text())
+            written = path.stat().st_mtime_ns
+            order = cls(
+                path,
+                written,
+                asked["answer"],
+                float(asked["seconds"]),
+                re.compile(asked.get("actions", ".*")),
+                asked.get("when", BEFORE),
+            )
+            if order.answer not in (*_ANSWERS, HOLD) or order.when not in (BEFORE, AFTER):
+                raise ValueError(f"found {asked}; expected an answer and a time that there are")
+            return order if time.time() < written / 1e9 + GOOD_FOR_SECONDS else None
+        except FileNotFoundError:
+            return None
+        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
+            log.error("%s: %s; it is not heeded", path, error)
+            return None
+
+    @property
+    def stands(self) -> bool:
+        try:
+            return self.path.stat().st_mtime_ns == self.written
+        except FileNotFoundError:
+            return False
+
+
+class Faulty:
+    """The API, unless an order says otherwise."""
+
+    def __init__(self, api: Callable[..., Iterable[bytes]], cloud: Path) -> None:
         self.api = api
-        self.file = folder / FILE
-        self._begun: tuple[int, float] = (0, 0.0)
+        self.folder = cloud / FOLDER
+        self._begun: dict[tuple[Path, int], float] = {}
+        self._noting = threading.Lock()
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-        answer = self._answer(environ)
-        if answer is None:
+        order = self._order(environ)
+        if order is None:
             return self.api(environ, start_response)
+        if order.answer != HOLD:
+            return self._fail(order.answer, environ, start_response)
+        service, action = identify(environ)  # the API reads the body, and then it is gone
+        if order.when == BEFORE:
+            self._hold(order, f"{service} {action}")
+            return self._fail("error", environ, start_response)
+        answer: list[Any] = []
+        body = list(self.api(environ, lambda *given: answer.extend(given)))
+        if not self._hold(order, f"{service} {action}: {answer[0].split()[0]}"):
+            raise TimeoutError(f"{service} {action}: its answer was held back too long")
+        start_response(*answer)
+        return body
+
+    def _order(self, environ: dict[str, Any]) -> Order | None:
+        for path in sorted(self.folder.glob("*.json")):
+            order = Order.read(path)
+            if order is None or not order.actions.fullmatch(identify(environ)[1]):
+                continue
+            if order.answer == HOLD:
+                return order
+            begun = self._begun.setdefault((path, order.written), time.monotonic())
+            if time.monotonic() < begun + order.seconds:
+                return order
+        return None
+
+    def _fail(self, answer: str, environ: dict[str, Any], start_response: Any) -> list[bytes]:
         service, action = identify(environ)
         status, code, message = _ANSWERS[answer].get(service, _ANSWERS[answer][""])
         log.info("%s %s: %s, as ordered", service, action, code)
@@ -66,20 +148,16 @@ class Faulty:
         start_response(status, headers)
         return [body]
 
-    def _answer(self, environ: dict[str, Any]) -> str | None:
-        try:
-            order = json.loads(self.file.read_text())
-            if not re.fullmatch(order.get("actions", ".*"), identify(environ)[1]):
-                return None
-            written = self.file.stat().st_mtime_ns
-            if time.time() > written / 1e9 + GOOD_FOR_SECONDS or order["answer"] not in _ANSWERS:
-                return None
-            if self._begun[0] != written:
-                self._begun = written, time.monotonic()
-            ends = self._begun[1] + float(order["seconds"])
-            return order["answer"] if time.monotonic() < ends else None
-        except FileNotFoundError:
-            return None
-        except (AttributeError, KeyError, TypeError, ValueError, re.error) as error:
-            log.error("%s: %s; it is not heeded", self.file, error)
-            return None
+    def _hold(self, order: Order, what: str) -> bool:
+        """Wait for the order's end; False when it did not come in time."""
+        log.info("%s: held, %s", what, order.when)
+        with self._noting, order.path.with_suffix(".held").open("a") as held:
+            held.write(f"{what}\n")
+        deadline = time.monotonic() + order.seconds
+        while order.stands:
+            if time.monotonic() > deadline:
+                log.error("%s: not let go for %s s: %s", what, order.seconds, order.path)
+                return False
+            time.sleep(PAUSE)
+        log.info("%s: let go", what)
+        return True

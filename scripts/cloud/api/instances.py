@@ -8,15 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core.responses import ActionResult
 from moto.ec2.exceptions import EC2ClientError
 from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
 
-from cloud.api.patching import once, replace
-from cloud.refusals import lookup
+from cloud.api.patching import replace
+from cloud.names import private_name
 
 CODES = {
     "pending": 0,
@@ -30,17 +29,17 @@ CODES = {
 IMAGE_GIB = 8
 """Size of Debian's image."""
 GP3_IOPS = 3000
+"""Operations per second of a gp3 volume for which no more is paid."""
 GP3_THROUGHPUT = 125
-"""What a gp3 volume has unless more is paid for; MiB/s."""
+"""MiB/s of a gp3 volume for which no more is paid (Amazon EBS User Guide, general-purpose)."""
 
 _moto_start = Instance.start
 _moto_stop = Instance.stop
 _moto_terminate = Instance.terminate
-_moto_run_instances = InstanceBackend.run_instances
 _moto_add_block_device = Instance.add_block_device
-_moto_request = InstanceResponse.run_instances
 _moto_validate_mapping = InstanceResponse._validate_block_device_mapping
 _moto_detach = NetworkInterfaceBackend.detach_network_interface
+_moto_create_volume = EBSBackend.create_volume
 _moto_detach_volume = EBSBackend.detach_volume
 _moto_metadata_options = InstanceBackend.modify_instance_metadata_options
 
@@ -54,7 +53,8 @@ class IncorrectInstanceState(EC2ClientError):
         )
 
 
-def _become(instance: Any, name: str) -> InstanceState:
+def become(instance: Any, name: str) -> InstanceState:
+    """Set an instance's state; the answer is the one before."""
     previous = instance._state
     instance._state = InstanceState(name, CODES[name])
     return previous
@@ -69,7 +69,7 @@ def settle(instance: Any, name: str) -> None:
             instance.state_reason, instance._reason = reason, code
     elif name == "terminated":
         _release(instance)
-    _become(instance, name)
+    become(instance, name)
 
 
 def _release(instance: Any) -> None:
@@ -82,41 +82,6 @@ def _release(instance: Any) -> None:
     _moto_terminate(instance)
 
 
-def _run_instances(self: Any, *args: Any, **kwargs: Any) -> Any:
-    before, interfaces = set(self.reservations), set(self.enis)
-    try:
-        reservation = _moto_run_instances(self, *args, **kwargs)
-    except Exception:
-        _forget(self, set(self.reservations) - before, set(self.enis) - interfaces)
-        raise
-    for instance in reservation.instances:
-        _into_zone_of_interface(instance)
-        _become(instance, "pending")
-    return reservation
-
-
-def _into_zone_of_interface(instance: Any) -> None:
-    """Moto looks at a subnet in the request alone, and takes the region's first zone otherwise."""
-    nic = instance.nics.get(0)
-    if nic is not None:
-        name = instance._placement.zone = nic.subnet.availability_zone
-        zone = instance.ec2_backend.get_zone_by_name(name)
-        for device in instance.block_device_mapping.values():
-            instance.ec2_backend.volumes[device.volume_id].zone = zone
-
-
-def _forget(backend: Any, reservations: set[str], interfaces: set[str]) -> None:
-    """A launch that failed on its way leaves nothing, and its interfaces are free again."""
-    for reservation in reservations:
-        for instance in backend.reservations.pop(reservation).instances:
-            for eni in list(instance.nics.values()):
-                instance.detach_eni(eni)
-            for device in list(instance.block_device_mapping.values()):
-                backend.volumes.pop(device.volume_id, None)
-    for interface in interfaces:
-        backend.delete_network_interface(interface)
-
-
 def _start(self: Any) -> InstanceState:
     if self.state in ("pending", "running"):
         return self._state
@@ -124,7 +89,7 @@ def _start(self: Any) -> InstanceState:
         raise IncorrectInstanceState(self, "started")
     previous = self._state
     _moto_start(self)
-    _become(self, "pending")
+    become(self, "pending")
     return previous
 
 
@@ -133,13 +98,13 @@ def _stop(self: Any) -> InstanceState:
         return self._state
     if self.state not in ("pending", "running"):
         raise IncorrectInstanceState(self, "stopped")
-    return _become(self, "stopping")
+    return become(self, "stopping")
 
 
 def _terminate(self: Any) -> InstanceState:
     if self.state in ("shutting-down", "terminated"):
         return self._state
-    return _become(self, "shutting-down")
+    return become(self, "shutting-down")
 
 
 def _reboot(self: Any) -> None:
@@ -173,10 +138,15 @@ def _add_block_device(
         kms_key_id,
         volume_type or "gp3",
     )
-    volume = self.ec2_backend.volumes[self.block_device_mapping[device_path].volume_id]
+
+
+def _create_volume(self: Any, *arguments: Any, **named: Any) -> Any:
+    """A gp3 volume has operations and throughput also where the request names none."""
+    volume = _moto_create_volume(self, *arguments, **named)
     if volume.volume_type == "gp3":
         volume.iops = volume.iops or GP3_IOPS
         volume.throughput = volume.throughput or GP3_THROUGHPUT
+    return volume
 
 
 def _validate_mapping(device_mapping: dict[str, Any]) -> None:
@@ -185,12 +155,6 @@ def _validate_mapping(device_mapping: dict[str, Any]) -> None:
     if ebs is not None and not ebs.get("VolumeSize") and not ebs.get("SnapshotId"):
         device_mapping = {**device_mapping, "Ebs": {**ebs, "VolumeSize": IMAGE_GIB}}
     _moto_validate_mapping(device_mapping)
-
-
-def _request(self: Any) -> Any:
-    """RunInstances: the same client token gets the same instances."""
-    before = lookup.launched_with(self.ec2_backend, self._get_param("ClientToken"))
-    return ActionResult(before) if before is not None else _moto_request(self)
 
 
 def _detach(self: Any, attachment_id: str) -> None:
@@ -243,15 +207,9 @@ def _primary(attribute: str) -> property:
 
 def _private_dns_name(self: Any) -> str:
     address = self.private_ip
-    if address is None:
-        return ""
-    name = f"ip-{address.replace('.', '-')}"
-    if self.region_name == "us-east-1":
-        return f"{name}.ec2.internal"
-    return f"{name}.{self.region_name}.compute.internal"
+    return "" if address is None else private_name(address, self.region_name)
 
 
-@once
 def install() -> None:
     """Put these methods in the place of moto's."""
     replace(
@@ -270,13 +228,11 @@ def install() -> None:
     )
     replace(
         InstanceResponse,
-        run_instances=_request,
         _validate_block_device_mapping=staticmethod(_validate_mapping),
     )
     replace(
         InstanceBackend,
-        run_instances=_run_instances,
         modify_instance_metadata_options=_metadata_options,
     )
     replace(NetworkInterfaceBackend, detach_network_interface=_detach)
-    replace(EBSBackend, detach_volume=_detach_volume)
+    replace(EBSBackend, create_volume=_create_volume, detach_volume=_detach_volume)

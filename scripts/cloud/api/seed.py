@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
-from cloud.api.patching import once, replace, set_environment
+from cloud.api.patching import replace
 
 IMAGES = Path(__file__).with_name("images.json")
 DEBIAN_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
@@ -16,14 +17,13 @@ def images() -> list[dict[str, Any]]:
     return json.loads(IMAGES.read_text())
 
 
-@once
 def install() -> None:
     """Let every region know these images, and the parameters that lead to them."""
     from moto.ec2.models import amis
     from moto.ssm.models import Parameter, ParameterDict
 
     # moto looks for the variable for each region, and adds nothing else when it is there.
-    set_environment("MOTO_AMIS_PATH", str(IMAGES))
+    os.environ["MOTO_AMIS_PATH"] = str(IMAGES)
     replace(amis, AMIS=images())
     moto_check = ParameterDict._check_loading_status
 

@@ -1,121 +1,12 @@
-"""What the API's state asks of the lab's networks and hosts, as plain values."""
+"""What the API's state asks of the lab's networks and hosts."""
 
 from __future__ import annotations
 
 import base64
-import ipaddress
-from dataclasses import dataclass, field
 from typing import Any
 
-RUNNING_STATES = ("pending", "running")
-STOPPING_STATE = "stopping"
-ENDING_STATE = "shutting-down"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """One line of a security group: a protocol and ports, for networks or members of groups."""
-
-    protocol: str
-    from_port: int | None
-    to_port: int | None
-    networks: tuple[str, ...] = ()
-    groups: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Group:
-    id: str
-    ingress: tuple[Rule, ...] = ()
-    egress: tuple[Rule, ...] = ()
-
-
-@dataclass(frozen=True)
-class Interface:
-    """A network interface that is attached to an instance."""
-
-    id: str
-    mac: str
-    address: str
-    subnet_id: str
-    vpc_id: str
-    instance_id: str
-    device_index: int
-    groups: tuple[str, ...] = ()
-    secondary: tuple[str, ...] = ()
-    public: str | None = None
-    checked: bool = True
-
-    @property
-    def addresses(self) -> tuple[str, ...]:
-        return (self.address, *self.secondary)
-
-
-@dataclass(frozen=True)
-class Subnet:
-    id: str
-    network: str
-    routed: bool
-    """Its route table leads everything else to an internet gateway attached to its VPC."""
-
-    @property
-    def gateway(self) -> str:
-        return str(ipaddress.ip_network(self.network)[1])
-
-    @property
-    def resolver(self) -> str:
-        return str(ipaddress.ip_network(self.network)[2])
-
-    @property
-    def prefix_length(self) -> int:
-        return ipaddress.ip_network(self.network).prefixlen
-
-
-@dataclass(frozen=True)
-class Vpc:
-    """A VPC that holds at least one attached interface."""
-
-    id: str
-    region: str
-    subnets: tuple[Subnet, ...]
-    interfaces: tuple[Interface, ...]
-    groups: tuple[Group, ...]
-
-    def subnet(self, subnet_id: str) -> Subnet:
-        return next(subnet for subnet in self.subnets if subnet.id == subnet_id)
-
-    def public(self) -> dict[str, Interface]:
-        """Interfaces that are reached from outside, by public address."""
-        return {
-            interface.public: interface
-            for interface in self.interfaces
-            if interface.public and self.subnet(interface.subnet_id).routed
-        }
-
-
-@dataclass(frozen=True)
-class Host:
-    """An instance that is not gone yet."""
-
-    id: str
-    state: str
-    reboots: int
-    region: str
-    zone: str
-    hostname: str
-    interfaces: tuple[Interface, ...]
-    public_key: str | None = None
-    user_data: bytes = field(default=b"", repr=False)
-
-    @property
-    def wanted(self) -> bool:
-        return self.state in RUNNING_STATES
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    vpcs: dict[str, Vpc]
-    hosts: dict[str, Host]
+from cloud.names import host_name
+from cloud.wanted import Group, Host, Interface, Rule, Snapshot, Subnet, Vpc
 
 
 def take(backends: list[Any]) -> Snapshot:
@@ -153,8 +44,8 @@ def _host(backend: Any, instance: Any) -> Host:
         reboots=getattr(instance, "reboot_count", 0),
         region=backend.region_name,
         zone=instance.placement.zone,
-        hostname=f"ip-{instance.nics[0].private_ip_address.replace('.', '-')}",
-        interfaces=tuple(
+        hostname=host_name(instance.nics[0].private_ip_address),
+        parts=tuple(
             _interface(instance, index, nic) for index, nic in sorted(instance.nics.items())
         ),
         public_key=key.public_key.strip() if key else None,

@@ -11,11 +11,12 @@ import yaml
 from cloud.bench.figures import Figure
 from cloud.bench.place import Place, Run
 from cloud.bench.plan import plan
-from cloud.bench.timeline import Link, Span, critical_path, dependencies, spans
+from cloud.bench.timeline import Link, critical_path, dependencies
 from cloud.cli.errors import LabError
 from cloud.cli.stack import outputs
 from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import write_private
+from cloud.pulumi import Span, spans
 
 BARE_SECONDS = 600
 LIMIT, AIM = 1.5, 1.25

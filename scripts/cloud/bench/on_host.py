@@ -16,8 +16,10 @@ import pymysql
 sys.dont_write_bytecode = True
 sys.path.insert(0, "/opt/mysql-ring/current")
 
-from ring_node import paths, service, sql  # noqa: E402
-from ring_node.report import Report  # noqa: E402
+from ring_node.base import paths  # noqa: E402
+from ring_node.base.report import Report  # noqa: E402
+from ring_node.mysql import login  # noqa: E402
+from ring_node.ring import fence  # noqa: E402
 
 WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.005
@@ -28,7 +30,7 @@ def connect() -> Any:
     text = paths.ROOT_CLIENT.read_text()
     return pymysql.connect(
         user="root",
-        password=sql.stored_password(text) or "",
+        password=login.stored_password(text) or "",
         unix_socket=str(paths.SOCKET),
         charset="utf8",
         autocommit=True,
@@ -66,7 +68,7 @@ def reset() -> None:
     rows(connection, "USE mysql_ring")
     for table in ("heartbeat", "probe", "origin", "source"):
         rows(connection, f"TRUNCATE TABLE {table}")
-    service.raise_fence(Report("bench"))
+    fence.put_up(Report("bench"))
     rows(connection, "SET GLOBAL read_only = 1")
     paths.PEER.unlink(missing_ok=True)
     answer(True)

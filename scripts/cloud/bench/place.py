@@ -14,7 +14,7 @@ from typing import Any
 
 from rich.console import Console
 
-from cloud.cli import daemon, stack
+from cloud.cli import cloud, stack
 from cloud.cli.errors import USAGE, LabError
 from cloud.cli.lock import held
 from cloud.cli.surroundings import argv_in_world, environment
@@ -77,7 +77,7 @@ class Place:
         self._open.enter_context(held(self.lab, "scripts/lab bench"))
         (self.lab.folder / MARKER).touch()
         prepared = prepare(self.lab)
-        daemon.start(self.lab, prepared.base_tree)
+        cloud.start(self.lab, prepared.base_tree)
         plugins.install(self.lab)
         stack.prepare(self.lab)
 

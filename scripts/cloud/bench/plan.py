@@ -5,21 +5,19 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from cloud.bench.timeline import short
+from cloud.pulumi import SECRET, SIGNATURE, urn_name
 
 LOCAL = "command:local:Command"
 COPY = "command:remote:CopyToRemote"
 REMOTE = "command:remote:Command"
 INSTANCE = "aws:ec2/instance:Instance"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
-SECRET = "4dabf18193072939515e22adb298388d"  # noqa: S105 - how Pulumi marks a value in a state
-IS_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105
 
 
 def opened(value: Any) -> Any:
     """A value of an export with --show-secrets, without its wrapping."""
     if isinstance(value, Mapping):
-        if value.get(SECRET) == IS_SECRET:
+        if value.get(SIGNATURE) == SECRET:
             return json.loads(value["plaintext"])
         return {key: opened(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -41,7 +39,7 @@ def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> d
         resource["urn"] for kind in (LOCAL, COPY, REMOTE) for resource in of_type.get(kind, ())
     }
     macs = {
-        short(one["urn"]): opened(one["outputs"])["macAddress"]
+        urn_name(one["urn"]): opened(one["outputs"])["macAddress"]
         for one in of_type.get(INTERFACE, ())
     }
     hosts = {}
@@ -49,7 +47,7 @@ def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> d
         name, node = next(
             (name, node) for name, node in nodes.items() if node["instanceId"] == instance["id"]
         )
-        component = short(instance["urn"]).removesuffix("-instance")
+        component = urn_name(instance["urn"]).removesuffix("-instance")
         hosts[name] = {
             "client_address": node["clientAddress"],
             "replication_address": node["replicationAddress"],
@@ -64,14 +62,14 @@ def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> d
 
 
 def _waits(resource: Mapping[str, Any], commands: set[str]) -> list[str]:
-    return [short(urn) for urn in resource.get("dependencies") or () if urn in commands]
+    return [urn_name(urn) for urn in resource.get("dependencies") or () if urn in commands]
 
 
 def _step(
     resource: Mapping[str, Any], commands: set[str], hosts: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Any]:
     inputs = opened(resource["inputs"])
-    name = short(resource["urn"])
+    name = urn_name(resource["urn"])
     kind = resource["type"]
     triggers = inputs.get("triggers") or []
     on = [one for one, host in hosts.items() if host["instance_id"] in triggers]

@@ -4,22 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Span:
-    """One resource at work, in seconds since the update was started."""
-
-    urn: str
-    start: float
-    end: float
-
-    @property
-    def name(self) -> str:
-        return short(self.urn)
-
-    @property
-    def seconds(self) -> float:
-        return self.end - self.start
+from cloud.pulumi import Span
 
 
 @dataclass(frozen=True)
@@ -28,30 +13,6 @@ class Link:
 
     span: Span
     waited: float
-
-
-def short(urn: str) -> str:
-    """A resource's own name."""
-    return urn.rsplit("::", 1)[1]
-
-
-def spans(events: Iterable[tuple[float, Mapping[str, Any]]]) -> list[Span]:
-    """The resources that did something, from the CLI's events with the times they came at.
-
-    Components are left out: they last as long as their children.
-    """
-    begun: dict[str, float] = {}
-    found: list[Span] = []
-    for when, event in events:
-        if "resourcePreEvent" in event:
-            metadata = event["resourcePreEvent"]["metadata"]
-            if (metadata.get("new") or metadata.get("old") or {}).get("custom"):
-                begun[metadata["urn"]] = when
-        elif "resOutputsEvent" in event:
-            urn = event["resOutputsEvent"]["metadata"]["urn"]
-            if urn in begun:
-                found.append(Span(urn, begun.pop(urn), when))
-    return sorted(found, key=lambda span: span.start)
 
 
 def dependencies(export: Mapping[str, Any]) -> dict[str, set[str]]:

@@ -12,10 +12,8 @@ from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from typing import Any
 
-import yaml
-
 from cloud.cli.errors import LabError
-from cloud.cli.surroundings import argv_in_world, environment
+from cloud.cli.surroundings import argv_in_world, aws_environment
 from cloud.lab import Lab
 
 ANSWER_SECONDS = 120
@@ -69,16 +67,12 @@ class Asking:
         return json.loads(text) if text.strip() else {}
 
     def _start(self) -> "subprocess.Popen[str]":
-        settings = yaml.safe_load(self.lab.settings.read_text())["config"]
         return subprocess.Popen(
             argv_in_world(self.lab, [sys.executable, "-m", "cloud.cli.ask"]),
             env={
-                **environment(self.lab),
+                **aws_environment(self.lab),
                 "PYTHONPATH": str(self.lab.checkout / "scripts"),
                 "PYTHONSAFEPATH": "1",
-                "AWS_DEFAULT_REGION": str(settings["aws:region"]),
-                "AWS_ACCESS_KEY_ID": str(settings["aws:accessKey"]),
-                "AWS_SECRET_ACCESS_KEY": str(settings["aws:secretKey"]),
             },
             cwd=self.lab.checkout,
             stdin=subprocess.PIPE,

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from cloud.cli import daemon, interrupt, pending, stack, table
+from cloud.cli import cloud, interrupt, pending, stack, table
 from cloud.cli.lock import UP, held
 from cloud.cli.nodes import Nodes
 from cloud.cli.timings import Timings
@@ -26,7 +26,7 @@ def up(lab: Lab, out: Console, err: Console, providers: str = plugins.AUTO) -> N
         timings.parts.update(prepared.seconds)
         first = not timings.has_first(lab)
         with timings.phase("stand-in cloud"), err.status("start the stand-in cloud"):
-            if daemon.start(lab, prepared.base_tree):
+            if cloud.start(lab, prepared.base_tree):
                 err.print("the stand-in cloud serves", markup=False)
         with timings.phase("stack"), err.status("prepare the stack"):
             kinds = plugins.install(lab)

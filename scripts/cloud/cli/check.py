@@ -23,7 +23,7 @@ LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
 IN_A_LAB = {"lab": "test", "updates": "updates", "faults": "faults"}
-"""Tiers that need a lab, each with what tells its folder from that of a person's lab."""
+"""Tiers that need a lab, each with the ending of its folder's name."""
 TESTS = {
     "unit": "tests/unit",
     "refusals": "tests/unit/refusals",
@@ -153,51 +153,39 @@ def _tier(lab: Lab, tier: str) -> Result:
     with tempfile.TemporaryDirectory(prefix="mysql-ring-test-") as reports:
         report = Path(reports, "report.xml")
         argv = _pytest(TESTS[tier], "-m", tier, f"--junitxml={report}", "--durations=10")
-        surroundings = environment(lab, tier)
-        run_tests = _streamed if in_a_lab else _captured
-        code, output = run_tests(tier, argv, lab.checkout, surroundings)
+        if in_a_lab:
+            argv.append("-v")
+        code, output = _pytest_run(lab, tier, argv)
         passed, failed = counts(report) if report.exists() else (0, 1)
     if code != 0 and failed == 0:
         failed = 1
     return Result(tier, passed, failed, output, time.monotonic() - begun)
 
 
-def _captured(_: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-    try:
-        done = subprocess.run(
-            argv,
-            cwd=cwd,
-            env=env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=UNIT_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        return 1, f"no end after {UNIT_SECONDS} s"
-    return done.returncode, done.stdout
-
-
-def _streamed(tier: str, argv: list[str], cwd: Path, env: dict[str, str]) -> tuple[int, str]:
-    """Each line as it comes, with the tier before it."""
+def _pytest_run(lab: Lab, tier: str, argv: list[str]) -> tuple[int, str]:
+    """The exit code and the output, which a tier in a lab shows line by line instead."""
+    in_a_lab = tier in IN_A_LAB
     process = subprocess.Popen(
-        [*argv, "-v"],
-        cwd=cwd,
-        env={**env, "PYTHONUNBUFFERED": "1"},
+        argv,
+        cwd=lab.checkout,
+        env={**environment(lab, tier), "PYTHONUNBUFFERED": "1"},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
     assert process.stdout is not None
-    watchdog = threading.Timer(LAB_SECONDS, process.terminate)
+    watchdog = threading.Timer(LAB_SECONDS if in_a_lab else UNIT_SECONDS, process.terminate)
     watchdog.start()
+    kept = []
     for line in process.stdout:
-        print(f"{tier}: {line.rstrip()}", flush=True)
+        if in_a_lab:
+            print(f"{tier}: {line.rstrip()}", flush=True)
+        else:
+            kept.append(line)
     code = process.wait()
     watchdog.cancel()
-    return code, ""
+    return code, "".join(kept)
 
 
 def counts(report: Path) -> tuple[int, int]:

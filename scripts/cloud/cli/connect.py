@@ -6,13 +6,11 @@ import subprocess
 import sys
 from typing import NoReturn
 
-import yaml
-
-from cloud.cli import daemon
+from cloud.cli import cloud
 from cloud.cli.errors import NOT_UP, LabError
 from cloud.cli.nodes import Nodes
 from cloud.cli.stack import stack_locks
-from cloud.cli.surroundings import argv_in_world, environment
+from cloud.cli.surroundings import argv_in_world, aws_environment, environment
 from cloud.lab import Lab
 
 CLIENT = ("sudo", "mariadb", "--defaults-extra-file=/root/.my.cnf", "--skip-ssl")
@@ -20,7 +18,7 @@ CLIENT = ("sudo", "mariadb", "--defaults-extra-file=/root/.my.cnf", "--skip-ssl"
 
 
 def require_up(lab: Lab) -> None:
-    if not lab.exists() or daemon.running(lab) is None:
+    if not lab.exists() or cloud.running(lab) is None:
         raise LabError(
             f"found no stand-in cloud that serves the lab {lab.folder}; expected one; "
             "run `scripts/lab up`",
@@ -51,12 +49,7 @@ def pulumi(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
 def aws(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
     """Become the AWS command line, with the lab's region and keys."""
     require_up(lab)
-    settings = yaml.safe_load(lab.settings.read_text())["config"]
-    surroundings = environment(lab)
-    surroundings["AWS_DEFAULT_REGION"] = str(settings["aws:region"])
-    surroundings["AWS_ACCESS_KEY_ID"] = str(settings["aws:accessKey"])
-    surroundings["AWS_SECRET_ACCESS_KEY"] = str(settings["aws:secretKey"])
-    _become(argv_in_world(lab, ["aws", *arguments]), surroundings)
+    _become(argv_in_world(lab, ["aws", *arguments]), aws_environment(lab))
 
 
 def ssh(lab: Lab, node: str, command: tuple[str, ...]) -> NoReturn:

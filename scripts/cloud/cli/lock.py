@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import IO
 
 from cloud.cli.errors import BUSY, USAGE, LabError
-from cloud.lab import Lab, is_alive, process_start
+from cloud.lab import Lab
+from cloud.processes import KILL_SECONDS, Process, wait_end
 
 UP = "scripts/lab up"
 DOWN = "scripts/lab down"
@@ -29,6 +30,10 @@ class Owner:
     start: int
     command: str
     since: float
+
+    @property
+    def process(self) -> Process:
+        return Process(self.pid, self.start)
 
     def __str__(self) -> str:
         since = datetime.fromtimestamp(self.since).astimezone()
@@ -69,9 +74,9 @@ def held(lab: Lab, command: str) -> Iterator[None]:
     file = _acquire(lab)
     try:
         lab.create()
-        start = process_start(os.getpid())
-        assert start is not None
-        owner = Owner(os.getpid(), start, command, time.time())
+        this = Process.of(os.getpid())
+        assert this is not None
+        owner = Owner(*this, command, time.time())
         file.seek(0)
         file.truncate()
         json.dump(asdict(owner), file)
@@ -107,14 +112,14 @@ def read_owner(path: Path) -> Owner | None:
         owner = Owner(**json.loads(path.read_text()))
     except (FileNotFoundError, ValueError, TypeError):
         return None
-    return owner if is_alive(owner.pid, owner.start) else None
+    return owner if owner.process.is_alive() else None
 
 
 def end(owner: Owner, patience: float = INTERRUPT_SECONDS) -> None:
     """Interrupt a command, wait for its end, and kill it with its process group if it stays."""
-    if is_alive(owner.pid, owner.start):
+    if owner.process.is_alive():
         os.kill(owner.pid, signal.SIGTERM)
-    if wait_end(owner, patience):
+    if not wait_end([owner.process], patience):
         return
     group = os.getpgid(owner.pid)
     # A command started from a script shares the script's group: then only itself is ours to kill.
@@ -122,17 +127,8 @@ def end(owner: Owner, patience: float = INTERRUPT_SECONDS) -> None:
         os.killpg(group, signal.SIGKILL)
     else:
         os.kill(owner.pid, signal.SIGKILL)
-    if not wait_end(owner, 10):
+    if wait_end([owner.process], KILL_SECONDS):
         raise LabError(
             f"{owner} did not end after SIGKILL; expected it to; look at it with "
             f"`cat /proc/{owner.pid}/stack`, and run the command again when it is gone"
         )
-
-
-def wait_end(owner: Owner, seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while is_alive(owner.pid, owner.start):
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.1)
-    return True

@@ -10,7 +10,7 @@ asks for, answered by the API.
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from cloud.cli.ask import Ask, Asking
 from cloud.cli.errors import LabError
 from cloud.cli.take_down import processes_inside
 from cloud.lab import STACK, Lab
+from cloud.pulumi import urn_name, urn_type
 
 SECONDS = 120
 REFRESH_SECONDS = 600
@@ -27,9 +28,13 @@ REFRESH_SECONDS = 600
 END_SECONDS = 120
 PLUGIN_SECONDS = 10
 PLUGINS = (b"cloud.providers", b"pulumi-resource-")
-INSTANCE = "aws:ec2/instance:Instance"
-GROUP = "aws:ec2/securityGroup:SecurityGroup"
-GONE = ("terminated", "shutting-down")
+
+
+def kinds() -> Mapping[str, Any]:
+    """The types of AWS's resources. Loading them takes a while, and most updates left nothing."""
+    from cloud.providers.aws.resources import RESOURCES
+
+    return RESOURCES
 
 
 def settle(lab: Lab, say: Callable[[str], None]) -> None:
@@ -44,14 +49,13 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
         adopted = settled.adopted
         there = {each["urn"]: each for each in deployment["resources"]}
         for urn, identifier in adopted.items():
-            say(f"take into the state what a killed update created: {_name(urn)} ({identifier})")
-            if _type(urn) == GROUP:
-                close(identifier, ask)
+            say(f"take into the state what a killed update created: {urn_name(urn)} ({identifier})")
+            kinds()[urn_type(urn)].finish(identifier, ask)
         for urn in settled.dropped:
-            say(f"forget that a killed update was creating {_name(urn)}")
+            say(f"forget that a killed update was creating {urn_name(urn)}")
         for urn, orphans in settled.orphans.items():
             say(
-                f"found {', '.join(orphans)}, which a killed update created as {_name(urn)}; "
+                f"found {', '.join(orphans)}, which a killed update created as {urn_name(urn)}; "
                 "expected only the one that the state knows; delete the other with `scripts/lab "
                 "aws`: nothing uses it"
             )
@@ -61,7 +65,7 @@ def settle(lab: Lab, say: Callable[[str], None]) -> None:
         _wait_for_ends([there[urn] for urn in unsure], ask)
     for urn in unsure:
         if urn not in adopted:
-            say(f"look what became of {_name(urn)}, which a killed update was at")
+            say(f"look what became of {urn_name(urn)}, which a killed update was at")
     if unsure:
         targets = [word for urn in unsure for word in ("--target", urn)]
         _pulumi(lab, "refresh", "--yes", "--skip-preview", "--non-interactive", *targets)
@@ -83,20 +87,18 @@ def _is_plugin(pid: int) -> bool:
 
 
 def _wait_for_ends(resources: list[dict[str, Any]], ask: Ask) -> None:
-    """An instance that is shutting down looks as if it were still there; wait until it is not."""
-    instances = [each["id"] for each in resources if each["type"] == INSTANCE and each.get("id")]
+    """What is shutting down looks as if it were still there; wait until it is not."""
+    ids: dict[str, list[str]] = {}
+    for each in resources:
+        if each["type"] in kinds() and each.get("id"):
+            ids.setdefault(each["type"], []).append(each["id"])
     deadline = time.monotonic() + END_SECONDS
-    while instances:
-        filters = [
-            f"Name=instance-id,Values={','.join(instances)}",
-            "Name=instance-state-name,Values=shutting-down",
-        ]
-        if not ask("ec2", "describe-instances", "--filters", *filters).get("Reservations"):
-            return
+    while going := [kind for kind in ids if kinds()[kind].ending(ids[kind], ask)]:
         if time.monotonic() > deadline:
             raise LabError(
-                f"found {', '.join(instances)} still shutting down after {END_SECONDS} s; expected "
-                "them to be terminated; run `scripts/lab up` again later"
+                f"found {', '.join(each for kind in going for each in ids[kind])} still shutting "
+                f"down after {END_SECONDS} s; expected them to be gone; run `scripts/lab up` again "
+                "later"
             )
         time.sleep(1)
 
@@ -144,7 +146,8 @@ def resolve(deployment: dict[str, Any], ask: Ask) -> Settled:
     for operation in _creating(deployment):
         resource = operation["resource"]
         urn, kind = resource["urn"], resource["type"]
-        found = [] if urn in known and kind in _OTHERWISE else find(resource, ask)
+        by_place = kind in kinds() and kinds()[kind].imports_by_place
+        found = [] if urn in known and by_place else find(resource, ask)
         fresh = [each for each in found if (kind, each) not in taken]
         if fresh and urn not in known:
             resource["id"] = adopted[urn] = fresh[0]
@@ -158,7 +161,7 @@ def resolve(deployment: dict[str, Any], ask: Ask) -> Settled:
     orphans = {
         urn: left
         for urn, found in seen.items()
-        if (left := sorted(each for each in found if (_type(urn), each) not in taken))
+        if (left := sorted(each for each in found if (urn_type(urn), each) not in taken))
     }
     deployment["pending_operations"] = [
         each for each in _operations(deployment) if each["type"] != "creating"
@@ -175,152 +178,10 @@ def _put(resources: list[dict[str, Any]], resource: dict[str, Any]) -> None:
     resources.append(resource)
 
 
-def close(group: str, ask: Ask) -> None:
-    """End the creation of a security group: AWS makes it with a rule that lets everything out.
-
-    The plugin takes that rule away after it made the group, and would not do it later. No rule of
-    the program is there yet: each comes after its group is in the state.
-    """
-    (found,) = ask("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"]
-    rules = found.get("IpPermissionsEgress")
-    if rules:
-        words = ("--group-id", group, "--ip-permissions", json.dumps(rules))
-        ask("ec2", "revoke-security-group-egress", *words)
-
-
 def find(resource: dict[str, Any], ask: Ask) -> list[str]:
     """Identifiers of what the API has under a resource's tags or in its place."""
-    kind, inputs = resource["type"], resource.get("inputs") or {}
-    if kind in _TAGGED:
-        command, path = _TAGGED[kind]
-        wanted = dict(inputs.get("tags") or {})
-        if not wanted:
-            return []
-        filters = [f"Name=tag:{key},Values={value}" for key, value in sorted(wanted.items())]
-        answer = ask("ec2", command, "--filters", *filters)
-        return _walk(answer, path.split("."))
-    if kind in _PLACED:
-        return _PLACED[kind](inputs, ask)
-    return []
-
-
-def _walk(value: Any, path: list[str]) -> list[str]:
-    """The values at a path through nested objects and lists; what is gone is left out."""
-    if isinstance(value, list):
-        return [found for each in value for found in _walk(each, path)]
-    if not path:
-        return [value]
-    if not isinstance(value, dict) or path[0] not in value:
-        return []
-    state = value.get("State")
-    if isinstance(state, dict) and state.get("Name") in GONE:
-        return []
-    return _walk(value[path[0]], path[1:])
-
-
-_TAGGED = {
-    "aws:ec2/eip:Eip": ("describe-addresses", "Addresses.AllocationId"),
-    INSTANCE: ("describe-instances", "Reservations.Instances.InstanceId"),
-    "aws:ec2/internetGateway:InternetGateway": (
-        "describe-internet-gateways",
-        "InternetGateways.InternetGatewayId",
-    ),
-    "aws:ec2/keyPair:KeyPair": ("describe-key-pairs", "KeyPairs.KeyName"),
-    "aws:ec2/networkInterface:NetworkInterface": (
-        "describe-network-interfaces",
-        "NetworkInterfaces.NetworkInterfaceId",
-    ),
-    "aws:ec2/placementGroup:PlacementGroup": (
-        "describe-placement-groups",
-        "PlacementGroups.GroupName",
-    ),
-    "aws:ec2/routeTable:RouteTable": ("describe-route-tables", "RouteTables.RouteTableId"),
-    GROUP: ("describe-security-groups", "SecurityGroups.GroupId"),
-    "aws:ec2/subnet:Subnet": ("describe-subnets", "Subnets.SubnetId"),
-    "aws:ec2/vpc:Vpc": ("describe-vpcs", "Vpcs.VpcId"),
-    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": (
-        "describe-security-group-rules",
-        "SecurityGroupRules.SecurityGroupRuleId",
-    ),
-    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": (
-        "describe-security-group-rules",
-        "SecurityGroupRules.SecurityGroupRuleId",
-    ),
-}
-"""The command that lists a kind of resource by its tags, and where the identifiers are."""
-
-
-def _only(name: str, value: str) -> tuple[str, str]:
-    """Ask by a filter: what a place is in may be gone by now, and to name it would be an error."""
-    return "--filters", f"Name={name},Values={value}"
-
-
-def _route(inputs: dict[str, Any], ask: Ask) -> list[str]:
-    table, network = inputs["routeTableId"], inputs.get("destinationCidrBlock")
-    answer = ask("ec2", "describe-route-tables", *_only("route-table-id", table))
-    there = _walk(answer, ["RouteTables", "Routes", "DestinationCidrBlock"])
-    return [f"{table}_{network}"] if network in there else []
-
-
-def _table_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
-    table, subnet = inputs["routeTableId"], inputs.get("subnetId")
-    answer = ask("ec2", "describe-route-tables", *_only("route-table-id", table))
-    there = _walk(answer, ["RouteTables", "Associations", "SubnetId"])
-    return [f"{subnet}/{table}"] if subnet in there else []
-
-
-def _attachment(inputs: dict[str, Any], ask: Ask) -> list[str]:
-    interface = inputs["networkInterfaceId"]
-    answer = ask("ec2", "describe-network-interfaces", *_only("network-interface-id", interface))
-    return _walk(answer, ["NetworkInterfaces", "Attachment", "AttachmentId"])
-
-
-def _address_association(inputs: dict[str, Any], ask: Ask) -> list[str]:
-    address = inputs["allocationId"]
-    answer = ask("ec2", "describe-addresses", *_only("allocation-id", address))
-    return _walk(answer, ["Addresses", "AssociationId"])
-
-
-def _role_policy(inputs: dict[str, Any], ask: Ask) -> list[str]:
-    role, policy = inputs["role"], inputs.get("name")
-    if role not in _walk(ask("iam", "list-roles"), ["Roles", "RoleName"]):
-        return []
-    there = ask("iam", "list-role-policies", "--role-name", role)["PolicyNames"]
-    return [f"{role}:{policy}"] if policy in there else []
-
-
-def _listed(service: str, command: str, path: str, name: str) -> Callable[..., list[str]]:
-    def look(inputs: dict[str, Any], ask: Ask) -> list[str]:
-        names = _walk(ask(service, command), path.split("."))
-        return [inputs[name]] if inputs.get(name) in names else []
-
-    return look
-
-
-_PLACED: dict[str, Callable[..., list[str]]] = {
-    "aws:ec2/eipAssociation:EipAssociation": _address_association,
-    "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment": _attachment,
-    "aws:ec2/route:Route": _route,
-    "aws:ec2/routeTableAssociation:RouteTableAssociation": _table_association,
-    "aws:iam/instanceProfile:InstanceProfile": _listed(
-        "iam", "list-instance-profiles", "InstanceProfiles.InstanceProfileName", "name"
-    ),
-    "aws:iam/role:Role": _listed("iam", "list-roles", "Roles.RoleName", "name"),
-    "aws:iam/rolePolicy:RolePolicy": _role_policy,
-    "aws:s3/bucket:Bucket": _listed("s3api", "list-buckets", "Buckets.Name", "bucket"),
-}
-"""What carries no tags, or has a name of its own: where it would have to be."""
-
-_OTHERWISE = ("aws:ec2/route:Route", "aws:ec2/routeTableAssociation:RouteTableAssociation")
-"""Found by what an import takes, which is not the identifier that the state has later."""
-
-
-def _type(urn: str) -> str:
-    return urn.rsplit("::", 2)[1].rsplit("$", 1)[-1]
-
-
-def _name(urn: str) -> str:
-    return urn.rsplit("::", 1)[1]
+    kind = kinds().get(resource["type"])
+    return kind.left(resource.get("inputs") or {}, ask) if kind else []
 
 
 def _pulumi(lab: Lab, *words: str, stdin: str = "") -> str:

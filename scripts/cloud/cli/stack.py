@@ -17,7 +17,9 @@ from typing import Any
 from cloud.cli.errors import BUSY, LabError
 from cloud.cli.interrupt import Interrupted
 from cloud.cli.surroundings import argv_in_world, environment
-from cloud.lab import STACK, Lab, process_started_at, write_private
+from cloud.lab import STACK, Lab, write_private
+from cloud.processes import Process
+from cloud.pulumi import spans
 
 PR_SET_PDEATHSIG = 1
 INIT_SECONDS = 120
@@ -103,8 +105,9 @@ def stack_locks(lab: Lab) -> list[StackLock]:
         except (ValueError, KeyError):
             found.append(StackLock(path, None))
             continue
-        started = process_started_at(pid)
-        found.append(StackLock(path, pid, started is not None and started <= taken + 1))
+        process = Process.of(pid)
+        alive = process is not None and process.started_at() <= taken + 1
+        found.append(StackLock(path, pid, alive))
     return found
 
 
@@ -178,24 +181,13 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
 
 def read_events(path: Path) -> Update:
     """The summary and the duration of each operation in the CLI's event log."""
+    events = [json.loads(line) for line in path.read_text().splitlines()]
     changes: dict[str, int] = {}
-    seconds: dict[str, float] = {}
-    begun: dict[str, float] = {}
-    for line in path.read_text().splitlines():
-        event = json.loads(line)
-        when = float(event.get("timestamp", 0))
+    for event in events:
         if "summaryEvent" in event:
             changes = {k: int(v) for k, v in event["summaryEvent"]["resourceChanges"].items()}
-        elif "resourcePreEvent" in event:
-            metadata = event["resourcePreEvent"]["metadata"]
-            # A component lasts as long as its children: only what does something is timed.
-            if (metadata.get("new") or metadata.get("old") or {}).get("custom"):
-                begun[metadata["urn"]] = when
-        elif "resOutputsEvent" in event:
-            urn = event["resOutputsEvent"]["metadata"]["urn"]
-            if urn in begun:
-                seconds[urn.rsplit("::", 1)[1]] = when - begun[urn]
-    return Update(changes, seconds)
+    timed = spans((float(event.get("timestamp", 0)), event) for event in events)
+    return Update(changes, {span.name: span.seconds for span in timed})
 
 
 def outputs(lab: Lab) -> dict[str, Any]:

@@ -5,8 +5,10 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+import yaml
+
 from cloud.lab import STACK, Lab
-from cloud.world import command as in_world
+from cloud.names import Names, namespace_path
 
 KEPT = ("TERM", "COLORTERM", "COLUMNS", "LINES", "LANG", "LANGUAGE", "TZ", "NO_COLOR")
 NO_SIDE_FILES = "?metadata=skip"
@@ -16,14 +18,26 @@ reads the attributes (gocloud.dev/blob/fileblob, URLOpener)."""
 SYSTEM_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+# $1 is the lab's folder of the daemon; the rest is the command. Go programs and the resolver read
+# these two files only at their fixed places, hence a mount namespace of the command's own.
+_MOUNT_AND_RUN = """\
+set -e
+mount --bind "$1/resolv.conf" /etc/resolv.conf
+mount --bind "$1/ca-bundle.pem" /etc/ssl/certs/ca-certificates.crt
+shift
+exec "$@"
+"""
+
+
 def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The whole environment of a program in the lab; nothing of the caller's credentials is in it.
 
     The virtual environment comes first on PATH: the language host starts its Python from there.
+    Before it there is only the folder for programs that a test puts in the place of others.
     """
     kept = {key: value for key, value in caller.items() if key in KEPT or key.startswith("LC_")}
     toolchain = (lab.folder / "toolchain").read_text().strip()
-    path = os.pathsep.join([str(Path(sys.prefix) / "bin"), toolchain, SYSTEM_PATH])
+    path = os.pathsep.join([str(lab.bin), str(Path(sys.prefix) / "bin"), toolchain, SYSTEM_PATH])
     return {
         **kept,
         "PATH": path,
@@ -45,6 +59,36 @@ def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, s
     }
 
 
+def aws_environment(lab: Lab) -> dict[str, str]:
+    """The same with the region and the keys of the lab's settings."""
+    settings = yaml.safe_load(lab.settings.read_text())["config"]
+    return {
+        **environment(lab),
+        "AWS_DEFAULT_REGION": str(settings["aws:region"]),
+        "AWS_ACCESS_KEY_ID": str(settings["aws:accessKey"]),
+        "AWS_SECRET_ACCESS_KEY": str(settings["aws:secretKey"]),
+    }
+
+
 def argv_in_world(lab: Lab, argv: list[str]) -> list[str]:
-    """The command line that starts a program where the operator of the lab is."""
-    return in_world(lab.folder, argv)
+    """The command line that starts a program where the operator of the lab is, with the lab's
+    resolver and authorities.
+
+    The stand-in cloud must be serving: it makes the namespace and the two files.
+    """
+    return [
+        "nsenter",
+        f"--net={namespace_path(Names(lab.id).world)}",
+        "--",
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "--",
+        "sh",
+        "-c",
+        _MOUNT_AND_RUN,
+        "mysql-ring-world",
+        str(lab.cloud),
+        *argv,
+    ]

@@ -28,7 +28,9 @@ def _tls(_node: Facts, state: Facts, _verified: Facts) -> str:
 
 def _heartbeat(_node: Facts, state: Facts, _verified: Facts) -> str:
     age = state["heartbeat_age_ms"]
-    return "none" if age is None else f"{age / 1000:.1f} s old"
+    if age is None:
+        return "none"
+    return f"{age / 1000:.1f} s old" if age >= 0 else f"{-age / 1000:.1f} s ahead of this clock"
 
 
 ROWS: tuple[tuple[str, Cell], ...] = (
@@ -72,7 +74,8 @@ def print_next(out: Console, outputs: Facts) -> None:
         f"  scripts/lab mysql {first}              a prompt as root",
         f'  scripts/lab mysql {first} -e "SHOW SLAVE STATUS\\G"',
         f"  scripts/lab ssh {first}                the host itself",
-        f"  an application connects to {address}:{outputs['port']} as {users or 'a user of the settings'};",
+        f"  an application connects to {address}:{outputs['port']} as"
+        f" {users or 'a user of the settings'};",
         "  passwords: scripts/lab pulumi stack output --show-secrets passwords",
         "Try next:",
         f'  scripts/lab mysql {first} -e "CREATE TABLE app.t (id INT PRIMARY KEY)"; '

@@ -3,21 +3,20 @@
 import contextlib
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from cloud.cli import daemon, interrupt, lock
+from cloud import processes
+from cloud.cli import cloud, interrupt, lock
 from cloud.cli.errors import BUSY, NOT_CONFIRMED, LabError
-from cloud.lab import Lab, process_start
-from cloud.network.names import Names, namespace_path
+from cloud.lab import Lab
+from cloud.names import Names, namespace_path
+from cloud.processes import Process
 
 END_SECONDS = 10
 CACHED = re.compile(r"^(locks|logs|pycache|sources|uv|[a-z-]+-[0-9a-f]{12})$")
@@ -61,27 +60,23 @@ def confirm(lab: Lab, cache: bool) -> None:
 @contextmanager
 def _lab_held(lab: Lab, err: Console) -> Iterator[None]:
     """Hold the lab; end an `up` that has it first."""
-    try:
-        context = lock.held(lab, lock.DOWN)
-        context.__enter__()
-    except lock.LabBusy as busy:
-        owner = busy.owner
-        if owner is None or owner.command != lock.UP:
-            raise
-        err.print(f"end {owner}", markup=False)
-        lock.end(owner)
-        context = lock.held(lab, lock.DOWN)
-        context.__enter__()
-    try:
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(lock.held(lab, lock.DOWN))
+        except lock.LabBusy as busy:
+            owner = busy.owner
+            if owner is None or owner.command != lock.UP:
+                raise
+            err.print(f"end {owner}", markup=False)
+            lock.end(owner)
+            stack.enter_context(lock.held(lab, lock.DOWN))
         yield
-    finally:
-        context.__exit__(None, None, None)
 
 
 def _take_down(lab: Lab, say: Callable[[str], None]) -> None:
     say("end what runs in the lab")
     end_processes(processes_inside(lab))
-    daemon.stop(lab, say)
+    cloud.stop(lab, say)
     left = mounts_below(lab.folder)
     if left:
         raise LabError(
@@ -114,20 +109,13 @@ def processes_inside(lab: Lab) -> list[int]:
 
 def end_processes(pids: list[int]) -> None:
     """Ask processes to end, and kill those that stay."""
-    known = {pid: start for pid in pids if (start := process_start(pid)) is not None}
-    for number in (signal.SIGTERM, signal.SIGKILL):
-        for pid in known:
-            subprocess.run(["kill", f"-{number.value}", str(pid)], capture_output=True, timeout=10)
-        deadline = time.monotonic() + END_SECONDS
-        while known and time.monotonic() < deadline:
-            known = {pid: start for pid, start in known.items() if process_start(pid) == start}
-            time.sleep(0.05)
-        if not known:
-            return
-    raise LabError(
-        f"found the processes {sorted(known)} of the lab alive after SIGKILL; expected none; look "
-        "at them with `ps`, then run `scripts/lab down` again"
-    )
+    known = [process for pid in pids if (process := Process.of(pid)) is not None]
+    left = sorted(process.pid for process in processes.end(known, END_SECONDS))
+    if left:
+        raise LabError(
+            f"found the processes {left} of the lab alive after SIGKILL; expected none; look at "
+            "them with `ps`, then run `scripts/lab down` again"
+        )
 
 
 def mounts_below(folder: Path) -> list[str]:

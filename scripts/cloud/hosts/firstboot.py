@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cloud.api.snapshot import Host
-from cloud.network.names import guest_interface
-from cloud.network.resolver import domain
+from cloud.names import domain, guest_interface
+from cloud.wanted import Host
 
 SEED = Path("var/lib/cloud/seed/nocloud")
 

@@ -1,4 +1,4 @@
-"""The image's own layer over the base tree: what a cloud image of Debian sets, and the lab's CA."""
+"""The image's own layer over the base tree: as Debian's cloud image, the lab's CA, and gates."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from cloud.network.names import guest_interface
+from cloud.hosts import gates
+from cloud.names import guest_interface
 
 LOGIN = "admin"
 AUTHORITY = "usr/local/share/ca-certificates/mysql-ring-lab.crt"
@@ -109,6 +110,7 @@ def build(layer: Path, base: Path, authority: Path) -> None:
         target = fresh / path
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(content)
+    gates.install(fresh, base)
     units = fresh / "etc/systemd/system"
     for link, unit in ENABLED.items():
         (units / link).parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from cloud.api.snapshot import ENDING_STATE, STOPPING_STATE, Host
+from cloud.wanted import ENDING_STATE, STOPPING_STATE, Host, Part
 
 STOP_SECONDS = 40.0
 """After this long a host that was asked to stop is switched off."""
@@ -27,12 +27,13 @@ class Fact:
     halted: bool = False
     """It switched itself off."""
     failures: int = 0
-    cables: Mapping[str, int] = field(default_factory=dict)
+    fitted: Mapping[str, Part] = field(default_factory=dict)
+    """What is in the host, by identifier."""
 
 
 @dataclass(frozen=True)
 class Action:
-    """One thing to do for one host: boot, shutdown, reboot, kill, settle, halt, plug, unplug,
+    """One thing to do for one host: boot, shutdown, reboot, kill, settle, halt, fit, unfit,
     forget."""
 
     kind: str
@@ -62,7 +63,6 @@ def _keep(host: Host, fact: Fact, now: float) -> list[Action]:
             return [Action("halt", host.id)]
         waits = RETRY_SECONDS[min(fact.failures, len(RETRY_SECONDS)) - 1] if fact.failures else 0.0
         return [Action("boot", host.id)] if now >= fact.since + waits else []
-    actions = []
     if fact.asked == "shutdown":
         # Started again while it was still stopping: it stops first, as on AWS.
         return [Action("kill", host.id, "slow to stop")] if now > fact.since + STOP_SECONDS else []
@@ -72,16 +72,22 @@ def _keep(host: Host, fact: Fact, now: float) -> list[Action]:
         return []
     if fact.reboots < host.reboots:
         return [Action("reboot", host.id)]
-    wanted = {interface.id: interface.device_index for interface in host.interfaces}
-    for eni_id, index in sorted(fact.cables.items()):
-        if wanted.get(eni_id) != index:
-            actions.append(Action("unplug", host.id, eni_id))
-    for eni_id, index in sorted(wanted.items()):
-        if fact.cables.get(eni_id) != index:
-            actions.append(Action("plug", host.id, eni_id))
+    actions = _refit(host, fact.fitted)
     if host.state == "pending":
         actions.append(Action("settle", host.id, "running"))
     return actions
+
+
+def _refit(host: Host, fitted: Mapping[str, Part]) -> list[Action]:
+    """Take out what does not belong in the host, or belongs elsewhere in it; then put in."""
+    wanted = {key: part.mark for key, part in host.fittings.items()}
+    there = {key: part.mark for key, part in fitted.items()}
+    out = sorted(key for key in there if key not in wanted or wanted[key] != there[key])
+    into = sorted(key for key in wanted if key not in there or wanted[key] != there[key])
+    return [
+        *(Action("unfit", host.id, key) for key in out),
+        *(Action("fit", host.id, key) for key in into),
+    ]
 
 
 def _end(host: Host, fact: Fact, now: float) -> list[Action]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -9,11 +10,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
-from cloud.api.snapshot import Host, Snapshot, Vpc
-from cloud.hosts.machine import REBOOT_STATUS, Machine
+from cloud.hosts import gates
+from cloud.hosts.complaints import Complaints
+from cloud.hosts.fittings import Fitter, Fitters
+from cloud.hosts.guest import REBOOT_STATUS, Guest
 from cloud.hosts.plan import Action, Fact, decide
-from cloud.network.names import Names
-from cloud.network.router import Routers
+from cloud.names import Names
+from cloud.wanted import Host, Part, Snapshot
 
 log = logging.getLogger("cloud.hosts")
 
@@ -28,245 +31,218 @@ STEADY_SECONDS = 30.0
 class State(Protocol):
     """The API as the reconciler sees it."""
 
+    def carry_out_due(self) -> float | None: ...
     def snapshot(self) -> Snapshot: ...
     def settle(self, instance_id: str, expected: str, state: str) -> bool: ...
     def halted(self, instance_id: str) -> None: ...
 
 
-class VpcServices(Protocol):
-    """What runs in a VPC's router: DHCP, names and metadata."""
-
-    def apply(self, vpc: Vpc) -> None: ...
-    def remove(self, vpc_id: str) -> None: ...
-
-
 class Reconciler:
-    """Runs in one thread, which starts every host: hosts end when it ends."""
+    """Runs in one thread, which starts every host: hosts end when it ends. `wake` says that
+    there is something to do."""
 
     def __init__(
         self,
         api: State,
         names: Names,
-        routers: Routers,
-        services: VpcServices,
+        fitters: Fitters,
+        complaints: Complaints,
         folder: Path,
         lower: list[Path],
+        wake: threading.Event,
     ) -> None:
         self.api = api
         self.names = names
-        self.routers = routers
-        self.services = services
+        self.fitters = fitters
+        self.complaints = complaints
         self.folder = folder
         self.lower = lower
-        self.machines: dict[str, Machine] = {}
-        self.wake = threading.Event()
+        self.guests: dict[str, Guest] = {}
+        self.wake = wake
         self.ending = threading.Event()
-        self._said: dict[str, str] = {}
 
     def run(self) -> None:
         """Pass after pass until `ending` is set, then stop the hosts."""
         while not self.ending.is_set():
             self.wake.clear()
-            busy = True
-            try:
-                busy = self.step()
-                self._said.pop("pass", None)
-            except Exception as error:
-                self._complain("pass", error)
-            self.wake.wait(BUSY_SECONDS if busy else IDLE_SECONDS)
+            pause = BUSY_SECONDS
+            with self.complaints.about("pass"):
+                pause = self.step()
+            self.wake.wait(pause)
         self._stop_all()
 
-    def step(self) -> bool:
-        """One pass. True when something is still under way."""
-        for machine in self.machines.values():
-            self._watch(machine)
+    def step(self) -> float:
+        """One pass. The answer is how many seconds may go by until the next one."""
+        due = self.api.carry_out_due()
+        if self._step():
+            return BUSY_SECONDS
+        return IDLE_SECONDS if due is None else min(due, IDLE_SECONDS)
+
+    def _step(self) -> bool:
+        """Whether something is still under way."""
+        for guest in self.guests.values():
+            self._watch(guest)
         snapshot = self.api.snapshot()
-        ready = self._networks(snapshot)
+        for fitter in self.fitters.values():
+            fitter.follow(snapshot)
         actions = decide(
             snapshot.hosts,
-            {host_id: _fact(machine) for host_id, machine in self.machines.items()},
+            {host_id: _fact(guest) for host_id, guest in self.guests.items()},
             time.monotonic(),
         )
         failed = False
         for action in actions:
-            host = snapshot.hosts.get(action.host)
-            failed |= not self._guarded(
-                action.host, lambda action=action, host=host: self._act(action, host, ready)
-            )
-        for vpc_id in self.routers.superfluous(snapshot):
-            self._guarded(vpc_id, lambda vpc_id=vpc_id: self._drop_network(vpc_id))
+            with self.complaints.about(action.host):
+                self._act(action, snapshot.hosts.get(action.host))
+            failed |= action.host in self.complaints.open
+        for fitter in self.fitters.values():
+            fitter.tidy(snapshot)
         if actions and not failed:
             return True
         return any(
-            machine.asked or (machine.process is None and snapshot.hosts[host_id].wanted)
-            for host_id, machine in self.machines.items()
+            guest.asked or (guest.process is None and snapshot.hosts[host_id].wanted)
+            for host_id, guest in self.guests.items()
             if host_id in snapshot.hosts
         )
 
-    def _networks(self, snapshot: Snapshot) -> dict[str, Vpc]:
-        """Bring the VPCs up to date; the answer holds those that are."""
-        ready: dict[str, Vpc] = {}
-        for vpc in snapshot.vpcs.values():
-
-            def update(vpc: Vpc = vpc) -> None:
-                self.routers.add_missing(vpc)
-                self.routers.apply(vpc)
-                self.services.apply(vpc)
-                ready[vpc.id] = vpc
-
-            self._guarded(vpc.id, update)
-        return ready
-
-    def _drop_network(self, vpc_id: str) -> None:
-        self.services.remove(vpc_id)
-        self.routers.remove(vpc_id)
-
-    def _watch(self, machine: Machine) -> None:
-        before = machine.process
-        machine.poll()
-        if before is None or machine.process is not None:
-            if machine.process and time.monotonic() > machine.since + STEADY_SECONDS:
-                machine.failures = 0
+    def _watch(self, guest: Guest) -> None:
+        before = guest.process
+        guest.poll()
+        if before is None or guest.process is not None:
+            if guest.process and time.monotonic() > guest.since + STEADY_SECONDS:
+                guest.failures = 0
             return
-        lived = time.monotonic() - machine.since
-        expected = machine.asked is not None or machine.ended in (0, REBOOT_STATUS)
-        machine.failures = 0 if expected else machine.failures + 1
+        lived = time.monotonic() - guest.since
+        expected = guest.asked is not None or guest.ended in (0, REBOOT_STATUS)
+        guest.failures = 0 if expected else guest.failures + 1
         if not expected:
             log.error(
                 "%s: systemd-nspawn ended with status %s after %.1f s; its last words are in %s",
-                machine.id, machine.ended, lived, machine.folder / "console.log",
+                guest.id, guest.ended, lived, guest.folder / "console.log",
             )  # fmt: skip
-        machine.since = time.monotonic()
+        guest.since = time.monotonic()
 
-    def _act(self, action: Action, host: Host | None, ready: dict[str, Vpc]) -> None:
-        machine = self.machines.get(action.host)
-        if machine is None:
-            machine = Machine(action.host, self.folder / action.host, self.names)
-            self.machines[action.host] = machine
+    def _act(self, action: Action, host: Host | None) -> None:
+        guest = self.guests.get(action.host)
+        if guest is None:
+            guest = Guest(action.host, self.folder / action.host, self.names)
+            self.guests[action.host] = guest
         steps: dict[str, Callable[[], None]] = {
-            "halt": lambda: self._halt(machine),
-            "shutdown": lambda: self._ask(machine, "shutdown"),
-            "kill": lambda: self._kill(machine, action.detail),
-            "unplug": lambda: self._unplug(machine, action.detail),
-            "forget": lambda: self._forget(machine),
+            "halt": lambda: self._halt(guest),
+            "shutdown": lambda: self._ask(guest, "shutdown"),
+            "kill": lambda: self._kill(guest, action.detail),
+            "unfit": lambda: self._unfit(guest, action.detail),
+            "forget": lambda: self._forget(guest),
         }
         if host is not None:
             steps |= {
-                "boot": lambda: self._boot(machine, host, ready),
-                "reboot": lambda: self._reboot(machine, host),
-                "plug": lambda: self._plug(machine, host, action.detail, ready),
-                "settle": lambda: self._settle(machine, host, action.detail),
+                "boot": lambda: self._boot(guest, host),
+                "reboot": lambda: self._reboot(guest, host),
+                "fit": lambda: self._fit(guest, host.fittings[action.detail]),
+                "settle": lambda: self._settle(guest, host, action.detail),
             }
         steps[action.kind]()
 
-    def _boot(self, machine: Machine, host: Host, ready: dict[str, Vpc]) -> None:
-        machine.since = time.monotonic()
-        missing = {each.vpc_id for each in host.interfaces} - set(ready)
-        if missing:
-            raise RuntimeError(f"no router yet for {', '.join(sorted(missing))}")
-        self.routers.forget(machine.id)
-        machine.cables.clear()
+    def _boot(self, guest: Guest, host: Host) -> None:
+        guest.since = time.monotonic()
+        for part in host.parts:
+            self._fitter(part).check(part)
+        for fitter in self.fitters.values():
+            fitter.forget(guest)
+        guest.fitted.clear()
         try:
-            machine.prepare(host)
-            for interface in host.interfaces:
-                self.routers.plug(interface, machine.namespace, ready[interface.vpc_id])
-                machine.cables[interface.id] = interface.device_index
-            machine.boot(self.lower)
+            guest.prepare(host)
+            for part in host.parts:
+                self._fit(guest, part)
+            arguments = [
+                gates.boot_arguments(self.folder.parent),
+                *(fitter.boot_arguments(guest) for fitter in self.fitters.values()),
+            ]
+            guest.boot(self.lower, list(itertools.chain(*arguments)))
         except Exception:
-            machine.failures += 1
+            guest.failures += 1
             raise
-        machine.reboots = host.reboots
-        log.info("%s boots", machine.id)
+        guest.reboots = host.reboots
+        log.info("%s boots", guest.id)
         if host.state == "pending":
-            self.api.settle(machine.id, "pending", "running")
+            self.api.settle(guest.id, "pending", "running")
 
-    def _halt(self, machine: Machine) -> None:
-        log.info("%s has switched itself off", machine.id)
-        machine.ended = None
-        self.api.halted(machine.id)
+    def _halt(self, guest: Guest) -> None:
+        log.info("%s has switched itself off", guest.id)
+        guest.ended = None
+        self.api.halted(guest.id)
 
-    def _ask(self, machine: Machine, what: str) -> None:
-        log.info("%s: %s", machine.id, what)
-        machine.ask(what)
+    def _ask(self, guest: Guest, what: str) -> None:
+        log.info("%s: %s", guest.id, what)
+        guest.ask(what)
 
-    def _reboot(self, machine: Machine, host: Host) -> None:
-        machine.reboots = host.reboots
-        self._ask(machine, "reboot")
+    def _reboot(self, guest: Guest, host: Host) -> None:
+        guest.reboots = host.reboots
+        self._ask(guest, "reboot")
 
-    def _kill(self, machine: Machine, why: str) -> None:
-        log.info("%s: switched off (%s)", machine.id, why)
-        machine.kill()
-        machine.ended = REBOOT_STATUS
-        machine.asked, machine.since = None, time.monotonic()
+    def _kill(self, guest: Guest, why: str) -> None:
+        log.info("%s: switched off (%s)", guest.id, why)
+        guest.kill()
+        guest.ended = REBOOT_STATUS
+        guest.asked, guest.since = None, time.monotonic()
 
-    def _plug(self, machine: Machine, host: Host, eni_id: str, ready: dict[str, Vpc]) -> None:
-        interface = next(each for each in host.interfaces if each.id == eni_id)
-        self.routers.plug(interface, machine.namespace, ready[interface.vpc_id])
-        machine.cables[eni_id] = interface.device_index
+    def _fitter(self, part: Part) -> Fitter:
+        return self.fitters[type(part)]
 
-    def _unplug(self, machine: Machine, eni_id: str) -> None:
-        self.routers.unplug(eni_id)
-        machine.cables.pop(eni_id, None)
+    def _fit(self, guest: Guest, part: Part) -> None:
+        self._fitter(part).fit(guest, part)
+        guest.fitted[part.id] = part
 
-    def _settle(self, machine: Machine, host: Host, state: str) -> None:
+    def _unfit(self, guest: Guest, part_id: str) -> None:
+        part = guest.fitted[part_id]
+        self._fitter(part).unfit(guest, part)
+        del guest.fitted[part_id]
+
+    def _settle(self, guest: Guest, host: Host, state: str) -> None:
         if state != "running":
-            self._disconnect(machine)
+            self._disconnect(guest)
             if state == "terminated":
-                machine.remove()
-                self.machines.pop(machine.id, None)
+                guest.remove()
+                self.guests.pop(guest.id, None)
             else:
-                machine.asked, machine.ended, machine.failures = None, None, 0
-        self.api.settle(machine.id, host.state, state)
+                guest.asked, guest.ended, guest.failures = None, None, 0
+        self.api.settle(guest.id, host.state, state)
 
-    def _disconnect(self, machine: Machine) -> None:
-        machine.kill()
-        machine.unplug_namespace()
-        self.routers.forget(machine.id)
+    def _disconnect(self, guest: Guest) -> None:
+        guest.kill()
+        guest.unplug_namespace()
+        for fitter in self.fitters.values():
+            fitter.forget(guest)
 
-    def _forget(self, machine: Machine) -> None:
-        self._disconnect(machine)
-        machine.remove()
-        self.machines.pop(machine.id, None)
+    def _forget(self, guest: Guest) -> None:
+        self._disconnect(guest)
+        guest.remove()
+        self.guests.pop(guest.id, None)
 
     def _stop_all(self) -> None:
         """Ask every host to stop, wait within a bound, then switch off the rest."""
-        for machine in self.machines.values():
-            self._guarded(machine.id, lambda machine=machine: machine.ask("shutdown"))
+        for guest in self.guests.values():
+            with self.complaints.about(guest.id):
+                guest.ask("shutdown")
         deadline = time.monotonic() + SHUTDOWN_SECONDS
         while time.monotonic() < deadline:
-            for machine in self.machines.values():
-                machine.poll()
-            if not any(machine.process for machine in self.machines.values()):
+            for guest in self.guests.values():
+                guest.poll()
+            if not any(guest.process for guest in self.guests.values()):
                 break
             time.sleep(BUSY_SECONDS)
-        for machine in self.machines.values():
-            self._guarded(machine.id, lambda machine=machine: self._disconnect(machine))
-
-    def _guarded(self, subject: str, function: Callable[[], None]) -> bool:
-        """Do one thing; an error of it is logged and does not stop the others."""
-        try:
-            function()
-        except Exception as error:
-            self._complain(subject, error)
-            return False
-        self._said.pop(subject, None)
-        return True
-
-    def _complain(self, subject: str, error: Exception) -> None:
-        """Log an error once, not at each pass that repeats it."""
-        text = f"{type(error).__name__}: {error}"
-        if self._said.get(subject) != text:
-            self._said[subject] = text
-            log.error("%s: %s", subject, text, exc_info=error)
+        for guest in self.guests.values():
+            with self.complaints.about(guest.id):
+                self._disconnect(guest)
 
 
-def _fact(machine: Machine) -> Fact:
+def _fact(guest: Guest) -> Fact:
     return Fact(
-        running=machine.process is not None,
-        asked=machine.asked,
-        since=machine.since,
-        reboots=machine.reboots,
-        halted=machine.process is None and machine.ended == 0 and machine.asked is None,
-        failures=machine.failures,
-        cables=dict(machine.cables),
+        running=guest.process is not None,
+        asked=guest.asked,
+        since=guest.since,
+        reboots=guest.reboots,
+        halted=guest.process is None and guest.ended == 0 and guest.asked is None,
+        failures=guest.failures,
+        fitted=dict(guest.fitted),
     )

@@ -6,8 +6,8 @@ of one subnet too, is routed and meets these rules, with connection tracking.
 
 from __future__ import annotations
 
-from cloud.api.snapshot import Rule, Vpc
-from cloud.network.names import UPLINK, interface
+from cloud.names import UPLINK, cable_end
+from cloud.wanted import Rule, Vpc
 
 # Numbers and names that DescribeSecurityGroups answers with (IANA's protocol numbers).
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6"}
@@ -27,13 +27,10 @@ def ruleset(vpc: Vpc) -> str:
         lines += _chain(f"out-{group.id}", [_match(rule, "daddr") for rule in group.egress])
         lines += _chain(f"in-{group.id}", [_match(rule, "saddr") for rule in group.ingress])
     for each in vpc.interfaces:
-        port = interface(each.id)
-        source = f"ip saddr != {{ {', '.join(each.addresses)} }} drop"
-        guard = [source] if each.checked else []
-        lines += _chain(
-            f"from-{port}", guard + [f"jump out-{group}" for group in each.groups] + ["drop"]
-        )
-        lines += _chain(f"to-{port}", [f"jump in-{group}" for group in each.groups] + ["drop"])
+        end = cable_end(each.id)
+        lines += _chain(f"from-{end}", [f"jump out-{group}" for group in each.groups] + ["drop"])
+        lines += _chain(f"to-{end}", [f"jump in-{group}" for group in each.groups] + ["drop"])
+    lines += _source_check(vpc)
     lines += _forward(vpc)
     lines += _translation(vpc)
     lines.append("}")
@@ -74,16 +71,34 @@ def _ports(rule: Rule) -> str:
     return str(low) if low == high else f"{low}-{high}"
 
 
+def _source_check(vpc: Vpc) -> list[str]:
+    """An interface sends from its own addresses, on connections that are open, too.
+
+    The chain is before those that let pass what belongs to a tracked connection.
+    """
+    lines, jumps = [], []
+    for each in vpc.interfaces:
+        if each.checked:
+            end = cable_end(each.id)
+            addresses = ", ".join(each.addresses)
+            lines += _chain(f"own-{end}", [f"ip saddr != {{ {addresses} }} drop"])
+            jumps.append(f'"{end}" : jump own-{end}')
+    check = ["type filter hook forward priority -20; policy accept;"]
+    if jumps:
+        check.append(f"iifname vmap {{ {', '.join(jumps)} }}")
+    return [*lines, *_chain("own", check)]
+
+
 def _forward(vpc: Vpc) -> list[str]:
     """Both ends of a packet's way: what its sender may send, then what its receiver takes."""
-    ports = [interface(each.id) for each in vpc.interfaces]
+    ends = [cable_end(each.id) for each in vpc.interfaces]
     tracked = ["ct state established,related accept", "ct state invalid drop"]
-    leaving = [f'"{port}" : jump from-{port}' for port in ports]
-    arriving = [f'"{port}" : jump to-{port}' for port in ports]
+    leaving = [f'"{end}" : jump from-{end}' for end in ends]
+    arriving = [f'"{end}" : jump to-{end}' for end in ends]
     outward = sorted(each.address for each in vpc.public().values())
     egress = [*tracked, f'iifname "{UPLINK}" accept']
     ingress = list(tracked)
-    if ports:
+    if ends:
         egress.append(f"iifname vmap {{ {', '.join(leaving)} }}")
         ingress.append(f"oifname vmap {{ {', '.join(arriving)} }}")
     if outward:

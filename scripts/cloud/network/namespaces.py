@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from cloud.network.names import NETNS_FOLDER, namespace_path
+from cloud.names import NETNS_FOLDER, namespace_path
 
 CLONE_NEWNET = 0x40000000
 COMMAND_SECONDS = 20.0

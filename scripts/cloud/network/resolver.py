@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from cloud.api.snapshot import Vpc
-from cloud.network.names import (
+from cloud.names import (
     API_ADDRESS,
     HOST_DNS_ADDRESS,
     MIRROR_ADDRESS,
     WORLD_DNS_ADDRESS,
+    domain,
+    host_name,
+    private_name,
 )
+from cloud.wanted import Vpc
 
 LEASE_SECONDS = 3600
 
@@ -67,7 +70,7 @@ def vpc_config(vpc: Vpc, mirrored: Iterable[str], folder: Path) -> str:
         tag = subnet.id
         base = subnet.network.split("/")[0]
         lines += [
-            f"dhcp-range=set:{tag},{base},static,{_netmask(subnet.prefix_length)},{LEASE_SECONDS}",
+            f"dhcp-range=set:{tag},{base},static,{subnet.netmask},{LEASE_SECONDS}",
             f"dhcp-option=tag:{tag},tag:primary,option:router,{subnet.gateway}",
             f"dhcp-option=tag:{tag},option:dns-server,{subnet.resolver}",
         ]
@@ -86,15 +89,6 @@ def hosts(vpc: Vpc) -> str:
     """Private names of the hosts, as EC2 gives them: ip-192-168-100-10.REGION.compute.internal."""
     lines = []
     for each in vpc.interfaces:
-        name = f"ip-{each.address.replace('.', '-')}"
-        lines.append(f"{each.address} {name}.{domain(vpc.region)} {name}\n")
+        full = private_name(each.address, vpc.region)
+        lines.append(f"{each.address} {full} {host_name(each.address)}\n")
     return "".join(lines)
-
-
-def domain(region: str) -> str:
-    return "ec2.internal" if region == "us-east-1" else f"{region}.compute.internal"
-
-
-def _netmask(prefix_length: int) -> str:
-    bits = (0xFFFFFFFF << (32 - prefix_length)) & 0xFFFFFFFF
-    return ".".join(str(bits >> shift & 255) for shift in (24, 16, 8, 0))

@@ -7,12 +7,12 @@ each other as on one network while every packet passes the router's filter.
 
 from __future__ import annotations
 
+import ipaddress
 import logging
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 
-from cloud.api.snapshot import Interface, Snapshot, Vpc
-from cloud.network import firewall, namespaces
-from cloud.network.names import (
+from cloud.names import (
     API_ADDRESS,
     HOST_DNS_ADDRESS,
     METADATA_ADDRESS,
@@ -25,10 +25,12 @@ from cloud.network.names import (
     WORLD_INTERFACE,
     WORLD_PREFIX,
     Names,
+    cable_end,
     guest_interface,
-    interface,
     vpc_link,
 )
+from cloud.network import firewall, namespaces
+from cloud.wanted import Interface, Snapshot, Vpc
 
 log = logging.getLogger("cloud.network")
 
@@ -39,8 +41,8 @@ ROUTING = {
     "ipv4.conf.all.rp_filter": "0",
     "ipv4.conf.default.rp_filter": "0",
 }
-# Addresses of the cables between the cloud and the VPCs' routers (shared space, RFC 6598).
-LINK_BASE = (100, 64)
+LINKS = ipaddress.ip_network("100.64.0.0/16")
+"""Addresses of the cables between the cloud and the VPCs' routers (shared space, RFC 6598)."""
 
 
 def make_cloud(names: Names) -> None:
@@ -80,16 +82,45 @@ class Router:
     cables: dict[str, Interface] = field(default_factory=dict)
     """Cables that exist, by interface identifier."""
     rules: str = ""
-    public: frozenset[str] = frozenset()
-    subnets: frozenset[str] = frozenset()
+    routes: Mapping[str, str] = field(default_factory=dict)
+    public: Mapping[str, str] = field(default_factory=dict)
+    """Routes of the cloud to the public addresses of the VPC."""
 
     @property
     def near(self) -> str:
-        return f"{LINK_BASE[0]}.{LINK_BASE[1]}.{self.link >> 6}.{(self.link & 63) * 4 + 1}"
+        return str(LINKS[4 * self.link + 1])
 
     @property
     def far(self) -> str:
-        return f"{LINK_BASE[0]}.{LINK_BASE[1]}.{self.link >> 6}.{(self.link & 63) * 4 + 2}"
+        return str(LINKS[4 * self.link + 2])
+
+
+def routes(vpc: Vpc, cables: Container[str]) -> dict[str, str]:
+    """What a VPC's router routes: the text of each route by its network.
+
+    A neighbour that does not exist gets no answer to ARP: the route to it says unreachable.
+    """
+    ways = {subnet.network: f"unreachable {subnet.network}" for subnet in vpc.subnets}
+    for interface in vpc.interfaces:
+        if interface.id in cables:
+            for address in interface.addresses:
+                ways[f"{address}/32"] = f"{address}/32 dev {cable_end(interface.id)}"
+    return ways
+
+
+def follow(namespace: str, before: Mapping[str, str], after: Mapping[str, str]) -> None:
+    """Change the routes of a namespace. A route that the kernel has dropped is no error."""
+    namespaces.link(
+        namespace,
+        [
+            *(f"route flush exact {network}" for network in sorted(before.keys() - after.keys())),
+            *(
+                f"route replace {after[key]}"
+                for key in sorted(after)
+                if after[key] != before.get(key)
+            ),
+        ],
+    )
 
 
 class Routers:
@@ -120,7 +151,7 @@ class Routers:
     def plug(self, each: Interface, host_namespace: str, vpc: Vpc) -> None:
         """Lay a cable from the router into a host's namespace."""
         router = self.routers[each.vpc_id]
-        port = interface(each.id)
+        end = cable_end(each.id)
         guest = guest_interface(each.device_index)
         subnet = vpc.subnet(each.subnet_id)
         if each.id in router.cables:
@@ -128,17 +159,17 @@ class Routers:
         namespaces.link(
             router.namespace,
             [
-                f"link add {port} type veth peer name {guest}"
+                f"link add {end} type veth peer name {guest}"
                 f" netns {host_namespace} address {each.mac}",
-                f"address add {subnet.gateway}/{subnet.prefix_length} dev {port} noprefixroute",
-                f"address add {subnet.resolver}/32 dev {port}",
-                f"link set {port} up",
-                *(f"route replace {address}/32 dev {port}" for address in each.addresses),
+                f"address add {subnet.gateway}/{subnet.prefix_length} dev {end} noprefixroute",
+                f"address add {subnet.resolver}/32 dev {end}",
+                f"link set {end} up",
             ],
         )
         router.cables[each.id] = each
+        self._route(router, vpc)
         # An answer for a neighbour would be delayed by up to 0.8 s.
-        settings = [f"net.ipv4.conf.{port}.proxy_arp=1", f"net.ipv4.neigh.{port}.proxy_delay=0"]
+        settings = [f"net.ipv4.conf.{end}.proxy_arp=1", f"net.ipv4.neigh.{end}.proxy_delay=0"]
         namespaces.run_inside(router.namespace, ["sysctl", "-qw", *settings])
         log.info("%s: %s is %s at %s", each.instance_id, each.id, guest, each.address)
 
@@ -148,9 +179,15 @@ class Routers:
             cable = router.cables.pop(eni_id, None)
             if cable is None:
                 continue
-            port = interface(eni_id)
-            if port in _ports(router.namespace):
-                namespaces.link(router.namespace, [f"link delete {port}"])
+            end = cable_end(eni_id)
+            if end in _links(router.namespace):
+                namespaces.link(router.namespace, [f"link delete {end}"])
+            # The kernel drops the routes of a link with it.
+            router.routes = {
+                network: route
+                for network, route in router.routes.items()
+                if not route.endswith(f" dev {end}")
+            }
             log.info("%s: %s unplugged", cable.instance_id, eni_id)
 
     def forget(self, instance_id: str) -> None:
@@ -161,46 +198,30 @@ class Routers:
                     self.unplug(eni_id)
 
     def apply(self, vpc: Vpc) -> None:
-        """Bring addresses, filter and public routes of a VPC to what the API asks for."""
+        """Bring filter and routes of a VPC to what the API asks for."""
         router = self.routers[vpc.id]
-        self._route_subnets(router, vpc)
         text = firewall.ruleset(vpc)
         if text != router.rules:
             namespaces.run_inside(router.namespace, ["nft", "-f", "-"], text=text)
             if router.rules:
                 log.info("%s: rules changed", vpc.id)
             router.rules = text
-        public = frozenset(vpc.public())
+        self._route(router, vpc)
+        way = f"via {router.far} dev {vpc_link(vpc.id)}"
+        public = {f"{address}/32": f"{address}/32 {way}" for address in vpc.public()}
         if public != router.public:
-            device = vpc_link(vpc.id)
-            namespaces.link(
-                self.names.cloud,
-                [
-                    *(f"route delete {address}/32" for address in sorted(router.public - public)),
-                    *(
-                        f"route replace {address}/32 via {router.far} dev {device}"
-                        for address in sorted(public - router.public)
-                    ),
-                ],
-            )
+            follow(self.names.cloud, router.public, public)
             router.public = public
-            log.info("%s: public addresses %s", vpc.id, ", ".join(sorted(public)) or "none")
+            log.info("%s: public addresses %s", vpc.id, ", ".join(sorted(vpc.public())) or "none")
 
-    def _route_subnets(self, router: Router, vpc: Vpc) -> None:
-        networks = frozenset(subnet.network for subnet in vpc.subnets)
-        # Neighbours that do not exist get no answer to ARP: the route to them says unreachable.
-        namespaces.link(
-            router.namespace,
-            [
-                *(f"route delete unreachable {net}" for net in sorted(router.subnets - networks)),
-                *(f"route add unreachable {net}" for net in sorted(networks - router.subnets)),
-            ],
-        )
-        router.subnets = networks
+    def _route(self, router: Router, vpc: Vpc) -> None:
+        wanted = routes(vpc, router.cables)
+        follow(router.namespace, router.routes, wanted)
+        router.routes = wanted
 
     def _make(self, vpc: Vpc) -> Router:
         used = {router.link for router in self.routers.values()}
-        number = next(number for number in range(16384) if number not in used)
+        number = next(number for number in range(LINKS.num_addresses // 4) if number not in used)
         router = Router(vpc.id, self.names.vpc(vpc.id), number)
         namespaces.delete(router.namespace)
         namespaces.create(router.namespace, ROUTING)
@@ -227,6 +248,6 @@ class Routers:
         return router
 
 
-def _ports(namespace: str) -> set[str]:
+def _links(namespace: str) -> set[str]:
     text = namespaces.run(["ip", "-n", namespace, "-o", "link", "show"])
     return {line.split(": ")[1].split("@")[0] for line in text.splitlines()}

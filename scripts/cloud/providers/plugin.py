@@ -24,6 +24,7 @@ from cloud.providers.protocol import (
 from cloud.providers.resource import Call, CreatedPartly, ProviderError, Resource, describe_error
 from cloud.providers.schema import Failure, Table
 from cloud.providers.values import decode_map, encode_map, reveal
+from cloud.pulumi import plugin_version, urn_type
 
 # The engine itself never asks for more at once than its --parallel, 16 per core by default.
 _WORKERS = 128
@@ -37,7 +38,6 @@ class Provider:
     """What a stand-in brings: its resources, functions and configuration."""
 
     name: str
-    version: str
     accept_secrets = False
     resources: dict[str, Resource]
 
@@ -64,7 +64,7 @@ class Provider:
         raise ProviderError(f"function {token!r} is not in the stand-in for {self.name}")
 
     def resource(self, urn: str) -> Resource:
-        token = urn.split("::")[2].rsplit("$", 1)[-1]
+        token = urn_type(urn)
         found = self.resources.get(token)
         if found is None:
             raise ProviderError(
@@ -96,7 +96,7 @@ class Server(provider_grpc.ResourceProviderServicer):
         return _empty()
 
     def GetPluginInfo(self, request: Any, context: Any) -> Any:  # noqa: ARG002
-        return plugin_pb2.PluginInfo(version=self._provider.version)
+        return plugin_pb2.PluginInfo(version=plugin_version(self._provider.name))
 
     def GetSchema(self, request: Any, context: Any) -> Any:  # noqa: ARG002
         context.abort(grpc.StatusCode.UNIMPLEMENTED, "the stand-in serves no schema")

@@ -9,6 +9,7 @@ from typing import Any
 
 from cloud.providers.difference import Changes, difference
 from cloud.providers.schema import Failure, Table, check_table
+from cloud.pulumi import urn_name
 
 
 class ProviderError(Exception):
@@ -51,7 +52,7 @@ class Call:
 
     @property
     def name(self) -> str:
-        return self.urn.rsplit("::", 1)[-1]
+        return urn_name(self.urn)
 
     def deadline(self, default: float) -> float:
         """The monotonic time at which to give up; `default` is the official one, in seconds."""
@@ -66,7 +67,8 @@ class Call:
 class Resource:
     """A resource type: a table and what the API does for it."""
 
-    token: str
+    type_name: str
+    """The type as the engine names it: PACKAGE:MODULE/FILE:NAME."""
     table: Table
 
     def check(self, inputs: dict[str, Any], _call: Call) -> tuple[dict[str, Any], list[Failure]]:

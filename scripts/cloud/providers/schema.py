@@ -7,10 +7,6 @@ from typing import Any
 from cloud.providers.values import UNKNOWN, Asset, Secret, Unknown, reveal
 
 STRING, INTEGER, NUMBER, BOOLEAN = "string", "integer", "number", "boolean"
-NOT_SERVED = (
-    "is an argument of the official plugin that this stand-in does not serve; leave it out, or "
-    "install the official plugin"
-)
 MAP, LIST, SET, OBJECT, JSON, ASSET, ANY = "map", "list", "set", "object", "json", "asset", "any"
 NETWORK4, NETWORK6 = "IPv4 network", "IPv6 network"
 
@@ -24,6 +20,7 @@ class Argument:
     replace: a change makes a new resource (Terraform's ForceNew).
     fields: of an OBJECT, or of each element of a LIST or SET.
     conflicts: arguments that may not stand beside this one.
+    api: the API's name, where it is not the argument's with a capital letter.
     """
 
     name: str
@@ -35,8 +32,11 @@ class Argument:
     fields: tuple["Argument", ...] = ()
     choices: tuple[str, ...] = ()
     conflicts: tuple[str, ...] = ()
-    read: bool = True
-    """False: the API does not tell it back, so the state keeps what was given."""
+    api: str = ""
+
+    @property
+    def parameter(self) -> str:
+        return self.api or f"{self.name[0].upper()}{self.name[1:]}"
 
 
 @dataclass(frozen=True)
@@ -49,9 +49,6 @@ class Table:
     autoname: str = ""
     autoname_lower: bool = False
     exactly_one: tuple[tuple[str, ...], ...] = ()
-    at_most_one: tuple[tuple[str, ...], ...] = ()
-    not_served: tuple[str, ...] = ()
-    """What the official plugin takes besides; given, it is refused by name."""
     by_name: dict[str, Argument] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -83,7 +80,6 @@ def check(
     arguments: tuple[Argument, ...],
     values: dict[str, Any],
     path: str = "",
-    not_served: tuple[str, ...] = (),
 ) -> tuple[dict[str, Any], list[Failure]]:
     """The values in their kinds, without the absent ones, and everything that is wrong."""
     failures: list[Failure] = []
@@ -93,15 +89,15 @@ def check(
         if name.startswith("__"):
             continue
         argument = known.get(name)
-        if name in not_served:
-            if value is not None:
-                failures.append(Failure(step(path, name), f"{name!r} {NOT_SERVED}"))
-        elif argument is None:
-            takes = ", ".join(sorted(known))
-            failures.append(
-                Failure(step(path, name), f"{name!r} is no argument here; it takes {takes}")
+        if value is None:
+            continue
+        if argument is None:
+            reason = (
+                f"{name!r} is no argument that this stand-in serves; it takes "
+                f"{', '.join(sorted(known))}; leave it out, or install the official plugin"
             )
-        elif value is not None:
+            failures.append(Failure(step(path, name), reason))
+        else:
             checked[name] = _value(argument, value, step(path, name), failures)
     for argument in arguments:
         if argument.required and checked.get(argument.name) is None:
@@ -120,7 +116,7 @@ def check(
 
 def check_table(table: Table, values: dict[str, Any]) -> tuple[dict[str, Any], list[Failure]]:
     """As `check`, with the table's rules that span arguments."""
-    checked, failures = check(table.arguments, values, not_served=table.not_served)
+    checked, failures = check(table.arguments, values)
     for names in table.exactly_one:
         given = [name for name in names if checked.get(name) is not None]
         if len(given) != 1:
@@ -128,10 +124,6 @@ def check_table(table: Table, values: dict[str, Any]) -> tuple[dict[str, Any], l
             failures.append(
                 Failure(names[0], f"exactly one of {', '.join(names)} must be set; found {found}")
             )
-    for names in table.at_most_one:
-        given = [name for name in names if checked.get(name) is not None]
-        if len(given) > 1:
-            failures.append(Failure(given[0], f"{given[0]!r} conflicts with {given[1]!r}"))
     return checked, failures
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from google.protobuf import struct_pb2
 
-# The signatures are fixed by the engine (sdk/go/common/resource/properties.go).
-_SIGNATURE = "4dabf18193072939515e22adb298388d"
-_SECRET = "1b47061264138c4ac30d75fd1eb44270"  # noqa: S105 (a signature, not a password)
+from cloud.pulumi import SECRET, SIGNATURE
+
+# Fixed by the engine, as those in cloud.pulumi.
 _ASSET = "c44067f5952c0a294b673a41bacd8c17"
 _ARCHIVE = "0def7320c3a5731c473e5ecbe6d01bc7"
 _OUTPUT = "d0e6a833031e9bbcd3f4e8bde6ca49a4"
@@ -74,10 +74,10 @@ def decode(value: struct_pb2.Value) -> Any:
 
 def _decode_struct(struct: struct_pb2.Struct) -> Any:
     fields = {key: decode(item) for key, item in struct.fields.items()}
-    signature = fields.pop(_SIGNATURE, None)
+    signature = fields.pop(SIGNATURE, None)
     if signature is None:
         return fields
-    if signature == _SECRET:
+    if signature == SECRET:
         return Secret(fields.get("value"))
     if signature in (_ASSET, _ARCHIVE):
         return Asset(signature == _ARCHIVE, tuple(sorted(fields.items())))
@@ -111,9 +111,9 @@ def encode(value: Any) -> struct_pb2.Value:
     if isinstance(value, dict):
         return struct_pb2.Value(struct_value=encode_map(value))
     if isinstance(value, Secret):
-        return encode({_SIGNATURE: _SECRET, "value": value.value})
+        return encode({SIGNATURE: SECRET, "value": value.value})
     if isinstance(value, Asset):
-        return encode({_SIGNATURE: _ARCHIVE if value.is_archive else _ASSET, **dict(value.fields)})
+        return encode({SIGNATURE: _ARCHIVE if value.is_archive else _ASSET, **dict(value.fields)})
     raise TypeError(f"a {type(value).__name__} has no wire form")
 
 

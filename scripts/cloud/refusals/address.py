@@ -5,9 +5,9 @@ from __future__ import annotations
 import ipaddress
 from typing import Any
 
-from cloud.refusals import lookup
-from cloud.refusals.guard import Call, refuse, refuses
-from cloud.refusals.security_group import refuse_several_interfaces
+from cloud.api import lookup
+from cloud.refusals.guard import Call, refuses
+from cloud.refusals.instance import several_interfaces
 
 
 def _vpc_id(call: Call) -> str | None:
@@ -28,7 +28,7 @@ def _address(call: Call) -> Any | None:
 
 
 @refuses("ec2", "AllocateAddress", code="InvalidParameterValue")
-def address_to_allocate_is_not_one(call: Call) -> None:
+def address_to_allocate_is_not_one(call: Call) -> str | None:
     """The address to recover is not an IPv4 address.
 
     Source: errors-overview (InvalidParameterValue); the text is ours.
@@ -37,11 +37,12 @@ def address_to_allocate_is_not_one(call: Call) -> None:
     try:
         ipaddress.IPv4Address(wanted or "0.0.0.0")  # noqa: S104 (no address to listen on)
     except ValueError:
-        refuse("InvalidParameterValue", f"Value ({wanted}) for parameter address is invalid.")
+        return f"Value ({wanted}) for parameter address is invalid."
+    return None
 
 
 @refuses("ec2", "AssociateAddress", code="Gateway.NotAttached")
-def vpc_has_no_internet_gateway(call: Call) -> None:
+def vpc_has_no_internet_gateway(call: Call) -> str | None:
     """No internet gateway is attached to the VPC of the interface or instance.
 
     Source: errors-overview (Gateway.NotAttached); text as observed in
@@ -49,23 +50,24 @@ def vpc_has_no_internet_gateway(call: Call) -> None:
     """
     vpc_id = _vpc_id(call)
     if vpc_id is not None and lookup.gateway_of(call.backend, vpc_id) is None:
-        refuse("Gateway.NotAttached", f"Network {vpc_id} is not attached to any internet gateway")
+        return f"Network {vpc_id} is not attached to any internet gateway"
+    return None
 
 
 @refuses("ec2", "AssociateAddress", code="InvalidInstanceID")
-def instance_has_several_interfaces(call: Call) -> None:
+def instance_has_several_interfaces(call: Call) -> str | None:
     """The address is to go to an instance, by its id, that has more than one interface.
 
     Source: errors-overview (InvalidInstanceID); text as users of AssociateAddress and the
     instance resource of terraform-provider-aws quote it.
     """
     if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
-        return
-    refuse_several_interfaces(call)
+        return None
+    return several_interfaces(call)
 
 
 @refuses("ec2", "AssociateAddress", code="InvalidInstanceID")
-def instance_takes_no_address(call: Call) -> None:
+def instance_takes_no_address(call: Call) -> str | None:
     """The instance, named by its id, is pending, shutting down or terminated.
 
     Source: terraform-provider-aws, internal/service/ec2/ec2_eip.go and ec2_eip_association.go,
@@ -73,18 +75,18 @@ def instance_takes_no_address(call: Call) -> None:
     other states the code is inferred.
     """
     if not call.get("InstanceId") or call.get("NetworkInterfaceId"):
-        return
+        return None
     instance = call.backend.get_instance(call.get("InstanceId"))
     if instance.state not in ("running", "stopping", "stopped"):
-        refuse(
-            "InvalidInstanceID",
+        return (
             f"The {instance.state} instance '{instance.id}' is not in a valid state for this"
-            " operation.",
+            " operation."
         )
+    return None
 
 
 @refuses("ec2", "ReleaseAddress", code="InvalidIPAddress.InUse")
-def address_is_associated(call: Call) -> None:
+def address_is_associated(call: Call) -> str | None:
     """The address is associated with an interface.
 
     Source: AWSEC2 API Reference, ReleaseAddress ("[Nondefault VPC] You must use
@@ -92,4 +94,5 @@ def address_is_associated(call: Call) -> None:
     """
     address = _address(call)
     if address is not None and address.association_id:
-        refuse("InvalidIPAddress.InUse", f"Address {address.public_ip} is in use.")
+        return f"Address {address.public_ip} is in use."
+    return None

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-import uuid
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
-from xml.sax.saxutils import escape
 
 from moto.iam.access_control import PermissionResult
 from moto.iam.models import iam_backends
@@ -18,10 +16,14 @@ from moto.s3.models import FakeBucket, s3_backends
 from moto.s3.responses import S3Response
 from moto.utilities.utils import get_partition
 
+from cloud.api import errors, lookup
+from cloud.api.identity import access_key
 from cloud.api.patching import replace
+from cloud.api.state import locked
 from cloud.refusals import conditions, policy
 from cloud.refusals.guard import check, refuses
-from cloud.refusals.iam import Refused, access_key, authorise
+from cloud.refusals.refusal import Refusal
+from cloud.refusals.s3_access import authorise
 from cloud.refusals.s3_request import Request
 
 NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
@@ -71,7 +73,7 @@ def name_is_legal(name: str) -> bool:
 
 
 @refuses("s3", "CreateBucket", code="InvalidBucketName")
-def bucket_name_is_not_legal(call: BucketCall) -> None:
+def bucket_name_is_not_legal(call: BucketCall) -> str | None:
     """The name is not 3 to 63 lower-case letters, digits, dots and hyphens, looks like an
     address, has two dots in a row, or has a reserved prefix or suffix.
 
@@ -79,36 +81,42 @@ def bucket_name_is_not_legal(call: BucketCall) -> None:
     (InvalidBucketName).
     """
     if not name_is_legal(call.name):
-        raise Refused("InvalidBucketName", f"The specified bucket is not valid. ({call.name})")
+        return f"The specified bucket is not valid. ({call.name})"
+    return None
 
 
-@refuses("s3", "CreateBucket", code=("BucketAlreadyExists", "BucketAlreadyOwnedByYou"))
-def bucket_name_is_taken(call: BucketCall) -> None:
-    """The name belongs to another account (BucketAlreadyExists), or to this one outside
-    us-east-1 (BucketAlreadyOwnedByYou; in us-east-1 the call succeeds).
+@refuses("s3", "CreateBucket", code="BucketAlreadyExists")
+def bucket_name_is_taken(call: BucketCall) -> str | None:
+    """The name belongs to another account.
 
     Source: S3 API Reference, CreateBucket and ErrorResponses.
     """
     owner = s3_backends.bucket_accounts.get(call.name)
-    if owner is None:
-        return
-    if owner[1] != call.backend.account_id:
-        raise Refused(
-            "BucketAlreadyExists",
+    if owner is not None and owner[1] != call.backend.account_id:
+        return (
             f"The requested bucket name is not available. ({call.name}) The bucket namespace is"
-            " shared by all users of the system. Select a different name and try again.",
+            " shared by all users of the system. Select a different name and try again."
         )
+    return None
+
+
+@refuses("s3", "CreateBucket", code="BucketAlreadyOwnedByYou")
+def bucket_is_there(call: BucketCall) -> str | None:
+    """The name belongs to this account, and not in us-east-1, where the call succeeds.
+
+    Source: S3 API Reference, CreateBucket and ErrorResponses.
+    """
     bucket = call.bucket
     if bucket is not None and not bucket.region_name == call.request.region == "us-east-1":
-        raise Refused(
-            "BucketAlreadyOwnedByYou",
-            f"Your previous request to create the named bucket succeeded and you already own it."
-            f" ({call.name})",
+        return (
+            "Your previous request to create the named bucket succeeded and you already own it."
+            f" ({call.name})"
         )
+    return None
 
 
 @refuses("s3", "DeleteBucket", code="BucketNotEmpty")
-def bucket_is_not_empty(call: BucketCall) -> None:
+def bucket_is_not_empty(call: BucketCall) -> str | None:
     """The bucket holds an object, an old version of one, or a delete marker.
 
     Source: S3 API Reference, DeleteBucket ("All objects (including all object versions and
@@ -116,16 +124,13 @@ def bucket_is_not_empty(call: BucketCall) -> None:
     """
     bucket = call.bucket
     if bucket is None or not any(bucket.keys.getlist(key) for key in bucket.keys):
-        return
+        return None
     versions = " You must delete all versions in the bucket." if bucket.is_versioned else ""
-    raise Refused(
-        "BucketNotEmpty",
-        f"The bucket you tried to delete is not empty.{versions} ({call.name})",
-    )
+    return f"The bucket you tried to delete is not empty.{versions} ({call.name})"
 
 
 @refuses("s3", "PutBucketPolicy", code="MalformedPolicy")
-def bucket_policy_is_not_one(call: BucketCall) -> None:
+def bucket_policy_is_not_one(call: BucketCall) -> str | None:
     """The policy is not JSON, lacks what a bucket policy needs, names an unknown action,
     condition operator or principal, or a resource of another bucket.
 
@@ -135,11 +140,12 @@ def bucket_policy_is_not_one(call: BucketCall) -> None:
     try:
         check_bucket_policy(call.request.body, call.request)
     except policy.NotAPolicy as problem:
-        raise Refused("MalformedPolicy", str(problem)) from problem
+        return str(problem)
+    return None
 
 
 @refuses("s3", "PutBucketPolicy", code="AccessDenied")
-def bucket_policy_is_public(call: BucketCall) -> None:
+def bucket_policy_is_public(call: BucketCall) -> str | None:
     """The policy grants public access and the bucket blocks public policies (BlockPublicPolicy).
 
     Source: S3 User Guide, access-control-block-public-access; text as observed by users of
@@ -149,15 +155,15 @@ def bucket_policy_is_public(call: BucketCall) -> None:
     block = bucket.public_access_block if bucket is not None else None
     if (
         block is not None
-        and str(block.block_public_policy).lower() == "true"
+        and lookup.is_true(block.block_public_policy)
         and s3_utils.bucket_policy_is_public(call.request.body)
     ):
-        raise Refused(
-            "AccessDenied",
+        return (
             "User is not authorized to perform: s3:PutBucketPolicy on resource:"
             f' "{call.request.arn()}" because public policies are blocked by the'
-            " BlockPublicPolicy block public access setting.",
+            " BlockPublicPolicy block public access setting."
         )
+    return None
 
 
 def check_bucket_policy(document: bytes, request: Request) -> None:
@@ -262,15 +268,10 @@ def _request(response: Any, request: Any, full_url: str, key: str) -> Request:
     )
 
 
-def _answer(refusal: Refused, request: Request) -> tuple[int, dict[str, str], str]:
+def _answer(refusal: Refusal, request: Request) -> tuple[int, dict[str, str], str]:
     if request.method == "HEAD":
         return refusal.status, {}, ""
-    name = f"<BucketName>{escape(request.bucket)}</BucketName>" if request.bucket else ""
-    body = (
-        '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{refusal.code}</Code><Message>{escape(refusal.message)}</Message>{name}"
-        f"<RequestId>{uuid.uuid4()}</RequestId></Error>"
-    )
+    body = errors.s3_body(refusal.code, refusal.message, request.bucket)
     return refusal.status, {"content-type": "application/xml"}, body
 
 
@@ -280,12 +281,13 @@ def _guarded(carry_out: Callable[..., Any], of_object: bool) -> Callable[..., An
         if asked.method == "OPTIONS":
             return carry_out(self, request, full_url)
         try:
-            refused = authorise(asked)
-            check("s3", _action(asked), BucketCall(asked, self.backend))
-        except Refused as refusal:
+            with locked("iam", "sts"):
+                refused = authorise(asked)
+                check("s3", _action(asked), BucketCall(asked, self.backend))
+        except Refusal as refusal:
             return _answer(refusal, asked)
         denied = _REFUSED.set(refused)
-        anonymous = _ANONYMOUS.set(access_key(asked) is None)
+        anonymous = _ANONYMOUS.set(access_key(asked.headers, asked.query) is None)
         try:
             return carry_out(self, request, full_url)
         finally:

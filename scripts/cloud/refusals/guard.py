@@ -1,34 +1,47 @@
-"""The seam between the rules and moto: each rule is asked before moto carries out a call."""
+"""The seam between the callers and moto: permission first, then DryRun, then the rules, then moto.
+
+Every service but S3 goes through one method of moto's; S3's seam is in `bucket`.
+"""
 
 from __future__ import annotations
 
 import inspect
 import re
 from collections.abc import Callable
-from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from typing import Any, NoReturn, TypeVar
+from functools import cached_property
+from typing import Any, TypeVar
 
 from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
-from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.responses import EC2Response
-from moto.iam.exceptions import IAMException
-from moto.iam.responses import IamResponse
+from moto.core.responses import ActionResult, BaseResponse
 
+from cloud.api import errors, launch, lookup
 from cloud.api.patching import replace
+from cloud.refusals import access
+from cloud.refusals.refusal import Refusal
 
-Function = TypeVar("Function", bound=Callable[..., Any])
+Check = TypeVar("Check", bound=Callable[..., str | None])
+
+WOULD_SUCCEED = "Request would have succeeded, but DryRun flag is set."
+
+_moto_call_action = BaseResponse.call_action
 
 
 @dataclass(frozen=True)
 class Rule:
-    """A reason to refuse calls. Its docstring says when, and after `Source:` says who says so."""
+    """A reason to refuse calls: AWS's code, and a function that gives AWS's text, or nothing.
+
+    The function's docstring says when, and after `Source:` who says so.
+    """
 
     service: str
     actions: tuple[str, ...]
-    codes: tuple[str, ...]
-    check: Callable[[Any], None]
+    code: str
+    check: Callable[[Any], str | None]
+
+    @property
+    def name(self) -> str:
+        return f"{self.check.__module__}.{self.check.__name__}"
 
     @property
     def when(self) -> str:
@@ -38,103 +51,85 @@ class Rule:
     def source(self) -> str:
         return _flat(inspect.getdoc(self.check) or "").partition("Source:")[2].strip()
 
+    def ask(self, call: Any) -> None:
+        """Raise what the rule says, or what moto says of something that the rule looks up."""
+        try:
+            text = self.check(call)
+            if text is not None:
+                raise Refusal(self.service, self.code, text)
+        except ServiceException as error:
+            if error.code == self.code:
+                FIRED.add(self.name)
+            raise
+
 
 def _flat(text: str) -> str:
     return re.sub(r"\s+", " ", text)
 
 
 RULES: list[Rule] = []
-REPEATED: dict[tuple[str, str], Callable[[Any], bool]] = {}
-SURROUNDINGS: dict[tuple[str, str], list[Callable[[Any], AbstractContextManager[None]]]] = {}
+"""In the order in which they are asked: by module, and as they stand in it. The first counts."""
+FIRED: set[str] = set()
+"""Names of the rules that have refused a call in this process."""
 
 
-def refuses(service: str, *actions: str, code: str | tuple[str, ...]) -> Callable[[Any], Any]:
-    """Register a function that raises when one of these calls is to be refused."""
-    codes = (code,) if isinstance(code, str) else code
+def refuses(service: str, *actions: str, code: str) -> Callable[[Check], Check]:
+    """Register a function that says why one of these calls is to be refused."""
 
-    def register(check: Function) -> Function:
-        RULES.append(Rule(service, actions, codes, check))
+    def register(check: Check) -> Check:
+        RULES.append(Rule(service, actions, code, check))
         return check
 
     return register
 
 
-def surrounds(service: str, action: str) -> Callable[[Any], Any]:
-    """Register a context manager that is entered before a call and left after it."""
-
-    def register(context: Function) -> Function:
-        SURROUNDINGS.setdefault((service, action), []).append(context)
-        return context
-
-    return register
-
-
-def answers_again(service: str, action: str) -> Callable[[Any], Any]:
-    """Register a function that says whether a call repeats one that was carried out."""
-
-    def register(repeats: Function) -> Function:
-        REPEATED[service, action] = repeats
-        return repeats
-
-    return register
-
-
-@dataclass(frozen=True)
 class Call:
-    """One call of the EC2 or the IAM API: its parameters and the state that it finds."""
+    """One call of a service: its parameters and the state that it finds."""
 
-    backend: Any
-    parameters: Callable[..., Any]
+    def __init__(self, response: Any) -> None:
+        self.response = response
+        self.service: str = response.service_name or ""
+        self.action: str = response._get_action() or ""
+
+    @cached_property
+    def backend(self) -> Any:
+        return self.response.ec2_backend if self.service == "ec2" else self.response.backend
 
     def get(self, name: str, otherwise: Any = None) -> Any:
-        return self.parameters(name, otherwise)
+        return self.response._get_param(name, otherwise)
 
-
-def refuse(code: str, message: str) -> NoReturn:
-    """Refuse a call of the EC2 API."""
-    raise EC2ClientError(code, message)
-
-
-def refuse_iam(code: str, message: str) -> NoReturn:
-    """Refuse a call of the IAM API."""
-    raise IAMException(code, message)
+    def flag(self, name: str) -> bool:
+        return lookup.is_true(self.get(name))
 
 
 def check(service: str, action: str, call: Any) -> None:
     """Ask every rule for this call; the first that refuses it raises."""
     for rule in RULES:
         if rule.service == service and action in rule.actions:
-            rule.check(call)
+            rule.ask(call)
 
 
-def _repeats(service: str, action: str, call: Any) -> bool:
-    repeats = REPEATED.get((service, action))
-    return repeats is not None and repeats(call)
-
-
-def _guarded(service: str, kind: type[Any], backend: str) -> Callable[[Any], Any]:
-    carry_out = kind.call_action
-
-    def call_action(self: Any) -> Any:
-        action = self._get_action()
-        call = Call(getattr(self, backend), self._get_param)
-        if str(call.get("DryRun", "")).lower() == "true" or _repeats(service, action, call):
-            return carry_out(self)
-        try:
-            check(service, action, call)
-        except ServiceException as refusal:
-            status, headers, body = self.serialized(ActionResult(refusal))
-            headers, body = self._enrich_response({**self.response_headers, **headers}, body)
-            return status, headers, body
-        with ExitStack() as stack:
-            for context in SURROUNDINGS.get((service, action), []):
-                stack.enter_context(context(call))
-            return carry_out(self)
-
-    return call_action
+def _call_action(self: Any) -> Any:
+    call = Call(self)
+    try:
+        access.require(call)
+        if call.service == "ec2":
+            if call.flag("DryRun"):
+                raise Refusal("ec2", "DryRunOperation", WOULD_SUCCEED)
+            if call.action == "RunInstances" and launch.repeats(call.backend, call.get):
+                return _moto_call_action(self)
+        check(call.service, call.action, call)
+    except Refusal as refusal:
+        environ = self.normalized_request.environ
+        headers, body = errors.write(environ, call.service, refusal.code, refusal.message)
+        return refusal.status, {**self.response_headers, **dict(headers)}, body.decode()
+    except ServiceException as error:
+        status, headers, body = self.serialized(ActionResult(error))
+        headers, body = self._enrich_response({**self.response_headers, **headers}, body)
+        return status, headers, body
+    return _moto_call_action(self)
 
 
 def install() -> None:
-    """Ask the rules before EC2 and IAM; once in a process."""
-    replace(EC2Response, call_action=_guarded("ec2", EC2Response, "ec2_backend"))
-    replace(IamResponse, call_action=_guarded("iam", IamResponse, "backend"))
+    """Stand in front of moto; once in a process."""
+    replace(BaseResponse, call_action=_call_action)

@@ -9,10 +9,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolicyDocumentValidator
 
 from cloud.refusals import conditions
-from cloud.refusals.guard import refuse_iam
 
 VERSIONS = ("2008-10-17", "2012-10-17")
 EFFECTS = ("Allow", "Deny")
@@ -80,34 +80,38 @@ def _statement(content: dict[str, Any]) -> Statement:
     )
 
 
-def _check_json(document: str) -> None:
+def _check_operators(document: str) -> None:
     try:
-        content = load(document)
-        for statement in statements(content):
+        for statement in statements(load(document)):
             for operator in statement.condition:
                 if not conditions.known(operator):
                     raise NotAPolicy(f"Invalid Condition type : {operator}")
-    except NotAPolicy as problem:
-        refuse_iam("MalformedPolicyDocument", str(problem))
-    except AttributeError:
-        refuse_iam("MalformedPolicyDocument", "Syntax errors in policy.")
+    except AttributeError as error:
+        raise NotAPolicy("Syntax errors in policy.") from error
+
+
+def _validate(validator: Any) -> None:
+    try:
+        validator.validate()
+    except MalformedPolicyDocument as error:
+        raise NotAPolicy(error.message) from error
 
 
 def check_identity_policy(document: str) -> None:
-    """Refuse a document that is not a policy of a role, user or group."""
-    _check_json(document)
-    IAMPolicyDocumentValidator(document).validate()
+    """Raise NotAPolicy for a document that is not a policy of a role, user or group."""
+    _check_operators(document)
+    _validate(IAMPolicyDocumentValidator(document))
 
 
 def check_trust_policy(document: str) -> None:
-    """Refuse a document that is not the trust policy of a role.
+    """Raise NotAPolicy for a document that is not the trust policy of a role.
 
     Either version of the policy language will do here; moto's validator knows the new one only.
     """
-    _check_json(document)
+    _check_operators(document)
     content = load(document)
     if content.get("Version", VERSIONS[0]) in VERSIONS:
         document = json.dumps({**content, "Version": VERSIONS[-1]})
     if any(not (each.principal or each.not_principal) for each in statements(document)):
-        refuse_iam("MalformedPolicyDocument", "Missing required field Principal")
-    IAMTrustPolicyDocumentValidator(document).validate()
+        raise NotAPolicy("Missing required field Principal")
+    _validate(IAMTrustPolicyDocumentValidator(document))

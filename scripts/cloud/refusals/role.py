@@ -7,14 +7,16 @@ DeleteInstanceProfile). What it refuses is the profile that still holds a role.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from moto.iam.models import iam_backends
 
 from cloud.refusals import policy
-from cloud.refusals.guard import Call, refuse, refuse_iam, refuses
+from cloud.refusals.guard import Call, refuses
 
 
 @refuses("iam", "DeleteRole", code="DeleteConflict")
-def role_is_in_a_profile(call: Call) -> None:
+def role_is_in_a_profile(call: Call) -> str | None:
     """An instance profile holds the role.
 
     Source: IAM API Reference, DeleteRole (DeleteConflict); text as moto has it from AWS.
@@ -22,33 +24,29 @@ def role_is_in_a_profile(call: Call) -> None:
     role = call.backend.get_role(call.get("RoleName"))
     for profile in call.backend.get_instance_profiles():
         if any(each.name == role.name for each in profile.roles):
-            refuse_iam(
-                "DeleteConflict",
+            return (
                 "Cannot delete entity, must remove roles from instance profile first."
-                f" ({profile.name} holds {role.name})",
+                f" ({profile.name} holds {role.name})"
             )
+    return None
 
 
 @refuses("iam", "DeleteRole", code="DeleteConflict")
-def role_has_policies(call: Call) -> None:
+def role_has_policies(call: Call) -> str | None:
     """The role has an inline policy, or a managed policy is attached to it.
 
     Source: IAM API Reference, DeleteRole (DeleteConflict); texts as moto has them from AWS.
     """
     role = call.backend.get_role(call.get("RoleName"))
     if role.managed_policies:
-        refuse_iam(
-            "DeleteConflict",
-            f"Cannot delete entity, must detach all policies first. ({role.name})",
-        )
+        return f"Cannot delete entity, must detach all policies first. ({role.name})"
     if role.policies:
-        refuse_iam(
-            "DeleteConflict", f"Cannot delete entity, must delete policies first. ({role.name})"
-        )
+        return f"Cannot delete entity, must delete policies first. ({role.name})"
+    return None
 
 
 @refuses("iam", "DeleteInstanceProfile", code="DeleteConflict")
-def profile_holds_a_role(call: Call) -> None:
+def profile_holds_a_role(call: Call) -> str | None:
     """The instance profile holds a role.
 
     Source: IAM API Reference, DeleteInstanceProfile ("must not have an associated role",
@@ -56,15 +54,15 @@ def profile_holds_a_role(call: Call) -> None:
     """
     profile = call.backend.get_instance_profile(call.get("InstanceProfileName"))
     if profile.roles:
-        refuse_iam(
-            "DeleteConflict",
+        return (
             "Cannot delete entity, must remove roles from instance profile first."
-            f" ({profile.name} holds {profile.roles[0].name})",
+            f" ({profile.name} holds {profile.roles[0].name})"
         )
+    return None
 
 
 @refuses("iam", "AddRoleToInstanceProfile", code="LimitExceeded")
-def profile_is_full(call: Call) -> None:
+def profile_is_full(call: Call) -> str | None:
     """The instance profile holds a role: it takes one.
 
     Source: IAM API Reference, AddRoleToInstanceProfile (LimitExceeded); text as moto has it
@@ -72,14 +70,12 @@ def profile_is_full(call: Call) -> None:
     """
     profile = call.backend.get_instance_profile(call.get("InstanceProfileName"))
     if profile.roles:
-        refuse_iam(
-            "LimitExceeded",
-            f"Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1 ({profile.name})",
-        )
+        return f"Cannot exceed quota for InstanceSessionsPerInstanceProfile: 1 ({profile.name})"
+    return None
 
 
 @refuses("iam", "RemoveRoleFromInstanceProfile", code="NoSuchEntity")
-def role_is_not_in_the_profile(call: Call) -> None:
+def role_is_not_in_the_profile(call: Call) -> str | None:
     """The instance profile does not hold the role.
 
     Source: IAM API Reference, RemoveRoleFromInstanceProfile (NoSuchEntity); the text is ours.
@@ -87,10 +83,8 @@ def role_is_not_in_the_profile(call: Call) -> None:
     role = call.backend.get_role(call.get("RoleName"))
     profile = call.backend.get_instance_profile(call.get("InstanceProfileName"))
     if all(each.name != role.name for each in profile.roles):
-        refuse_iam(
-            "NoSuchEntity",
-            f"Role {role.name} in instance profile {profile.name} cannot be found.",
-        )
+        return f"Role {role.name} in instance profile {profile.name} cannot be found."
+    return None
 
 
 @refuses(
@@ -100,7 +94,7 @@ def role_is_not_in_the_profile(call: Call) -> None:
     "ReplaceIamInstanceProfileAssociation",
     code="InvalidParameterValue",
 )
-def profile_of_an_instance_is_not_one(call: Call) -> None:
+def profile_of_an_instance_is_not_one(call: Call) -> str | None:
     """The instance profile does not exist, or holds no role.
 
     Source: code and text as observed in hashicorp/terraform-provider-aws#24281 and
@@ -121,30 +115,25 @@ def profile_of_an_instance_is_not_one(call: Call) -> None:
             None,
         )
         if profile is None:
-            refuse(
-                "InvalidParameterValue",
+            return (
                 f"Value ({named}) for parameter iamInstanceProfile.{kind.lower()} is invalid."
-                f" Invalid IAM Instance Profile {word}",
+                f" Invalid IAM Instance Profile {word}"
             )
         if not profile.roles:
-            refuse(
-                "InvalidParameterValue",
-                f'IAM Instance Profile "{profile.arn}" has no associated IAM Roles',
-            )
+            return f'IAM Instance Profile "{profile.arn}" has no associated IAM Roles'
+    return None
 
 
 @refuses("iam", "DeletePolicy", code="DeleteConflict")
-def policy_is_attached(call: Call) -> None:
+def policy_is_attached(call: Call) -> str | None:
     """The managed policy is attached to a role, user or group.
 
     Source: IAM API Reference, DeletePolicy (DeleteConflict).
     """
     managed = call.backend.get_policy(call.get("PolicyArn"))
     if managed.attachment_count:
-        refuse_iam(
-            "DeleteConflict",
-            f"Cannot delete a policy attached to entities. ({managed.arn})",
-        )
+        return f"Cannot delete a policy attached to entities. ({managed.arn})"
+    return None
 
 
 @refuses(
@@ -156,21 +145,29 @@ def policy_is_attached(call: Call) -> None:
     "CreatePolicyVersion",
     code="MalformedPolicyDocument",
 )
-def policy_is_not_one(call: Call) -> None:
+def policy_is_not_one(call: Call) -> str | None:
     """The policy document is not JSON, is not a policy, or uses an unknown condition operator.
 
     Source: IAM API Reference, PutRolePolicy (MalformedPolicyDocument); IAM User Guide,
     reference_policies_grammar; moto's validator knows AWS's texts.
     """
-    policy.check_identity_policy(call.get("PolicyDocument", ""))
+    return _problem(policy.check_identity_policy, call.get("PolicyDocument", ""))
 
 
 @refuses("iam", "CreateRole", "UpdateAssumeRolePolicy", code="MalformedPolicyDocument")
-def trust_policy_is_not_one(call: Call) -> None:
+def trust_policy_is_not_one(call: Call) -> str | None:
     """The trust policy is not JSON or is not a trust policy (moto looks only on update).
 
     Source: IAM API Reference, CreateRole (MalformedPolicyDocument); text for what is no JSON as
     observed by users of terraform-provider-aws.
     """
     document = call.get("AssumeRolePolicyDocument") or call.get("PolicyDocument") or ""
-    policy.check_trust_policy(document)
+    return _problem(policy.check_trust_policy, document)
+
+
+def _problem(check: Callable[[str], None], document: str) -> str | None:
+    try:
+        check(document)
+    except policy.NotAPolicy as problem:
+        return str(problem)
+    return None

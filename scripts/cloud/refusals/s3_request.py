@@ -10,77 +10,55 @@ from dataclasses import dataclass, field
 from urllib.parse import unquote
 from xml.etree import ElementTree
 
+from cloud.refusals import access
 
-def _settable(name: str) -> tuple[str, str, str]:
-    """Permissions of a configuration that is deleted by the permission that sets it."""
-    return f"Get{name}", f"Put{name}", f"Put{name}"
-
-
-BUCKET_CONFIGURATIONS: dict[str, tuple[str, str, str]] = {
-    # query parameter: permission of GET, of PUT, of DELETE
-    "accelerate": ("GetAccelerateConfiguration", "PutAccelerateConfiguration", ""),
-    "acl": ("GetBucketAcl", "PutBucketAcl", ""),
-    "analytics": (
-        "GetAnalyticsConfiguration",
-        "PutAnalyticsConfiguration",
-        "PutAnalyticsConfiguration",
-    ),
-    "cors": _settable("BucketCORS"),
-    "encryption": (
-        "GetEncryptionConfiguration",
-        "PutEncryptionConfiguration",
-        "PutEncryptionConfiguration",
-    ),
-    "inventory": (
-        "GetInventoryConfiguration",
-        "PutInventoryConfiguration",
-        "PutInventoryConfiguration",
-    ),
-    "lifecycle": (
-        "GetLifecycleConfiguration",
-        "PutLifecycleConfiguration",
-        "PutLifecycleConfiguration",
-    ),
-    "location": ("GetBucketLocation", "", ""),
-    "logging": ("GetBucketLogging", "PutBucketLogging", ""),
-    "metrics": _settable("MetricsConfiguration"),
-    "notification": ("GetBucketNotification", "PutBucketNotification", ""),
-    "object-lock": (
-        "GetBucketObjectLockConfiguration",
-        "PutBucketObjectLockConfiguration",
-        "",
-    ),
-    "ownershipControls": (
-        "GetBucketOwnershipControls",
-        "PutBucketOwnershipControls",
-        "PutBucketOwnershipControls",
-    ),
-    "policy": ("GetBucketPolicy", "PutBucketPolicy", "DeleteBucketPolicy"),
-    "policyStatus": ("GetBucketPolicyStatus", "", ""),
-    "publicAccessBlock": (
-        "GetBucketPublicAccessBlock",
-        "PutBucketPublicAccessBlock",
-        "PutBucketPublicAccessBlock",
-    ),
-    "replication": (
-        "GetReplicationConfiguration",
-        "PutReplicationConfiguration",
-        "PutReplicationConfiguration",
-    ),
-    "requestPayment": ("GetBucketRequestPayment", "PutBucketRequestPayment", ""),
-    "tagging": _settable("BucketTagging"),
-    "uploads": ("ListBucketMultipartUploads", "", ""),
-    "versioning": ("GetBucketVersioning", "PutBucketVersioning", ""),
-    "versions": ("ListBucketVersions", "", ""),
-    "website": ("GetBucketWebsite", "PutBucketWebsite", "DeleteBucketWebsite"),
+BUCKET_CONFIGURATIONS = {
+    "accelerate": "AccelerateConfiguration",
+    "acl": "BucketAcl",
+    "analytics": "AnalyticsConfiguration",
+    "cors": "BucketCORS",
+    "encryption": "EncryptionConfiguration",
+    "inventory": "InventoryConfiguration",
+    "lifecycle": "LifecycleConfiguration",
+    "logging": "BucketLogging",
+    "metrics": "MetricsConfiguration",
+    "notification": "BucketNotification",
+    "object-lock": "BucketObjectLockConfiguration",
+    "ownershipControls": "BucketOwnershipControls",
+    "policy": "BucketPolicy",
+    "publicAccessBlock": "BucketPublicAccessBlock",
+    "replication": "ReplicationConfiguration",
+    "requestPayment": "BucketRequestPayment",
+    "tagging": "BucketTagging",
+    "versioning": "BucketVersioning",
+    "website": "BucketWebsite",
 }
-OBJECT_CONFIGURATIONS: dict[str, tuple[str, str, str]] = {
-    "acl": ("GetObjectAcl", "PutObjectAcl", ""),
-    "legal-hold": ("GetObjectLegalHold", "PutObjectLegalHold", ""),
-    "retention": ("GetObjectRetention", "PutObjectRetention", ""),
-    "tagging": ("GetObjectTagging", "PutObjectTagging", "DeleteObjectTagging"),
-    "torrent": ("GetObjectTorrent", "", ""),
+"""By query parameter: read with the permission Get..., set with Put..."""
+OBJECT_CONFIGURATIONS = {
+    "acl": "ObjectAcl",
+    "legal-hold": "ObjectLegalHold",
+    "retention": "ObjectRetention",
+    "tagging": "ObjectTagging",
 }
+READ = {
+    "location": "GetBucketLocation",
+    "policyStatus": "GetBucketPolicyStatus",
+    "uploads": "ListBucketMultipartUploads",
+    "versions": "ListBucketVersions",
+}
+REMOVED = {
+    "cors": "Put",
+    "encryption": "Put",
+    "lifecycle": "Put",
+    "ownershipControls": "Put",
+    "policy": "Delete",
+    "publicAccessBlock": "Put",
+    "replication": "Put",
+    "tagging": "Put",
+    "website": "Delete",
+}
+"""What DELETE removes of a bucket, and the permission's verb. It removes the bucket, for moto, with
+any other parameter, and so needs DeleteBucket."""
 VERSIONED = {
     "GetObject",
     "GetObjectAcl",
@@ -157,9 +135,13 @@ class Request:
 
     def _of_bucket(self) -> list[tuple[str, str]]:
         index = METHODS.get(self.method, 0)
-        for name, permissions in BUCKET_CONFIGURATIONS.items():
-            if name in self.query and permissions[index]:
-                return [(f"s3:{permissions[index]}", self.arn())]
+        for name, permission in READ.items():
+            if name in self.query and index == 0:
+                return [(f"s3:{permission}", self.arn())]
+        for name, configuration in BUCKET_CONFIGURATIONS.items():
+            verb = ("Get", "Put", REMOVED.get(name))[index]
+            if name in self.query and verb:
+                return [(f"s3:{verb}{configuration}", self.arn())]
         if self.method == "POST":
             return [("s3:PutObject", self.arn("*"))]
         return [(f"s3:{('ListBucket', 'CreateBucket', 'DeleteBucket')[index]}", self.arn())]
@@ -168,9 +150,10 @@ class Request:
         index = METHODS.get(self.method, 0)
         version = self.query.get("versionId", "")
         resource = self.arn(self.key)
-        for name, permissions in OBJECT_CONFIGURATIONS.items():
-            if name in self.query and permissions[index]:
-                return [(f"s3:{_versioned(permissions[index], version)}", resource)]
+        for name, configuration in OBJECT_CONFIGURATIONS.items():
+            verb = ("Get", "Put", "Delete" if name == "tagging" else "")[index]
+            if name in self.query and verb:
+                return [(f"s3:{_versioned(verb + configuration, version)}", resource)]
         if "uploadId" in self.query and index != 1:
             name = "AbortMultipartUpload" if index == 2 else "ListMultipartUploadParts"
             return [(f"s3:{name}", resource)]
@@ -202,22 +185,12 @@ class Request:
 
     def context(self) -> dict[str, tuple[str, ...]]:
         """The condition keys that the request itself sets."""
-        found = {
-            "aws:securetransport": str(self.secure).lower(),
-            "aws:requestedregion": self.region,
+        found = {key: self.query[name] for name, key in QUERY_KEYS.items() if name in self.query}
+        found |= {f"s3:{name}": self.headers[name] for name in HEADER_KEYS if name in self.headers}
+        return {
+            **access.request_context(self.headers, self.secure, self.source_ip, self.region),
+            **{key: (value,) for key, value in found.items()},
         }
-        if self.source_ip:
-            found["aws:sourceip"] = self.source_ip
-        for name, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
-            if name in self.headers:
-                found[key] = self.headers[name]
-        for name, key in QUERY_KEYS.items():
-            if name in self.query:
-                found[key] = self.query[name]
-        for name in HEADER_KEYS:
-            if name in self.headers:
-                found[f"s3:{name}"] = self.headers[name]
-        return {key: (value,) for key, value in found.items()}
 
 
 def _versioned(permission: str, version: str) -> str:

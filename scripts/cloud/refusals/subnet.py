@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from cloud.refusals import lookup
-from cloud.refusals.guard import Call, refuse, refuses
+from cloud.api import lookup
+from cloud.refusals.guard import Call, refuses
+from cloud.refusals.refusal import dependencies
 from cloud.refusals.vpc import LARGEST, SMALLEST
 
 
 @refuses("ec2", "CreateSubnet", code="MissingParameter")
-def subnet_has_no_block(call: Call) -> None:
+def subnet_has_no_block(call: Call) -> str | None:
     """No block is named: of IPv4, of IPv6, or of a pool.
 
     Source: errors-overview (MissingParameter); AWSEC2 API Reference, CreateSubnet; the text is
@@ -16,11 +17,12 @@ def subnet_has_no_block(call: Call) -> None:
     """
     names = ("CidrBlock", "Ipv6CidrBlock", "Ipv4IpamPoolId", "Ipv6IpamPoolId")
     if not any(call.get(name) for name in names):
-        refuse("MissingParameter", "The request must contain the parameter cidrBlock")
+        return "The request must contain the parameter cidrBlock"
+    return None
 
 
 @refuses("ec2", "CreateSubnet", code="InvalidSubnet.Range")
-def subnet_has_an_illegal_size(call: Call) -> None:
+def subnet_has_an_illegal_size(call: Call) -> str | None:
     """The block is larger than /16 or smaller than /28.
 
     Source: AWSEC2 API Reference, errors-overview (InvalidSubnet.Range); VPC User Guide,
@@ -28,18 +30,19 @@ def subnet_has_an_illegal_size(call: Call) -> None:
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is not None and not LARGEST <= block.prefixlen <= SMALLEST:
-        refuse("InvalidSubnet.Range", f"The CIDR '{call.get('CidrBlock')}' is invalid.")
+        return f"The CIDR '{call.get('CidrBlock')}' is invalid."
+    return None
 
 
 @refuses("ec2", "CreateSubnet", code="InvalidSubnet.Range")
-def subnet_is_outside_its_vpc(call: Call) -> None:
+def subnet_is_outside_its_vpc(call: Call) -> str | None:
     """The block does not lie in a block of the VPC.
 
     Source: observed in pulumi/pulumi-awsx#111.
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is None:
-        return
+        return None
     vpc = call.backend.get_vpc(call.get("VpcId"))
     own = [
         lookup.network(each["cidr_block"])
@@ -47,11 +50,12 @@ def subnet_is_outside_its_vpc(call: Call) -> None:
         if each["cidr_block_state"]["state"] == "associated"
     ]
     if not any(each is not None and block.subnet_of(each) for each in own):
-        refuse("InvalidSubnet.Range", f"The CIDR '{call.get('CidrBlock')}' is invalid.")
+        return f"The CIDR '{call.get('CidrBlock')}' is invalid."
+    return None
 
 
 @refuses("ec2", "CreateSubnet", code="InvalidSubnet.Conflict")
-def subnet_overlaps_another(call: Call) -> None:
+def subnet_overlaps_another(call: Call) -> str | None:
     """The block overlaps another subnet of the VPC.
 
     Source: AWSEC2 API Reference, errors-overview (InvalidSubnet.Conflict); text as observed in
@@ -59,17 +63,15 @@ def subnet_overlaps_another(call: Call) -> None:
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is None:
-        return
+        return None
     for other in lookup.subnets(call.backend, call.get("VpcId")):
         if block.overlaps(other.cidr):
-            refuse(
-                "InvalidSubnet.Conflict",
-                f"The CIDR '{call.get('CidrBlock')}' conflicts with another subnet",
-            )
+            return f"The CIDR '{call.get('CidrBlock')}' conflicts with another subnet"
+    return None
 
 
 @refuses("ec2", "DeleteSubnet", code="DependencyViolation")
-def subnet_has_interfaces(call: Call) -> None:
+def subnet_has_interfaces(call: Call) -> str | None:
     """An interface lies in the subnet, attached or not.
 
     Source: AWSEC2 API Reference, DeleteSubnet and errors-overview (DependencyViolation); text as
@@ -77,7 +79,5 @@ def subnet_has_interfaces(call: Call) -> None:
     """
     subnet = call.backend.get_subnet(call.get("SubnetId"))
     if lookup.interfaces(call.backend, subnet_id=subnet.id):
-        refuse(
-            "DependencyViolation",
-            f"The subnet '{subnet.id}' has dependencies and cannot be deleted.",
-        )
+        return dependencies("subnet", subnet)
+    return None

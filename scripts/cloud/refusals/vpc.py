@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from ipaddress import IPv4Network
 
-from cloud.refusals import lookup
-from cloud.refusals.guard import Call, refuse, refuses
+from cloud.api import lookup
+from cloud.refusals.guard import Call, refuses
+from cloud.refusals.refusal import dependencies
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
 """RFC 1918."""
@@ -53,21 +54,21 @@ def _size_is_legal(block: IPv4Network) -> bool:
 
 
 @refuses("ec2", "CreateVpc", "AssociateVpcCidrBlock", code="InvalidParameterValue")
-def block_is_not_a_network(call: Call) -> None:
+def block_is_not_a_network(call: Call) -> str | None:
     """The IPv4 block is not in CIDR notation.
 
     Source: AWSEC2 API Reference, errors-overview (InvalidParameterValue); moto's text.
     """
     block = call.get("CidrBlock")
     if block is not None and lookup.network(block) is None:
-        refuse(
-            "InvalidParameterValue",
-            f"Value ({block}) for parameter cidrBlock is invalid. This is not a valid CIDR block.",
+        return (
+            f"Value ({block}) for parameter cidrBlock is invalid. This is not a valid CIDR block."
         )
+    return None
 
 
 @refuses("ec2", "CreateVpc", "AssociateVpcCidrBlock", code="InvalidVpc.Range")
-def block_has_an_illegal_size(call: Call) -> None:
+def block_has_an_illegal_size(call: Call) -> str | None:
     """The IPv4 block is larger than /16 or smaller than /28.
 
     Source: VPC User Guide, vpc-cidr-blocks; the code as observed in grycap/im#1011. The API
@@ -75,11 +76,12 @@ def block_has_an_illegal_size(call: Call) -> None:
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is not None and not _size_is_legal(block):
-        refuse("InvalidVpc.Range", f"The CIDR '{call.get('CidrBlock')}' is invalid.")
+        return f"The CIDR '{call.get('CidrBlock')}' is invalid."
+    return None
 
 
 @refuses("ec2", "CreateVpc", code="InvalidVpc.Range")
-def block_is_link_local(call: Call) -> None:
+def block_is_link_local(call: Call) -> str | None:
     """The block lies in 169.254.0.0/16.
 
     Source: VPC User Guide, vpc-cidr-blocks ("cannot be assigned to VPCs"); the code is inferred
@@ -87,11 +89,12 @@ def block_is_link_local(call: Call) -> None:
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is not None and block.overlaps(LINK_LOCAL):
-        refuse("InvalidVpc.Range", f"The CIDR '{call.get('CidrBlock')}' is invalid.")
+        return f"The CIDR '{call.get('CidrBlock')}' is invalid."
+    return None
 
 
 @refuses("ec2", "AssociateVpcCidrBlock", code="InvalidVpc.Range")
-def block_is_restricted_by_the_others(call: Call) -> None:
+def block_is_restricted_by_the_others(call: Call) -> str | None:
     """The block is of another RFC 1918 range than the VPC's blocks, or otherwise restricted by
     them (the table "IPv4 CIDR block association restrictions").
 
@@ -100,19 +103,19 @@ def block_is_restricted_by_the_others(call: Call) -> None:
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is None:
-        return
+        return None
     if restricted(_blocks(call.backend.get_vpc(call.get("VpcId"))), block):
-        refuse(
-            "InvalidVpc.Range",
+        return (
             f"The CIDR '{call.get('CidrBlock')}' is restricted. Use a CIDR from the same private"
             " address range as the current VPC CIDR, or use a publicly-routable CIDR. For"
             " additional restrictions, see"
-            " https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html",
+            " https://docs.aws.amazon.com/vpc/latest/userguide/vpc-cidr-blocks.html"
         )
+    return None
 
 
 @refuses("ec2", "AssociateVpcCidrBlock", code="InvalidVpc.Range")
-def block_overlaps_another_of_the_vpc(call: Call) -> None:
+def block_overlaps_another_of_the_vpc(call: Call) -> str | None:
     """The block overlaps one that the VPC has.
 
     Source: VPC User Guide, vpc-cidr-blocks ("must not overlap"); no observation of the code was
@@ -120,17 +123,15 @@ def block_overlaps_another_of_the_vpc(call: Call) -> None:
     """
     block = lookup.network(call.get("CidrBlock", ""))
     if block is None:
-        return
+        return None
     vpc = call.backend.get_vpc(call.get("VpcId"))
     if any(block.overlaps(other) for other in _blocks(vpc)):
-        refuse(
-            "InvalidVpc.Range",
-            f"The CIDR '{call.get('CidrBlock')}' conflicts with another CIDR of {vpc.id}.",
-        )
+        return f"The CIDR '{call.get('CidrBlock')}' conflicts with another CIDR of {vpc.id}."
+    return None
 
 
 @refuses("ec2", "DeleteVpc", code="DependencyViolation")
-def vpc_is_not_empty(call: Call) -> None:
+def vpc_is_not_empty(call: Call) -> str | None:
     """The VPC has a subnet, an attached internet gateway, an endpoint, a route table besides the
     main one, or a security group besides the default one.
 
@@ -153,7 +154,8 @@ def vpc_is_not_empty(call: Call) -> None:
         or groups
         or _endpoints(call, vpc.id)
     ):
-        refuse("DependencyViolation", f"The vpc '{vpc.id}' has dependencies and cannot be deleted.")
+        return dependencies("vpc", vpc)
+    return None
 
 
 def _endpoints(call: Call, vpc_id: str) -> list[object]:

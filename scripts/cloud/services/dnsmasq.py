@@ -6,7 +6,7 @@ import signal
 import subprocess
 from pathlib import Path
 
-from cloud.hosts import groups
+from cloud import groups
 from cloud.network import namespaces
 from cloud.network.namespaces import CommandFailed
 

@@ -6,10 +6,15 @@ import io
 import logging
 import ssl
 import threading
-from typing import Any
+from collections.abc import Callable, Iterable
+from typing import IO, Any
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
+from werkzeug.datastructures import Headers
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import ThreadedWSGIServer
+from werkzeug.test import run_wsgi_app
+from werkzeug.wsgi import LimitedStream
 
 log = logging.getLogger("cloud.http")
 
@@ -18,14 +23,65 @@ HANDSHAKE_SECONDS = 10.0
 STOP_SECONDS = 5.0
 POLL_SECONDS = 0.1
 """A server that is told to stop notices within this time."""
+BLOCK = 1 << 20
+"""Bytes of a body that are held in memory at a time."""
+LINE = 8192
+"""Longest line around a chunk."""
+
+
+class _Chunked(io.RawIOBase):
+    """A body in chunks, without them (RFC 9112, section 7.1). Trailing headers are left out."""
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream = stream
+        self._left = 0
+        self._ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        if not self._left and not self._ended:
+            self._begin()
+        if self._ended:
+            return 0
+        block = self._read(self._stream.read, min(len(buffer), self._left))
+        self._left -= len(block)
+        if not block or (not self._left and self._line()):
+            raise ClientDisconnected()
+        buffer[: len(block)] = block
+        return len(block)
+
+    def _begin(self) -> None:
+        try:
+            self._left = int(self._line().partition(b";")[0], 16)
+        except ValueError as error:
+            raise ClientDisconnected() from error
+        if not self._left:
+            self._ended = True
+            while self._line():
+                pass
+
+    def _line(self) -> bytes:
+        line = self._read(self._stream.readline, LINE)
+        if not line.endswith(b"\n"):
+            raise ClientDisconnected()
+        return line.strip()
+
+    @staticmethod
+    def _read(read: Callable[[int], bytes], size: int) -> bytes:
+        try:
+            return read(size)
+        except OSError as error:
+            raise ClientDisconnected() from error
 
 
 class _Handler(MotoRequestHandler):
     """One connection: request after request, without waiting for the network's acknowledgements.
 
     werkzeug's own loop closes the connection after each answer, which costs API clients a TLS
-    handshake for each call. Here a request's body is read whole before the application runs, so
-    the next request begins where this one ended.
+    handshake for each call. Here a request's body is read to its end, whatever the application
+    reads of it, so the next request begins where this one ended.
     """
 
     protocol_version = "HTTP/1.1"
@@ -33,53 +89,60 @@ class _Handler(MotoRequestHandler):
     timeout = IDLE_SECONDS
 
     def run_wsgi(self) -> None:
-        if self.headers.get("Expect", "").strip().lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         environ = self.make_environ()
-        data = self._body(environ)
-        environ["wsgi.input"] = io.BytesIO(data)
         environ["wsgi.input_terminated"] = True
-        environ["CONTENT_LENGTH"] = str(len(data))
-        started: list[tuple[str, list[tuple[str, str]]]] = []
-
-        def start_response(status: str, headers: list[tuple[str, str]], _error: Any = None) -> Any:
-            started[:] = [(status, headers)]
-            return lambda _data: None
-
         try:
-            parts = self.server.app(environ, start_response)
-            try:
-                content = b"".join(parts)
-            finally:
-                close = getattr(parts, "close", None)
-                if close is not None:
-                    close()
-            status, headers = started[0]
+            environ["wsgi.input"] = body = self._body()
+            parts, status, headers = run_wsgi_app(self.server.app, environ)
+        except ClientDisconnected:
+            log.info("%s: %s ended early", self.client_address[0], self.command)
+            self.close_connection = True
+            return
         except Exception:
             log.exception("%s: %s failed", self.client_address[0], self.command)
-            status, headers, content = "500 Internal Server Error", [], b""
+            body, parts = io.BytesIO(), []
+            status, headers = "500 Internal Server Error", Headers()
             self.close_connection = True
-        self._send(status, headers, content)
+        try:
+            self._send(status, headers, parts)
+        finally:
+            close = getattr(parts, "close", None)
+            if close is not None:
+                close()
+        self._finish(body)
 
-    def _body(self, environ: dict[str, Any]) -> bytes:
-        stream = environ["wsgi.input"]
-        if environ.get("wsgi.input_terminated"):
-            return stream.read()
-        length = int(environ.get("CONTENT_LENGTH") or 0)
-        return stream.read(length) if length else b""
+    def _body(self) -> IO[bytes]:
+        """A request's body: at hand where it is known to be small, else a stream of its bytes.
 
-    def _send(self, status: str, headers: list[tuple[str, str]], content: bytes) -> None:
+        Raises ClientDisconnected, as the stream does, when it ends early.
+        """
+        if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
+            return io.BufferedReader(_Chunked(self.rfile), BLOCK)
+        length = int(self.headers.get("Content-Length") or 0)
+        stream: Any = LimitedStream(self.rfile, length)
+        return io.BufferedReader(stream, BLOCK) if length > BLOCK else io.BytesIO(stream.read())
+
+    def _send(self, status: str, headers: Headers, parts: Iterable[bytes]) -> None:
         code, _, reason = status.partition(" ")
         self.send_response(int(code), reason)
-        names = {name.lower() for name, _ in headers}
+        empty = self.command == "HEAD" or code in ("204", "304")
+        if "Content-Length" not in headers and not empty:
+            parts = [b"".join(parts)]
+            headers["Content-Length"] = str(len(parts[0]))
         for name, value in headers:
             self.send_header(name, value)
-        empty = self.command == "HEAD" or code in ("204", "304")
-        if "content-length" not in names and not empty:
-            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if content and not empty:
-            self.wfile.write(content)
+        if not empty:
+            for part in parts:
+                self.wfile.write(part)
+
+    def _finish(self, body: IO[bytes]) -> None:
+        """Read what the application has left of a body: the next request begins behind it."""
+        try:
+            while body.read(BLOCK):
+                pass
+        except ClientDisconnected:
+            self.close_connection = True
 
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         """No access log: the API logs each change itself."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 import ssl
 import threading
 from collections.abc import Callable
@@ -13,6 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from cloud.lab import write_private
 
 AUTHORITY_NAME = "mysql-ring lab authority"
 VALID_DAYS = 3650
@@ -98,13 +99,6 @@ class ServerContexts:
                 path.unlink()
                 self._contexts[name] = context
             return self._contexts[name]
-
-
-def write_private(path: Path, data: bytes) -> None:
-    """Write a file that nobody but its owner reads."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
 
 
 def _name(text: str) -> x509.Name:

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cloud.api.snapshot import Vpc
+from cloud.names import METADATA_ADDRESS, Names
 from cloud.network import namespaces, resolver
-from cloud.network.names import METADATA_ADDRESS, Names
 from cloud.services.dnsmasq import Dnsmasq
 from cloud.services.http import Server
+from cloud.wanted import Vpc
 
 
 class VpcServices:

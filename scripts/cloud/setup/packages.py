@@ -24,6 +24,7 @@ BASE = (
 
 MIRRORED = (
     "libaio1",
+    "libnuma1",
     "libncurses5",
     "libtinfo5",
     "python3-pymysql",

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from cloud.lab import CHECKOUT, Lab
+from cloud.pulumi import plugin_version
 from cloud.setup.entry import SetupError
 
-PLUGINS = {"aws": "7.51.1", "command": "1.2.1"}
+PLUGINS = {name: plugin_version(name) for name in ("aws", "command")}
 """The versions that requirements.txt pins."""
 
 
@@ -51,7 +52,7 @@ def install(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, str]:
         folder = target / official.name
         if _is_whole(official, name):
             kinds[name] = "official"
-            _link(folder, official)
+            _bring(folder, official)
         else:
             kinds[name] = "stand-in"
             _write_launcher(folder, name)
@@ -64,17 +65,33 @@ def _is_whole(folder: Path, name: str) -> bool:
     return program.is_file() and os.access(program, os.X_OK) and not partial.exists()
 
 
-def _link(folder: Path, official: Path) -> None:
-    if folder.is_symlink() and folder.readlink() == official:
+def _bring(folder: Path, official: Path) -> None:
+    """The plugin's files in a real folder: the engine passes over one that is a link."""
+    if not folder.is_symlink() and _files(folder) == _files(official):
         return
     _remove(folder)
-    folder.symlink_to(official)
+    shutil.copytree(official, folder, copy_function=_link)
+
+
+def _files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Size and time of each file below a folder."""
+    found = {}
+    for path in folder.rglob("*"):
+        if path.is_file():
+            state = path.stat()
+            found[path.relative_to(folder)] = state.st_size, state.st_mtime_ns
+    return found
+
+
+def _link(source: str, target: str) -> None:
+    """A second name for the file, or a copy where that cannot be: on another file system."""
+    try:
+        Path(target).hardlink_to(Path(source).resolve())
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _write_launcher(folder: Path, name: str) -> None:
-    if folder.is_symlink():
-        _remove(folder)
-    folder.mkdir(exist_ok=True)
     program = folder / f"pulumi-resource-{name}"
     python = shlex.quote(sys.executable)
     text = (
@@ -82,7 +99,9 @@ def _write_launcher(folder: Path, name: str) -> None:
         f"export PYTHONPATH={shlex.quote(str(CHECKOUT / 'scripts'))} PYTHONSAFEPATH=1\n"
         f'exec {python} -m cloud.providers.{name} "$@"\n'
     )
-    if not program.exists() or program.read_text() != text:
+    if folder.is_symlink() or not program.exists() or program.read_bytes() != text.encode():
+        _remove(folder)  # first: its program may be another name of the official one
+        folder.mkdir()
         program.write_text(text)
         program.chmod(0o755)
 

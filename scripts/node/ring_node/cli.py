@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
-from . import paths
-from .errors import Exit, NodeError
+from .base import paths
+from .base.errors import Exit, NodeError
 
 LOCK_SECONDS = 600.0  # longer than a verb takes, unless it copies much or a server is slow to end
 
@@ -68,7 +68,7 @@ def main(arguments: Sequence[str]) -> int:
     except BrokenPipeError:
         return Exit.INTERNAL
     except OSError as error:
-        from .room import disk_error
+        from .host.room import disk_error
 
         failed = disk_error(error)
         if failed is None:
@@ -81,19 +81,19 @@ def _run(name: str) -> int:
     verb = VERBS[name]
     os.umask(0o022)
     text = _standard_input() if verb.document else ""
-    module = import_module(f".{name.replace('-', '_')}", __package__)
+    module = import_module(f".verbs.{name.replace('-', '_')}", __package__)
     if name in ("heartbeat", "wait-ready"):
         return module.run()
     _must_be_root()
     if verb.document == "json":
-        from .documents import parse_json
+        from .base.fields import parse_json
 
         document = parse_json(text)
     else:
         document = text
     arguments = (document,) if verb.document else ()
     if verb.locks:
-        from .lock import host_lock
+        from .base.lock import host_lock
 
         with host_lock(paths.LOCK, name, LOCK_SECONDS):
             report = module.run(*arguments)

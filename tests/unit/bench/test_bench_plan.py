@@ -4,7 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from cloud.bench.plan import IS_SECRET, SECRET, opened, plan
+from cloud.bench.plan import opened, plan
+from cloud.pulumi import SECRET, SIGNATURE
 
 pytestmark = pytest.mark.unit
 
@@ -20,7 +21,7 @@ NODES = {
 
 
 def secret(value: Any) -> dict[str, Any]:
-    return {SECRET: IS_SECRET, "plaintext": json.dumps(value)}
+    return {SIGNATURE: SECRET, "plaintext": json.dumps(value)}
 
 
 def resource(kind: str, name: str, **changes: Any) -> dict[str, Any]:

@@ -3,7 +3,8 @@
 from typing import Any
 
 import pytest
-from cloud.bench.timeline import Span, critical_path, dependencies, short, spans
+from cloud.bench.timeline import critical_path, dependencies
+from cloud.pulumi import Span, spans, urn_name
 
 pytestmark = pytest.mark.unit
 
@@ -82,4 +83,4 @@ def test_dependencies_are_read_from_an_export() -> None:
 
 
 def test_a_resource_is_called_by_its_own_name() -> None:
-    assert short(PREFIX + "node-1-seed") == "node-1-seed"
+    assert urn_name(PREFIX + "node-1-seed") == "node-1-seed"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -14,9 +14,10 @@ import boto3
 import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
-from cloud.api import patching
+from cloud import aws
 from cloud.api.application import Api
 from cloud.api.state import Store
+from cloud.network import namespaces
 from moto.core.base_backend import BackendDict
 from werkzeug.test import Client
 
@@ -51,6 +52,7 @@ class Cloud:
 
     def __init__(self, folder: Path) -> None:
         self.wakes = 0
+        aws.install()
         self.api = Api(Store(folder / "state"), self._wake)
         self.web = Client(self.api)
 
@@ -82,13 +84,6 @@ class Cloud:
         return AWSResponse(
             request.url, answer.status_code, dict(answer.headers), _Raw(answer.get_data())
         )
-
-
-@pytest.fixture(scope="module", autouse=True)
-def moto_as_it_was() -> Iterator[None]:
-    """Other tests of this process want moto without the stand-in's changes."""
-    yield
-    patching.restore()
 
 
 @pytest.fixture
@@ -191,3 +186,45 @@ def state_of(ec2: Any) -> Callable[[str], str]:
         return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
 
     return read
+
+
+class Kernel:
+    """The namespaces of routers: what was asked of them, and the links that are there."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.asked: list[tuple[str, str]] = []
+        self.there: set[str] = set()
+        monkeypatch.setattr(namespaces, "create", lambda name, *_: self._note(name, "create"))
+        monkeypatch.setattr(namespaces, "delete", lambda name: self._note(name, "delete"))
+        monkeypatch.setattr(namespaces, "link", self._link)
+        monkeypatch.setattr(namespaces, "run", self._run)
+
+    def _note(self, namespace: str, command: str) -> None:
+        self.asked.append((namespace, command))
+
+    def _link(self, namespace: str, commands: Iterable[str]) -> None:
+        for command in commands:
+            self._note(namespace, command)
+            words = command.split()
+            if words[:2] == ["link", "add"]:
+                self.there.add(words[2])
+            elif words[:2] == ["link", "delete"]:
+                self.there.discard(words[2])
+
+    def _run(self, argv: list[str], **_: Any) -> str:
+        return "".join(f"1: {end}@if2: <UP>\n" for end in self.there) if "show" in argv else ""
+
+    def routes(self, namespace: str) -> list[str]:
+        """What was asked of a namespace's routes since the last time."""
+        found = [
+            command
+            for where, command in self.asked
+            if where == namespace and command.startswith("route ")
+        ]
+        self.asked.clear()
+        return found
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    return Kernel(monkeypatch)

@@ -36,13 +36,6 @@ def test_a_placement_group_is_created_described_and_deleted(ec2: Any) -> None:
     )
 
 
-def test_placement_groups_refuse_what_aws_refuses(ec2: Any) -> None:
-    ec2.create_placement_group(GroupName="ring", Strategy="spread")
-    create, delete = ec2.create_placement_group, ec2.delete_placement_group
-    assert refusal(create, GroupName="ring", Strategy="spread") == "InvalidPlacementGroup.Duplicate"
-    assert refusal(delete, GroupName="other") == "InvalidPlacementGroup.Unknown"
-
-
 def test_an_instance_is_placed_in_a_group_which_is_then_in_use(
     cloud: Any, ec2: Any, network: Any
 ) -> None:

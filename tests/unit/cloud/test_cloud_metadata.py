@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.api.metadata import Directory
+from cloud.services.instance_data import Directory
 from cloud.services.metadata import Instance, Metadata
 from werkzeug.test import Client
 
@@ -123,7 +125,13 @@ def test_an_instance_reads_about_itself(
     ec2.attach_network_interface(InstanceId=instance, NetworkInterfaceId=other, DeviceIndex=1)
 
     issued: list[None] = []
-    directory = Directory(issued=lambda: issued.append(None))
+
+    @contextlib.contextmanager
+    def changing() -> Iterator[None]:
+        yield
+        issued.append(None)
+
+    directory = Directory(changing=changing)
     guest = Guest(Metadata(lambda address: directory.find(network.vpc, address)))
     assert guest.ask("/latest/meta-data/")[0] == 401
     base = "/latest/meta-data/"

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.api.snapshot import Group, Interface, Rule, Subnet, Vpc
-from cloud.network import firewall, resolver
-from cloud.network.names import Names, guest_interface, interface, vpc_link
+from cloud.names import Names, cable_end, guest_interface, vpc_link
+from cloud.network import firewall, namespaces, resolver
+from cloud.network.router import Routers
+from cloud.wanted import Group, Interface, Rule, Subnet, Vpc
 
 pytestmark = pytest.mark.unit
 
@@ -68,7 +71,7 @@ def test_what_no_rule_allows_is_dropped_at_both_ends() -> None:
     text = firewall.ruleset(vpc())
     for each in (NODE_1, NODE_2):
         for way in ("from", "to"):
-            body = text.partition(f"chain {way}-{interface(each.id)} {{")[2].partition("}\n")[0]
+            body = text.partition(f"chain {way}-{cable_end(each.id)} {{")[2].partition("}\n")[0]
             assert body.split()[-1] == "drop"
     assert text.count("policy drop") == 2
 
@@ -148,7 +151,7 @@ def test_names_fit_and_differ_between_labs(tmp_path: Path) -> None:
     one, two = Names.of(tmp_path / "one"), Names.of(tmp_path / "two")
     assert one.cloud != two.cloud
     assert one.host("i-0123456789abcdef0") == f"mr{one.lab}-9abcdef0"
-    assert len(interface("eni-0123456789abcdef0")) <= 15
+    assert len(cable_end("eni-0123456789abcdef0")) <= 15
     assert len(vpc_link("vpc-0123456789abcdef0")) <= 15
     assert [guest_interface(index) for index in (0, 1)] == ["ens5", "ens6"]
 
@@ -195,3 +198,105 @@ def test_a_gateway_that_is_detached_routes_nothing(cloud: Any, ec2: Any, network
     assert cloud.api.snapshot().vpcs[network.vpc].subnets[0].routed
     ec2.detach_internet_gateway(InternetGatewayId=gateway, VpcId=network.vpc)
     assert not cloud.api.snapshot().vpcs[network.vpc].subnets[0].routed
+
+
+def test_the_source_check_is_before_what_connection_tracking_lets_pass() -> None:
+    text = firewall.ruleset(vpc())
+    chains = {
+        chain: text.partition(f"chain {chain} {{")[2].partition("}\n  ")[0]
+        for chain in ("own", "egress")
+    }
+    (own,), (egress,) = (re.findall(r"priority (-?\d+)", chains[each]) for each in chains)
+    assert int(own) < int(egress)
+    assert "ct state" not in chains["own"]
+    assert f'"{cable_end(NODE_1.id)}" : jump own-{cable_end(NODE_1.id)}' in chains["own"]
+    assert cable_end(NODE_2.id) not in chains["own"]
+    assert "saddr !=" not in chains["egress"].partition("chain own")[0]
+
+
+@pytest.fixture
+def plugged(kernel: Any) -> Routers:
+    """The routers of a VPC whose two interfaces are plugged in; all asked so far is forgotten."""
+    routers = Routers(Names("abcdef"))
+    routers.add_missing(vpc())
+    routers.apply(vpc())
+    for each in vpc().interfaces:
+        routers.plug(each, "mrabcdef-host", vpc())
+    kernel.asked.clear()
+    return routers
+
+
+ROUTER, CLOUD = Names("abcdef").vpc("vpc-1"), Names("abcdef").cloud
+ONE, TWO = (cable_end(each.id) for each in (NODE_1, NODE_2))
+
+
+def holding(one: tuple[str, ...] = (), two: tuple[str, ...] = ()) -> Vpc:
+    interfaces = (replace(NODE_1, secondary=one), replace(NODE_2, secondary=two))
+    return replace(vpc(), interfaces=interfaces)
+
+
+VIP = "192.168.100.50"
+
+
+def test_an_interface_is_reached_from_when_it_is_plugged_in(kernel: Any) -> None:
+    routers = Routers(Names("abcdef"))
+    routers.add_missing(vpc())
+    routers.apply(vpc())
+    assert kernel.routes(ROUTER)[1:] == ["route replace unreachable 192.168.100.0/24"]
+    routers.plug(NODE_1, "mrabcdef-host", vpc())
+    assert kernel.routes(ROUTER) == [f"route replace 192.168.100.10/32 dev {ONE}"]
+
+
+def test_the_router_follows_an_address_that_a_plugged_interface_gets_hands_on_and_loses(
+    kernel: Any, plugged: Routers
+) -> None:
+    plugged.apply(holding(one=(VIP,)))
+    assert kernel.routes(ROUTER) == [f"route replace {VIP}/32 dev {ONE}"]
+    plugged.apply(holding(two=(VIP,)))
+    assert kernel.routes(ROUTER) == [f"route replace {VIP}/32 dev {TWO}"]
+    plugged.apply(holding())
+    assert kernel.routes(ROUTER) == [f"route flush exact {VIP}/32"]
+    plugged.apply(holding())
+    assert kernel.routes(ROUTER) == []
+
+
+def test_a_cable_that_is_laid_anew_has_its_routes_again(kernel: Any, plugged: Routers) -> None:
+    plugged.apply(holding(one=(VIP,)))
+    plugged.unplug(NODE_1.id)
+    kernel.asked.clear()
+    plugged.plug(NODE_1, "mrabcdef-host", holding(one=(VIP,)))
+    assert kernel.routes(ROUTER) == [
+        f"route replace 192.168.100.10/32 dev {ONE}",
+        f"route replace {VIP}/32 dev {ONE}",
+    ]
+
+
+def test_an_address_without_a_cable_is_unreachable(kernel: Any, plugged: Routers) -> None:
+    plugged.unplug(NODE_1.id)
+    kernel.asked.clear()
+    plugged.apply(holding(one=(VIP,)))
+    assert kernel.routes(ROUTER) == []
+
+
+def test_a_change_of_routes_that_failed_is_tried_again(
+    kernel: Any, plugged: Routers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: Any) -> None:
+        raise namespaces.CommandFailed("no")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(namespaces, "link", fail)
+        with pytest.raises(namespaces.CommandFailed):
+            plugged.apply(holding(one=(VIP,)))
+    plugged.apply(holding(one=(VIP,)))
+    assert kernel.routes(ROUTER) == [f"route replace {VIP}/32 dev {ONE}"]
+
+
+def test_the_cloud_leads_public_addresses_to_the_router_that_has_them(
+    kernel: Any, plugged: Routers
+) -> None:
+    plugged.apply(replace(vpc(), interfaces=(replace(NODE_1, public=None), NODE_2)))
+    assert kernel.routes(CLOUD) == ["route flush exact 203.0.113.1/32"]
+    plugged.apply(vpc())
+    (route,) = kernel.routes(CLOUD)
+    assert route == f"route replace 203.0.113.1/32 via 100.64.0.2 dev {vpc_link('vpc-1')}"

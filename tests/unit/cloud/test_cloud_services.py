@@ -13,13 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cloud.api.snapshot import Host, Interface
-from cloud.hosts import firstboot, image
+from cloud.hosts import firstboot, gates, image
 from cloud.services.dnsmasq import Dnsmasq
 from cloud.services.http import Server
 from cloud.services.mirror import Mirror
 from cloud.services.tls import Authority, ServerContexts
-from cloud.world import command
+from cloud.wanted import Host, Interface
 from werkzeug.test import Client
 
 pytestmark = pytest.mark.unit
@@ -109,6 +108,8 @@ def test_the_image_trusts_the_authority_in_both_ways(tmp_path: Path) -> None:
     base = tmp_path / "base"
     (base / "etc/ssl/certs").mkdir(parents=True)
     (base / image.BUNDLE).write_text("")
+    (base / gates.SFTP_SERVER).parent.mkdir(parents=True)
+    (base / gates.SFTP_SERVER).write_text("Debian's")
     authority = Authority(tmp_path)
     layer = tmp_path / "image"
     for _ in range(2):
@@ -125,6 +126,7 @@ def test_the_image_trusts_the_authority_in_both_ways(tmp_path: Path) -> None:
         )
         assert done.returncode == 0, done.stderr
     assert (layer / "etc/machine-id").read_bytes() == b""
+    assert (layer / gates.HELD_BACK).read_text() == "Debian's"
 
 
 def host(user_data: bytes = b"") -> Host:
@@ -154,13 +156,6 @@ def test_cloud_init_finds_identity_network_and_user_data(tmp_path: Path) -> None
 
 def test_user_data_is_not_in_a_hosts_representation() -> None:
     assert "secret" not in repr(host(b"secret"))
-
-
-def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> None:
-    made = command(tmp_path, ["echo", "two words", "$HOME"])
-    assert made[0] == "nsenter"
-    assert made[-3:] == ["echo", "two words", "$HOME"]
-    assert made[-4] == str(tmp_path / "cloud")
 
 
 def test_the_lease_of_an_interface_that_is_gone_gives_its_address_back(tmp_path: Path) -> None:

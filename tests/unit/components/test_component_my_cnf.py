@@ -125,6 +125,7 @@ def test_what_the_ring_stands_on_is_owned_by_it() -> None:
 def test_what_a_killed_slave_needs_is_owned_and_what_trades_durability_for_speed_is_told() -> None:
     repositories = {"master_info_repository", "relay_log_info_repository"}
     assert repositories | {"relay_log_recovery", "slave_parallel_workers"} <= OWNED
+    assert "binlog_error_action" in OWNED
     told = DOCUMENT.read_text().partition("### Speed for durability")[2]
     for name in ("innodb_flush_log_at_trx_commit", "sync_binlog", "innodb_support_xa"):
         assert name in known_settings() - OWNED

@@ -1,7 +1,6 @@
 """Entries of the set-up's cache: whole, interrupted, and asked for twice at once."""
 
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,8 @@ from cloud.setup import entry as module
 from cloud.setup.entry import MARKER, Entry, Report, SetupError, Stopped, digest_of
 
 pytestmark = pytest.mark.unit
+LONGEST = 60
+"""Seconds. Nothing here takes as long."""
 
 
 def quiet(_text: str) -> None:
@@ -16,18 +17,21 @@ def quiet(_text: str) -> None:
 
 
 class Builder:
-    """Builds a file, counts its runs, and fails or dawdles when told to."""
+    """Builds a file, counts its runs, fails when told to, and waits for the gate in the middle."""
 
-    def __init__(self, fail: int = 0, seconds: float = 0) -> None:
+    def __init__(self, fail: int = 0, gate: threading.Event | None = None) -> None:
         self.runs = 0
         self.fail = fail
-        self.seconds = seconds
+        self.gate = gate
+        self.begun = threading.Event()
 
     def __call__(self, folder: Path, _report: Report) -> None:
         self.runs += 1
         assert list(folder.iterdir()) == []
         (folder / "half").write_text("half")
-        time.sleep(self.seconds)
+        self.begun.set()
+        if self.gate is not None:
+            assert self.gate.wait(LONGEST), "nobody lets the build go on"
         if self.runs <= self.fail:
             raise SetupError("no network")
         (folder / "whole").write_text("whole")
@@ -70,19 +74,25 @@ def test_what_an_interrupted_build_left_is_removed_and_said(tmp_path: Path) -> N
 def test_two_builds_at_once_are_one_build_and_the_waiting_one_says_for_whom(
     tmp_path: Path,
 ) -> None:
-    builder = Builder(seconds=1)
+    builder = Builder(gate=threading.Event())
+    assert builder.gate is not None
     entry = Entry("thing", "0", builder)
     said: list[str] = []
-    threads = [
-        threading.Thread(target=entry.ensure, args=(tmp_path, said.append)) for _ in range(2)
-    ]
-    threads[0].start()
-    while not entry.path(tmp_path).exists():
-        time.sleep(0.01)
-    time.sleep(0.1)
-    threads[1].start()
-    for thread in threads:
-        thread.join(10)
+    waits = threading.Event()
+
+    def say(text: str) -> None:
+        said.append(text)
+        waits.set()
+
+    first = threading.Thread(target=entry.ensure, args=(tmp_path, quiet))
+    first.start()
+    assert builder.begun.wait(LONGEST)
+    second = threading.Thread(target=entry.ensure, args=(tmp_path, say))
+    second.start()
+    assert waits.wait(LONGEST), "it waits and does not say so"
+    builder.gate.set()
+    for thread in (first, second):
+        thread.join(LONGEST)
     assert builder.runs == 1
     assert any(text.startswith("wait for the set-up of process") for text in said), said
 
@@ -91,15 +101,16 @@ def test_a_waiting_build_ends_when_the_set_up_is_stopped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "stop", threading.Event())
-    slow = Entry("thing", "0", Builder(seconds=1))
-    thread = threading.Thread(target=slow.ensure, args=(tmp_path, quiet))
+    gate = threading.Event()
+    builder = Builder(gate=gate)
+    thread = threading.Thread(target=Entry("thing", "0", builder).ensure, args=(tmp_path, quiet))
     thread.start()
-    while not slow.path(tmp_path).exists():
-        time.sleep(0.01)
+    assert builder.begun.wait(LONGEST)
     module.stop.set()
     with pytest.raises(Stopped):
         Entry("thing", "0", Builder()).ensure(tmp_path, quiet)
-    thread.join(10)
+    gate.set()
+    thread.join(LONGEST)
 
 
 def test_the_marker_is_written_last(tmp_path: Path) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from cloud.cli import check, connect, errors, main, nodes, take_down
+from cloud.cli import check, connect, errors, nodes, take_down
 from cloud.cli.check import Result
+from cloud.commands import main
 from cloud.lab import Lab
 from cloud.setup import run
 

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 from cloud.bench import run as bench
-from cloud.cli import main, pending, stack
+from cloud.cli import pending, stack
 from cloud.cli.errors import FAILED, LabError
+from cloud.commands import main
 from cloud.lab import Lab
 
 pytestmark = pytest.mark.unit

@@ -1,20 +1,10 @@
 """A lab's folder, its id, and telling its processes from others that have their numbers."""
 
 import os
-import subprocess
-import time
 from pathlib import Path
 
 import pytest
-from cloud.lab import (
-    Lab,
-    is_alive,
-    lab_id,
-    process_start,
-    process_started_at,
-    write_private,
-)
-from cloud.network.names import Names
+from cloud.lab import Lab, lab_id, write_private
 
 pytestmark = pytest.mark.unit
 
@@ -23,10 +13,6 @@ def test_the_id_is_six_digits_of_the_absolute_path(monkeypatch: pytest.MonkeyPat
     monkeypatch.chdir("/")
     assert lab_id(Path("/srv/lab")) == lab_id(Path("srv/lab")) == "8f5276"
     assert lab_id(Path("/srv/lab2")) != lab_id(Path("/srv/lab"))
-
-
-def test_the_command_and_the_cloud_give_a_lab_the_same_id(tmp_path: Path) -> None:
-    assert Names.of(tmp_path).lab == lab_id(tmp_path)
 
 
 def test_the_environment_names_lab_and_cache(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -63,31 +49,3 @@ def test_a_private_file_is_closed_to_others_whatever_the_mask(tmp_path: Path) ->
         os.umask(before)
     assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
     assert [path.name for path in tmp_path.iterdir()] == ["key"]
-
-
-def test_a_process_is_known_by_its_number_and_its_start() -> None:
-    own = process_start(os.getpid())
-    assert own is not None
-    assert is_alive(os.getpid(), own)
-    assert not is_alive(os.getpid(), own + 1)
-
-
-def test_an_ended_process_is_not_alive_even_before_its_parent_looks() -> None:
-    process = subprocess.Popen(["sleep", "60"])
-    start = process_start(process.pid)
-    assert start is not None
-    process.kill()
-    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
-    assert not is_alive(process.pid, start)
-    process.wait(10)
-    assert process_start(process.pid) is None
-    assert process_started_at(process.pid) is None
-
-
-def test_the_start_of_a_process_is_a_time_of_day() -> None:
-    before = time.time()
-    with subprocess.Popen(["sleep", "60"]) as process:
-        found = process_started_at(process.pid)
-        process.kill()
-    assert found is not None
-    assert before - 1 <= found <= time.time() + 1

@@ -6,10 +6,12 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import pytest
 from cloud.cli import pending, stack
-from cloud.cli.pending import Settled, close, find, resolve
+from cloud.cli.pending import Settled, find, resolve
 from cloud.lab import Lab
+from cloud.providers.aws.resources import RESOURCES
 
 pytestmark = pytest.mark.unit
 
@@ -42,7 +44,10 @@ class Api:
 
     def __call__(self, *words: str) -> Any:
         self.asked.append(words)
-        return self.answers[words[1]]
+        answer = self.answers[words[1]]
+        if "--query" in words:
+            return jmespath.search(words[words.index("--query") + 1], answer)
+        return answer
 
 
 def test_a_vpc_with_the_tags_is_taken_in() -> None:
@@ -189,7 +194,7 @@ def test_a_group_that_is_taken_in_lets_nothing_out(
 ) -> None:
     groups = [{"GroupId": "sg-1", "IpPermissionsEgress": rules}]
     api = Api(describe_security_groups={"SecurityGroups": groups}, revoke_security_group_egress={})
-    close("sg-1", api)
+    RESOURCES["aws:ec2/securityGroup:SecurityGroup"].finish("sg-1", api)
     asked = [words for words in api.asked if words[1] == "revoke-security-group-egress"]
     assert len(asked) == revoked
     assert all("sg-1" in words and '"0.0.0.0/0"' in words[-1] for words in asked)
@@ -287,7 +292,26 @@ def test_what_was_in_a_place_that_is_gone_is_not_there_and_nothing_is_asked_for_
     api = Api(**answers)
     assert find(resource(kind, "a", **inputs), api) == []
     named = [word for words in api.asked for word in words if word.startswith("--")]
-    assert set(named) <= {"--filters"}
+    assert set(named) <= {"--filters", "--query"}
+
+
+def test_an_instance_that_is_shutting_down_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Until then it looks as if it were there."""
+    kept = resource("aws:ec2/instance:Instance", "a") | {"id": "i-1"}
+    going = {"Reservations": [{"Instances": [{"InstanceId": "i-1"}]}]}
+    api = Api(describe_instances=going)
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        api.answers["describe-instances"] = {"Reservations": []}
+
+    monkeypatch.setattr(pending.time, "sleep", sleep)
+    pending._wait_for_ends([kept, resource("command:remote:Command", "b") | {"id": "x"}], api)
+    assert len(slept) == 1
+    assert len(api.asked) == 2
+    assert all("Name=instance-id,Values=i-1" in words for words in api.asked)
+    assert all("Name=instance-state-name,Values=shutting-down" in words for words in api.asked)
 
 
 def test_an_orphan_is_named_with_its_identifier_and_what_to_do(

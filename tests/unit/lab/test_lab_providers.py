@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from cloud.cli import bring_up, main
+from cloud.cli import bring_up
 from cloud.cli.errors import MACHINE
+from cloud.commands import main
 from cloud.setup import plugins
 from cloud.setup.entry import SetupError
 

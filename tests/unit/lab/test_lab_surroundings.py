@@ -2,13 +2,15 @@
 
 import json
 import os
+import stat
+import sys
 import time
 from pathlib import Path
 
 import pytest
 from cloud.cli import stack
 from cloud.cli.errors import LabError
-from cloud.cli.surroundings import environment
+from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import Lab
 from cloud.setup import plugins, run
 from cloud.setup.archive import FILE_NAME
@@ -58,7 +60,9 @@ def test_the_backend_writes_no_side_files_that_a_killed_cli_would_leave_empty(la
 def test_the_cli_and_the_language_host_come_before_the_systems_programs(lab: Lab) -> None:
     path = environment(lab, {})["PATH"].split(os.pathsep)
     assert path.index("/cache/pulumi") < path.index("/usr/bin")
-    assert path[0].endswith("/bin")
+    assert path[0] == str(lab.bin), "nothing is there, unless a test puts it there"
+    assert not lab.bin.exists()
+    assert path[1] == str(Path(sys.prefix) / "bin")
 
 
 def test_a_stand_in_is_installed_where_the_official_plugin_is_not(lab: Lab, tmp_path: Path) -> None:
@@ -85,10 +89,49 @@ def test_an_official_plugin_takes_the_place_of_the_stand_in_and_gives_it_back(
     kinds = plugins.install(lab, {"PULUMI_HOME": str(home)})
     assert kinds == {"aws": "official", "command": "stand-in"}
     installed = lab.pulumi_home / "plugins" / official.name
-    assert installed.resolve() == official
+    assert installed.resolve() == installed
+    assert (installed / program.name).read_text() == "#!/bin/sh\n"
     assert plugins.install(lab, {"HOME": "/nowhere"})["aws"] == "stand-in"
     assert "cloud.providers.aws" in (installed / "pulumi-resource-aws").read_text()
     assert program.read_text() == "#!/bin/sh\n"
+
+
+def test_the_engine_finds_a_plugin_whose_official_folder_and_program_are_links(
+    lab: Lab, tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    (store / "program").write_text("one")
+    (store / "program").chmod(0o755)
+    folder = tmp_path / "whole"
+    (folder / "schema").mkdir(parents=True)
+    (folder / "schema" / "aws.json").write_text("{}")
+    (folder / "pulumi-resource-aws").symlink_to(store / "program")
+    official = tmp_path / "pulumi" / "plugins" / f"resource-aws-v{plugins.PLUGINS['aws']}"
+    official.parent.mkdir(parents=True)
+    official.symlink_to(folder)
+    installed = lab.pulumi_home / "plugins" / official.name
+    installed.parent.mkdir(parents=True)
+    installed.symlink_to(official)  # as an earlier set-up left it
+
+    def install() -> os.stat_result:
+        kinds = plugins.install(lab, {"PULUMI_HOME": str(tmp_path / "pulumi")})
+        assert kinds["aws"] == "official"
+        # What the engine does: it goes through the folder's entries, and takes those of its kind.
+        (found,) = (each for each in os.scandir(installed.parent) if each.name == official.name)
+        assert found.is_dir(follow_symlinks=False)
+        return (installed / "pulumi-resource-aws").lstat()
+
+    first = install()
+    assert stat.S_ISREG(first.st_mode)
+    assert os.access(installed / "pulumi-resource-aws", os.X_OK)
+    assert (installed / "schema" / "aws.json").read_text() == "{}"
+    assert install().st_ino == first.st_ino, "what is there already is left alone"
+    (store / "newer").write_text("another")
+    (store / "newer").chmod(0o755)
+    (store / "newer").rename(store / "program")
+    install()
+    assert (installed / "pulumi-resource-aws").read_text() == "another"
 
 
 def test_the_pinned_plugins_are_those_of_the_program() -> None:
@@ -209,3 +252,10 @@ def test_one_failed_entry_ends_the_set_up_with_its_message(tmp_path: Path) -> No
 
     with pytest.raises(SetupError, match="no npm"):
         run.build_all([run.Job(Entry("archive", "0", fail))], tmp_path)
+
+
+def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> None:
+    made = argv_in_world(Lab(tmp_path, tmp_path), ["echo", "two words", "$HOME"])
+    assert made[0] == "nsenter"
+    assert made[-3:] == ["echo", "two words", "$HOME"]
+    assert made[-4] == str(tmp_path / "cloud")

@@ -79,6 +79,11 @@ def test_a_node_that_does_not_replicate_is_shown_as_it_is() -> None:
     assert rows["heartbeat from the peer"] == ["none", "0.6 s old"]
 
 
+def test_a_heartbeat_from_the_future_is_not_shown_as_a_young_one() -> None:
+    rows = printed({"node-1": status(1), "node-2": status(2, heartbeat_age_ms=-3600000.0)})
+    assert rows["heartbeat from the peer"] == ["0.6 s old", "3600.0 s ahead of this clock"]
+
+
 def test_what_to_try_next_names_no_password() -> None:
     out = Console(file=io.StringIO(), width=200)
     outputs = {

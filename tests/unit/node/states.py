@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from ring_node.join import State
-from ring_node.ring_schema import Origin, Source
-from ring_node.shows import Position, SlaveStatus
+from ring_node.mysql.shows import Coordinates, SlaveStatus
+from ring_node.ring.join import State
+from ring_node.ring.schema import Origin, Source
 
 ME, PEER, OLD = "uuid-of-me", "uuid-of-peer", "uuid-of-former"
-MINE = Position("bin.000001", 120)
-THEIRS = Position("bin.000002", 345)
+MINE = Coordinates("bin.000001", 120)
+THEIRS = Coordinates("bin.000002", 345)
 LOGS = frozenset({"bin.000001", "bin.000002"})
 
 
@@ -42,8 +42,8 @@ def node(whose: str, **changes: Any) -> State:
     return replace(State(name, whose, server_id, (), None, None, None, LOGS), **changes)
 
 
-def born(uuid: str, peer: str, position: Position = MINE) -> Origin:
-    return Origin(uuid, peer, "ready", "empty", position, None)
+def born(uuid: str, peer: str, coordinates: Coordinates = MINE) -> Origin:
+    return Origin(uuid, peer, "ready", "empty", coordinates, None)
 
 
 def copying(uuid: str, peer: str) -> Origin:

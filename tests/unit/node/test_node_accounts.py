@@ -7,9 +7,11 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node import accounts, documents, grants, ring_files, ring_schema, service, sql
-from ring_node.errors import NodeError
-from ring_node.grants import Account, Rights
+from ring_node.base.errors import NodeError
+from ring_node.mysql import grants, sql
+from ring_node.mysql.grants import Account, Rights
+from ring_node.ring import content, documents, fence, privileges, records, schema
+from ring_node.verbs import accounts
 
 pytestmark = pytest.mark.unit
 
@@ -92,7 +94,7 @@ def document(**changes: Any) -> dict[str, Any]:
 
 
 def test_the_rings_accounts_work_from_the_peer_only_and_over_tls() -> None:
-    wanted = grants.wanted(documents.accounts(document()), {x: x for x in "abcd"})
+    wanted = privileges.wanted(documents.accounts(document()))
     replication = wanted[Account("repuser", "10.10.1.11")]
     assert replication.require_ssl
     assert replication.places == {"*.*": frozenset({"REPLICATION SLAVE"})}
@@ -102,7 +104,7 @@ def test_the_rings_accounts_work_from_the_peer_only_and_over_tls() -> None:
 
 
 def test_an_underscore_in_a_database_name_is_no_pattern() -> None:
-    wanted = grants.wanted(documents.accounts(document()), {x: x for x in "abcd"})
+    wanted = privileges.wanted(documents.accounts(document()))
     assert list(wanted[Account("app", "192.168.100.%")].places) == ["`my\\_app`.*"]
 
 
@@ -114,7 +116,7 @@ def in_two(**changes: Any) -> dict[str, Any]:
 
 
 def test_a_user_of_two_databases_is_one_account_with_both_rights() -> None:
-    wanted = grants.wanted(documents.accounts(in_two()), {x: x for x in "abcd"})
+    wanted = privileges.wanted(documents.accounts(in_two()))
     assert wanted[Account("app", "192.168.100.%")].places == {
         "`my\\_app`.*": frozenset({"ALL PRIVILEGES"}),
         "`reports`.*": frozenset({"SELECT"}),
@@ -169,13 +171,13 @@ def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_e
         yield server
 
     monkeypatch.setattr(sql, "own", own)
-    monkeypatch.setattr(service, "fenced", lambda: fenced)
-    monkeypatch.setattr(ring_schema, "databases", lambda _: {})
-    monkeypatch.setattr(ring_schema, "exists", lambda _: False)
-    monkeypatch.setattr(accounts, "_accounts", lambda session, *_: session.do("GRANT"))
-    monkeypatch.setattr(ring_files, "write_credentials", lambda *_: False)
-    monkeypatch.setattr(ring_files, "node", lambda: None)
+    monkeypatch.setattr(fence, "stands", lambda: fenced)
+    monkeypatch.setattr(content, "databases", lambda _: {})
+    monkeypatch.setattr(schema, "exists", lambda _: False)
+    monkeypatch.setattr(accounts.accounts, "make", lambda session, *_: session.do("GRANT"))
+    monkeypatch.setattr(records, "write_credentials", lambda *_: False)
+    monkeypatch.setattr(records, "node", lambda: None)
     accounts.run(document())
     made = "CREATE DATABASE IF NOT EXISTS `my_app`"
     assert server.logged == ([] if fenced else [made])
-    assert server.hidden == [*([made] if fenced else []), *ring_schema.CREATE, "GRANT"]
+    assert server.hidden == [*([made] if fenced else []), *schema.CREATE, "GRANT"]

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ring_node import config, paths, ring_restart, service, tls
-from ring_node.documents import Keys
+from ring_node.base import paths
+from ring_node.mysql import datadir, lifecycle
+from ring_node.mysql.tls import Keys
+from ring_node.ring import restart
+from ring_node.verbs import config, tls
+from ring_node.verbs.config import Act
 
 pytestmark = pytest.mark.unit
 
@@ -20,11 +24,11 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     monkeypatch.setattr(paths, "CONFIG", tmp_path / "mysqld.cnf")
     monkeypatch.setattr(paths, "RESTART_DUE", tmp_path / "due")
     paths.CONFIG.write_text(TEXT)
-    for name in ("initialised", "running"):
-        monkeypatch.setattr(service, name, lambda: True)
+    monkeypatch.setattr(datadir, "initialised", lambda: True)
+    monkeypatch.setattr(lifecycle, "running", lambda: True)
     for name in ("start", "restart"):
-        monkeypatch.setattr(service, name, lambda name=name: found.append(name))
-    monkeypatch.setattr(ring_restart, "restart", lambda *_, **__: found.append("in turns"))
+        monkeypatch.setattr(lifecycle, name, lambda name=name: found.append(name))
+    monkeypatch.setattr(restart, "in_turn", lambda *_, **__: found.append("in turns"))
     return found
 
 
@@ -41,7 +45,7 @@ def done(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
 def test_a_server_that_a_killed_restart_left_down_waits_for_no_peer(
     monkeypatch: pytest.MonkeyPatch, done: list[str], due: bool, greets: bool, what: list[str]
 ) -> None:
-    monkeypatch.setattr(service, "greets", lambda: greets)
+    monkeypatch.setattr(lifecycle, "greets", lambda: greets)
     if due:
         paths.RESTART_DUE.touch()
     config.run(TEXT)
@@ -52,12 +56,39 @@ def test_certificates_for_a_server_that_is_down_are_put_in_place_without_a_resta
     monkeypatch: pytest.MonkeyPatch, done: list[str]
 ) -> None:
     written: list[Path] = []
-    monkeypatch.setattr(service, "greets", lambda: False)
+    monkeypatch.setattr(lifecycle, "greets", lambda: False)
     monkeypatch.setattr(tls.documents, "keys", lambda _: Keys("ca", "certificate", "key"))
-    monkeypatch.setattr(tls, "check", lambda *_: None)
-    monkeypatch.setattr(tls.ring_files, "node", lambda: None)
+    monkeypatch.setattr(tls.tls, "check", lambda *_: None)
+    monkeypatch.setattr(tls.records, "node", lambda: None)
     monkeypatch.setattr(tls.files, "read_bytes", lambda _: b"")
     monkeypatch.setattr(tls.files, "write_all", lambda wanted, **_: written.extend(wanted) or [])
     paths.RESTART_DUE.touch()
     tls.run({})
     assert (done, set(written)) == ([], {paths.CA, paths.CERTIFICATE, paths.KEY})
+
+
+CASES = {
+    # same, initialised, runs, left down, restart due
+    "no data directory yet": ((False, False, False, False, False), Act.WRITE),
+    "nor a new file": ((True, False, False, False, False), Act.NOTHING),
+    "a due restart of nothing": ((True, False, False, False, True), Act.NOTHING),
+    "runs with it": ((True, True, True, False, False), Act.NOTHING),
+    "runs with the one before": ((True, True, True, False, True), Act.RESTART),
+    "another file": ((False, True, True, False, False), Act.RESTART),
+    "stopped": ((True, True, False, False, False), Act.START),
+    "stopped, another file": ((False, True, False, False, False), Act.START),
+    "stopped, a restart due": ((True, True, False, False, True), Act.START),
+    "left down": ((True, True, True, True, True), Act.START_AGAIN),
+    "left down, another file": ((False, True, True, True, True), Act.START_AGAIN),
+    "left down, and systemd gave it up": ((True, True, False, True, True), Act.START_AGAIN),
+}
+
+
+@pytest.mark.parametrize(("state", "act"), CASES.values(), ids=CASES)
+def test_a_running_server_is_restarted_in_its_turn_and_any_other_one_started(
+    state: tuple[bool, ...], act: Act
+) -> None:
+    same, initialised, runs, left_down, due = state
+    assert act is config.decide(
+        same=same, initialised=initialised, runs=runs, left_down=left_down, due=due
+    )

@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from ring_node import (
-    archive,
-    cli,
-    copying,
-    packages,
-    relay,
-    replicate,
-    ring_restart,
-    seed,
-    server,
-    sql,
-    tools,
-    units,
-    verify,
-)
+from ring_node import cli
+from ring_node.host import archive, network, packages
+from ring_node.mysql import datadir, lifecycle, sql
+from ring_node.ring import copying, follow, relay, restart, seeding
+from ring_node.verbs import replicate, seed, tools, verify
 
 from components.step import MINUTES
 
@@ -25,24 +15,32 @@ pytestmark = pytest.mark.unit
 
 LITTLE = 60.0  # for all that takes seconds, of each verb
 # systemctl starts or restarts, and stops what did not come up.
-START = 30 + units.START_SECONDS + 2 * units.STOP_SECONDS + 60
-ENTER = 2 * sql.CONNECT_SECONDS + ring_restart.TURN_SECONDS + ring_restart.FRESH_SECONDS
+START = 30 + lifecycle.START_SECONDS + 2 * lifecycle.STOP_SECONDS + 60
+ENTER = 2 * sql.CONNECT_SECONDS + restart.TURN_SECONDS + restart.FRESH_SECONDS
 RESTART = (  # with new files, then with the old ones again
-    2 * ENTER + ring_restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
-    + ring_restart.BACK_SECONDS
+    2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
+    + restart.BACK_SECONDS
 )  # fmt: skip
-SEED = seed.QUIET_SECONDS + seed.DRAIN_SECONDS + 2 * copying.COPY_SECONDS
+LOCK = copying.LONG_PATIENCE + copying.LOCK_TRIES * (copying.LOCK_SECONDS + copying.LOCK_PAUSE)
+SEED = (
+    LOCK
+    + seeding.QUIET_SECONDS
+    + seeding.DRAIN_SECONDS
+    + 2 * relay.STOP_SECONDS
+    + 2 * copying.COPY_SECONDS
+)
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
-    "tools": tools.FIRST_BOOT_SECONDS + tools.ADDRESS_SECONDS,
+    "tools": tools.FIRST_BOOT_SECONDS + network.ADDRESS_SECONDS,
     "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
     "tls": RESTART,
     "config": RESTART,
-    "server": server.INITIALISE_SECONDS + START,
-    "accounts": relay.DRAIN_SECONDS,
+    "server": datadir.INITIALISE_SECONDS + START,
+    "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
     "seed": seed.PEER_SECONDS + SEED,
     "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
-    + relay.DRAIN_SECONDS + replicate.THREADS_SECONDS + replicate.CATCH_UP_SECONDS,
+    + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS
+    + follow.CATCH_UP_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 

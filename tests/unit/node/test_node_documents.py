@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node import cli, documents
-from ring_node.errors import Exit, NodeError
+from ring_node import cli
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.fields import parse_json
+from ring_node.ring import documents
 
 pytestmark = pytest.mark.unit
 
@@ -73,7 +75,7 @@ def test_a_malformed_archive_is_refused(url: str, checksum: str) -> None:
 
 def test_json_that_is_none_is_not_quoted() -> None:
     with pytest.raises(NodeError) as caught:
-        documents.parse_json('{"root_password": "hidden-word"')
+        parse_json('{"root_password": "hidden-word"')
     assert "hidden-word" not in caught.value.render()
 
 

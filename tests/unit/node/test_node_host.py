@@ -5,14 +5,18 @@ from __future__ import annotations
 import fcntl
 import getpass
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
-from ring_node import files, tools, wait_ready
-from ring_node.errors import Exit, NodeError
-from ring_node.lock import host_lock
-from ring_node.report import Report
-from ring_node.waiting import Deadline, poll
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.lock import host_lock
+from ring_node.base.report import Report
+from ring_node.base.waiting import Deadline, poll
+from ring_node.host import files
+from ring_node.mysql import lifecycle
+from ring_node.verbs import tools, wait_ready
 
 pytestmark = pytest.mark.unit
 
@@ -77,7 +81,7 @@ def test_the_lock_is_free_after_its_holder(tmp_path: Path) -> None:
 
 def test_a_server_that_ended_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MAINPID", "4194305")  # above the kernel's largest process id
-    monkeypatch.setattr(wait_ready, "greets", lambda: None)
+    monkeypatch.setattr(lifecycle, "greets", lambda: None)
     assert wait_ready.run() == 1
 
 
@@ -104,3 +108,14 @@ def test_a_first_boot_that_failed_is_not_built_on(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(NodeError) as caught:
         tools._wait_for_first_boot(Report("tools"))
     assert "status: error" in caught.value.found
+
+
+@pytest.mark.parametrize("verb", ["tools", "install", "status"])
+def test_a_verb_that_runs_before_the_packages_are_there_needs_none_of_them(verb: str) -> None:
+    """In a process of its own, where PyMySQL cannot be imported."""
+    program = (
+        "import sys; sys.modules['pymysql'] = None; sys.path[:0] = sys.argv[1:];"
+        f" import ring_node.cli, ring_node.verbs.{verb}"
+    )
+    place = Path(tools.__file__).parents[2]
+    subprocess.run([sys.executable, "-B", "-c", program, str(place)], check=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from ring_node.join import Follow, Refusal, Seed, coordinates, decide_follow, decide_seed
-from ring_node.ring_schema import Source
+from ring_node.ring.join import Follow, Refusal, Seed, decide_follow, decide_seed, where_to_read
+from ring_node.ring.schema import Source
 from states import ME, MINE, OLD, PEER, THEIRS, born, copied, copying, node, slave, wired
 
 pytestmark = pytest.mark.unit
@@ -200,5 +200,5 @@ def test_coordinates_that_the_peer_has_purged_are_refused() -> None:
 
 def test_a_copy_reads_on_from_where_it_was_taken_and_its_source_from_the_copy() -> None:
     copy, source = node(ME, origin=copied(ME, PEER)), node(PEER, content=DATA)
-    assert coordinates(copy, source) == THEIRS
-    assert coordinates(source, copy) == MINE
+    assert where_to_read(copy, source) == THEIRS
+    assert where_to_read(source, copy) == MINE

@@ -7,24 +7,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node import (
-    accounts,
-    documents,
-    relay,
-    replicate,
-    ring_files,
-    ring_restart,
-    ring_schema,
-    service,
-    shows,
-    sql,
-    wiring,
-)
-from ring_node.documents import Login, Node, Pair, Peer
-from ring_node.errors import Exit, NodeError
-from ring_node.report import Report
-from ring_node.ring_health import Ages
-from ring_node.shows import Position, SlaveStatus
+from pymysql.err import OperationalError
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.report import Report
+from ring_node.mysql import lifecycle, master, shows, sql, statements
+from ring_node.mysql.login import Login
+from ring_node.mysql.shows import Coordinates, SlaveStatus
+from ring_node.ring import fence, follow, records, relay, restart, schema
+from ring_node.ring.documents import Node, Pair, Peer
+from ring_node.ring.health import Ages
 from states import slave
 
 pytestmark = pytest.mark.unit
@@ -32,9 +23,9 @@ pytestmark = pytest.mark.unit
 PAIR = Pair(
     Node("node-1", 1, "192.168.100.10", "10.10.1.10"), Peer("node-2", 2, "10.10.1.11", "i-2")
 )
-RECEIVED = slave(read=Position("bin.000002", 900))
+RECEIVED = slave(read=Coordinates("bin.000002", 900))
 FAILED = slave(
-    read=Position("bin.000002", 900), sql_running="No", sql_errno=1049, sql_error="no database"
+    read=Coordinates("bin.000002", 900), sql_running="No", sql_errno=1049, sql_error="no database"
 )
 STOP, START = "STOP SLAVE IO_THREAD", "START SLAVE IO_THREAD"
 
@@ -49,6 +40,11 @@ class Server:
     def do(self, statement: str, _parameters: Any = ()) -> int:
         self.done.append(statement)
         return 0
+
+    def rows(self, statement: str, _parameters: Any = ()) -> list[dict[str, Any]]:
+        assert statement == statements.OPEN
+        row = {"id": 9, "user": "app", "host": "192.168.100.5:40000", "info": None, "seconds": 77}
+        return [row]
 
     def look(self) -> SlaveStatus:
         return self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
@@ -66,12 +62,12 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(module, "show_slave_status", Server.look)
     monkeypatch.setattr(relay, "DRAIN_SECONDS", 0.05)
     monkeypatch.setattr(sql, "own", own)
-    monkeypatch.setattr(ring_files, "node", lambda: PAIR.node)
-    monkeypatch.setattr(ring_files, "peer", lambda: PAIR.peer)
-    monkeypatch.setattr(service, "fenced", lambda: False)
-    monkeypatch.setattr(service, "note_restart_due", lambda: found.done.append("note"))
-    monkeypatch.setattr(service, "restart", lambda: found.done.append("restart"))
-    monkeypatch.setattr(ring_restart, "_wait_until_whole", lambda *_, **__: None)
+    monkeypatch.setattr(records, "node", lambda: PAIR.node)
+    monkeypatch.setattr(records, "peer", lambda: PAIR.peer)
+    monkeypatch.setattr(fence, "stands", lambda: False)
+    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
+    monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
+    monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
     return found
 
 
@@ -101,6 +97,60 @@ def test_a_slave_that_cannot_apply_it_is_refused_and_receives_again(
     assert server.done == [STOP, START]
 
 
+HELD_UP = slave(sql_state="Waiting for table metadata lock", read=RECEIVED.read)
+
+
+def test_a_slave_that_a_lock_holds_up_is_not_told_to_stop_and_who_holds_it_is_named(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "STOP_SECONDS", 0.05)
+    server.looks = [HELD_UP]
+    with pytest.raises(NodeError) as caught:
+        relay.stop(server)
+    assert caught.value.code is Exit.DEADLINE
+    assert "Waiting for table metadata lock" in caught.value.found
+    assert "an open transaction of app@192.168.100.5, 77 s old (process 9)" in caught.value.found
+    assert server.done == []
+    server.looks = [HELD_UP, HELD_UP, slave()]
+    relay.stop(server)
+    assert server.done == ["STOP SLAVE"]
+    server.looks = [HELD_UP]
+    with pytest.raises(NodeError) as caught:
+        relay.drain(server)
+    assert "still at work after 0 s, Waiting for table metadata lock" in caught.value.found
+    assert "(process 9)" in caught.value.found
+
+
+@pytest.mark.parametrize("code", sql.STOP_INCOMPLETE)
+def test_a_stop_that_gave_up_waiting_is_tried_again(
+    server: Any, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    incomplete = sql.refusal(OperationalError(code, "STOP SLAVE is incomplete"), "this server")
+    errors: list[Exception] = [incomplete, incomplete]
+
+    def do(statement: str) -> int:
+        server.done.append(statement)
+        if errors:
+            raise errors.pop()
+        return 0
+
+    monkeypatch.setattr(server, "do", do)
+    relay.stop(server)
+    assert server.done == ["STOP SLAVE"] * 3
+    errors[:] = [sql.refusal(OperationalError(1227, "you need SUPER"), "this server")]
+    with pytest.raises(NodeError, match="1227"):
+        relay.stop(server)
+
+
+def test_a_statement_is_quoted_on_one_line_without_the_texts_in_it() -> None:
+    assert (
+        statements.plain("SELECT *\n FROM t WHERE a = 'it\\'s' AND b = \"x\" AND c = 1")
+        == "SELECT * FROM t WHERE a = '...' AND b = '...' AND c = 1"
+    )
+    assert statements.plain("SET PASSWORD = 'unfinished") == "SET PASSWORD = '...'"
+    assert statements.plain("SELECT " + "a, " * 90).endswith(" ...")
+
+
 def test_an_io_thread_that_somebody_stopped_stays_stopped(server: Any) -> None:
     server.looks = [slave(read=RECEIVED.read, sql_running="No", io_running="No")]
     with pytest.raises(NodeError):
@@ -111,15 +161,15 @@ def test_an_io_thread_that_somebody_stopped_stays_stopped(server: Any) -> None:
 def test_a_slave_is_not_pointed_anew_over_what_it_has_not_applied(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
-    monkeypatch.setattr(wiring, "differs", lambda *_: ["User_password"])
-    target = wiring.connection(PAIR, Login("repuser", "word"))
+    monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
+    monkeypatch.setattr(master, "differs", lambda *_: ["User_password"])
+    target = follow.connection(PAIR, Login("repuser", "word"))
     server.looks = [FAILED]
     with pytest.raises(NodeError):
-        replicate.adjust(server, target, Report("accounts"))
+        follow.adjust(server, target, Report("accounts"))
     assert server.done == [STOP, START]
     server.looks, server.done = [slave()], []
-    assert replicate.adjust(server, target, Report("accounts"))
+    assert follow.adjust(server, target, Report("accounts"))
     assert server.done[:2] == [STOP, "STOP SLAVE"]
     assert server.done[2].startswith("CHANGE MASTER TO ")
 
@@ -139,13 +189,12 @@ def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
     server: Any, monkeypatch: pytest.MonkeyPatch, status: SlaveStatus, started: bool
 ) -> None:
     server.looks = [status]
-    wired = ring_schema.Source("here", "there", "wired", Position("bin.000001", 4))
-    monkeypatch.setattr(ring_schema, "read_source", lambda _: wired)
-    monkeypatch.setattr(wiring, "stored", lambda _: {"Host": ""})
-    monkeypatch.setattr(wiring, "differs", lambda *_: [])
+    wired = schema.Source("here", "there", "wired", Coordinates("bin.000001", 4))
+    monkeypatch.setattr(schema, "read_source", lambda _: wired)
+    monkeypatch.setattr(master, "stored", lambda _: {"Host": ""})
+    monkeypatch.setattr(master, "differs", lambda *_: [])
     login = Login("repuser", "word")
-    document = documents.Accounts(login, login, login, "10.10.1.11", (), ())
-    accounts.tell_slave(document, Report("accounts"))
+    follow.tell_password(login, Report("accounts"))
     assert server.done == (["START SLAVE"] if started else [])
 
 
@@ -154,7 +203,7 @@ def turn(monkeypatch: pytest.MonkeyPatch, ages: Ages | None) -> None:
     def given(*_: Any) -> Iterator[Ages | None]:
         yield ages
 
-    monkeypatch.setattr(ring_restart, "_turn", given)
+    monkeypatch.setattr(restart, "_turn", given)
 
 
 @pytest.mark.parametrize("ages", [None, Ages(0.5, None)], ids=["cannot be asked", "is another"])
@@ -164,10 +213,10 @@ def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_a
     turn(monkeypatch, ages)
     server.looks = [FAILED]
     with pytest.raises(NodeError):
-        ring_restart.restart("new certificates", Report("tls"), peer_must_be_healthy=False)
+        restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
     assert server.done == [STOP, START]
     server.looks, server.done = [RECEIVED, slave()], []
-    ring_restart.restart("new certificates", Report("tls"), peer_must_be_healthy=False)
+    restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
     assert server.done == [STOP, "note", "restart"]
 
 
@@ -176,7 +225,7 @@ def test_a_whole_ring_is_not_held_up_by_a_restart(
 ) -> None:
     turn(monkeypatch, Ages(0.5, 0.5))
     server.looks = [RECEIVED]
-    ring_restart.restart("a changed my.cnf", Report("config"))
+    restart.in_turn("a changed my.cnf", Report("config"))
     assert server.done == ["note", "restart"]
 
 
@@ -188,5 +237,5 @@ def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
 
     turn(monkeypatch, None)
     with pytest.raises(OSError, match="no space"):
-        ring_restart.restart("new certificates", Report("tls"), before=full)
+        restart.in_turn("new certificates", Report("tls"), before=full)
     assert server.done == [STOP, "note", START]

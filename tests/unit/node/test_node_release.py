@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from ring_node import archive, paths, tools
+from ring_node.host import archive
+from ring_node.host.archive import Archive
+from ring_node.verbs import tools
 
 pytestmark = pytest.mark.unit
 
@@ -29,7 +31,9 @@ def mysql(folder: Path) -> Path:
         entry = tarfile.TarInfo("mysql-5.6/bin/mysqld")
         entry.size = 3
         made.addfile(entry, io.BytesIO(b"ELF"))
-    return archive._unpack(packed, "md5:abc", "http://10.0.0.1/a", lambda: None)
+    return archive._unpack(
+        packed, folder, Archive("http://10.0.0.1/a", "md5", "abc"), lambda _: None
+    )
 
 
 @pytest.mark.parametrize("make", [release, mysql])
@@ -46,8 +50,6 @@ def test_the_disk_has_it_before_it_has_its_name(
     monkeypatch.setattr(os, "rename", renamed)
     monkeypatch.setattr(os, "sync", lambda: done.append("sync"))
     monkeypatch.setattr(os, "chown", lambda *_: None)
-    monkeypatch.setattr(archive, "check", lambda _: "5.6.24")
-    monkeypatch.setattr(paths, "MYSQL_ROOT", tmp_path)
     place = make(tmp_path)
     assert any(path.is_file() for path in place.rglob("*"))
     assert done == ["sync", f"rename to {place.name}"]

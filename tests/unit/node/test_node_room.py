@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from ring_node import cli, files, room
-from ring_node.errors import Exit, NodeError
+from ring_node import cli
+from ring_node.base.errors import Exit, NodeError
+from ring_node.host import files, room
 
 pytestmark = pytest.mark.unit
 

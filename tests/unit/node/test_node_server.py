@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from ring_node import paths, ring_files, ring_restart, server, service
-from ring_node.errors import NodeError, refused
-from ring_node.report import Report
+from ring_node.base import paths
+from ring_node.base.errors import NodeError, refused
+from ring_node.base.report import Report
+from ring_node.mysql import datadir, lifecycle
+from ring_node.ring import fence, records, restart
+from ring_node.verbs import server
 
 pytestmark = pytest.mark.unit
 
@@ -27,12 +30,12 @@ def test_the_password_of_a_data_directory_is_known_before_there_is_one(
     monkeypatch.setattr(paths, "DATA", tmp_path / "mysql")
     for module, name in (
         (server, "_prerequisites"),
-        (service, "refuse_foreign_data"),
-        (service, "raise_fence"),
+        (datadir, "refuse_foreign_data"),
+        (fence, "put_up"),
     ):
         monkeypatch.setattr(module, name, lambda *_: None)
-    monkeypatch.setattr(server, "_remember", remembered.append)
-    monkeypatch.setattr(server, "_initialise", killed)
+    monkeypatch.setattr(server, "keep_root_password", remembered.append)
+    monkeypatch.setattr(datadir, "initialise", killed)
     with pytest.raises(SystemExit):
         server.run({"root_password": "first-word"})
 
@@ -49,12 +52,12 @@ def test_after_a_failed_change_it_says_what_the_server_does_with_the_old_files(
         if not judged.pop(0):
             raise refused("have_ssl is DISABLED", "have_ssl=YES", "give another key")
 
-    monkeypatch.setattr(ring_files, "node", lambda: None)
-    monkeypatch.setattr(ring_files, "peer", lambda: None)
-    monkeypatch.setattr(service, "note_restart_due", lambda: None)
-    monkeypatch.setattr(service, "restart", lambda: done.append("restart"))
+    monkeypatch.setattr(records, "node", lambda: None)
+    monkeypatch.setattr(records, "peer", lambda: None)
+    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: None)
+    monkeypatch.setattr(lifecycle, "restart", lambda: done.append("restart"))
     with pytest.raises(NodeError) as caught:
-        ring_restart.restart(
+        restart.in_turn(
             "new certificates", Report("tls"), after=after, undo=lambda: done.append("undo")
         )
     assert done == ["restart", "undo", "restart"]
@@ -67,13 +70,13 @@ def test_a_server_that_starts_with_neither_is_told_with_both_reasons(
 ) -> None:
     reasons = ["unknown variable", "no room"]
 
-    def restart() -> None:
+    def fail() -> None:
         raise refused(reasons.pop(0), "a start", "read the log")
 
-    monkeypatch.setattr(ring_files, "node", lambda: None)
-    monkeypatch.setattr(ring_files, "peer", lambda: None)
-    monkeypatch.setattr(service, "note_restart_due", lambda: None)
-    monkeypatch.setattr(service, "restart", restart)
+    monkeypatch.setattr(records, "node", lambda: None)
+    monkeypatch.setattr(records, "peer", lambda: None)
+    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: None)
+    monkeypatch.setattr(lifecycle, "restart", fail)
     with pytest.raises(NodeError) as caught:
-        ring_restart.restart("a changed my.cnf", Report("config"))
+        restart.in_turn("a changed my.cnf", Report("config"))
     assert caught.value.found == "unknown variable; with what was there before: no room"

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ring_node import paths, service, wait_ready
-from ring_node.errors import NodeError
+from ring_node.base import paths
+from ring_node.base.errors import NodeError
+from ring_node.host import network, systemd
+from ring_node.mysql import datadir, lifecycle
 
 pytestmark = pytest.mark.unit
 
@@ -43,7 +45,7 @@ def test_a_server_runs_that_answers_even_when_it_is_full(
 
     thread = threading.Thread(target=answer)
     thread.start()
-    assert wait_ready.greets() is greets
+    assert lifecycle.greets() is greets
     thread.join(timeout=5)
 
 
@@ -59,21 +61,22 @@ def test_the_port_is_looked_at_only_while_the_server_is_down(
         ran.append(command[1])
         return 0, f"ActiveState={state}\nMainPID=1\n", ""
 
-    monkeypatch.setattr(service, "attempt", attempt)
+    for module in (lifecycle, systemd):
+        monkeypatch.setattr(module, "attempt", attempt)
     monkeypatch.setattr(paths, "ERROR_LOG", tmp_path / "error.log")
     monkeypatch.setattr(paths, "RESTART_DUE", tmp_path / "due")
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
         own.listen()
         port = own.getsockname()[1]
-        look = service.refuse_taken_port
-        monkeypatch.setattr(service, "refuse_taken_port", lambda: look(port))
+        look = network.refuse_taken_port
+        monkeypatch.setattr(network, "refuse_taken_port", lambda _: look(port))
         if refused:
             with pytest.raises(NodeError) as caught:
-                service.start()
+                lifecycle.start()
             assert f"another program listens on port {port}" in caught.value.found
         else:
-            service.start()
+            lifecycle.start()
     assert ("start" in ran) is not refused
 
 
@@ -81,8 +84,8 @@ def test_a_data_directory_with_a_file_systems_own_folder_is_refused_at_once(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(paths, "DATA", tmp_path)
-    service.refuse_foreign_data()
+    datadir.refuse_foreign_data()
     (tmp_path / "lost+found").mkdir()
     with pytest.raises(NodeError) as caught:
-        service.refuse_foreign_data()
+        datadir.refuse_foreign_data()
     assert "holds lost+found" in caught.value.found

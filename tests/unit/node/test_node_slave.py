@@ -1,17 +1,18 @@
-"""What a slave's status says about leaving its master."""
+"""What a slave's status says about following its master, and about leaving it."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
-from ring_node.ring_schema import Source
-from ring_node.shows import NOTHING_MORE, Position
+from ring_node.mysql.shows import NOTHING_MORE, Coordinates
+from ring_node.ring.follow import Threads, threads
+from ring_node.ring.schema import Source
 from states import ME, OLD, PEER, THEIRS, node, slave
 
 pytestmark = pytest.mark.unit
 
-READ = Position("bin.000002", 900)
+READ = Coordinates("bin.000002", 900)
 LEFT = {"io_running": "No", "read": READ, "sql_state": "Reading event from the relay log"}
 WAITING = f"{NOTHING_MORE}; waiting for the slave I/O thread to update it"
 
@@ -23,7 +24,7 @@ WAITING = f"{NOTHING_MORE}; waiting for the slave I/O thread to update it"
         ({"executed": READ}, True),
         ({"sql_state": WAITING}, True),
         ({"sql_state": WAITING, "sql_running": "No"}, False),
-        ({"read": Position("", 4), "executed": Position("", 0)}, True),
+        ({"read": Coordinates("", 4), "executed": Coordinates("", 0)}, True),
     ],
     ids=["at work", "all applied", "half a transaction", "stopped by an error", "reset by hand"],
 )
@@ -35,3 +36,27 @@ def test_everything_is_applied_or_not(changes: dict[str, Any], drained: bool) ->
 def test_a_slave_of_the_peers_predecessor_is_known(followed: str, former: bool) -> None:
     me = node(ME, source=Source(ME, followed, "wired", THEIRS), slave=slave())
     assert me.follows_former(node(PEER)) is former
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        ({}, Threads.RUN),
+        ({"io_running": "Connecting"}, Threads.COMING),
+        ({"io_running": "Connecting", "io_errno": 2003}, Threads.COMING),
+        ({"io_running": "No", "sql_running": "No"}, Threads.COMING),
+        ({"io_running": "No", "io_errno": 1236}, Threads.BROKEN),
+        ({"io_running": "No", "io_errno": 1593}, Threads.BROKEN),
+        ({"io_running": "Connecting", "io_errno": 1045}, Threads.COMING),
+        ({"sql_running": "No", "sql_errno": 1062}, Threads.BROKEN),
+        ({"sql_running": "No"}, Threads.COMING),
+    ],
+    ids=[
+        "run", "connecting", "the peer is away", "stopped", "log gone", "fatal", "refused once",
+        "a row", "stopped by hand",
+    ],
+)  # fmt: skip
+def test_only_an_error_that_stays_is_the_end_of_the_wait_for_both_threads(
+    changes: dict[str, Any], found: Threads
+) -> None:
+    assert threads(slave(**changes)) is found

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node import archive, bootstrap, config, copying, packages, service, sql, units, wiring
-from ring_node.documents import Login, Node, Pair, Peer
-from ring_node.errors import NodeError
-from ring_node.shows import Position, slave_status
+from cloud.setup.packages import MIRRORED
+from ring_node.agent import service
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.report import Report
+from ring_node.host import packages, programs
+from ring_node.mysql import bootstrap, lifecycle, master, options, program, sql
+from ring_node.mysql.login import Login, client_file, stored_password
+from ring_node.mysql.shows import Coordinates, show_master_status, slave_status
+from ring_node.ring import copying, follow, peer_accounts
+from ring_node.ring.documents import Node, Pair, Peer
+from ring_node.verbs import install
 
 pytestmark = pytest.mark.unit
 
@@ -23,12 +32,12 @@ METADATA = (
 
 def test_the_masters_coordinates_are_read_and_not_the_slaves() -> None:
     text = METADATA + "Finished dump at: 2026-11-22 13:06:46\n"
-    assert copying.coordinates(text) == Position("bin.000007", 4567)
+    assert copying.dumped_at(text) == Coordinates("bin.000007", 4567)
 
 
 def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
     with pytest.raises(NodeError):
-        copying.coordinates(METADATA)
+        copying.dumped_at(METADATA)
 
 
 @pytest.mark.parametrize(
@@ -39,7 +48,81 @@ def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
 def test_a_copied_account_gets_its_hash_however_the_peer_hides_it(shown: str, rest: str) -> None:
     grant = f"GRANT USAGE ON *.* TO 'a'@'%' {shown}{rest}"
     wanted = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '*AB'{rest}"
-    assert copying.with_hash(grant, "*AB") == wanted
+    assert peer_accounts.with_hash(grant, "*AB") == wanted
+
+
+HASH = "*2470C0C06DEE42FD1618BB99005ADCA2EC9D1E19"
+
+
+@pytest.mark.parametrize(
+    ("plugin", "password_hash", "why"),
+    [
+        ("mysql_native_password", HASH, ""),
+        ("", HASH, ""),
+        (None, HASH, ""),
+        ("mysql_native_password", "", "it has no password"),
+        ("mysql_old_password", "428567f408994404", "it logs in by mysql_old_password"),
+        ("", "428567f408994404", "its password is of another format"),
+        ("sha256_password", "", "it logs in by sha256_password"),
+        ("auth_socket", "", "it logs in by auth_socket"),
+    ],
+)
+def test_an_account_is_copied_only_with_a_password_that_can_be_copied(
+    plugin: str | None, password_hash: str, why: str
+) -> None:
+    assert peer_accounts.why_not_copied(plugin, password_hash) == why
+
+
+class Accounts:
+    """A server with accounts, one row each, and what it was told."""
+
+    def __init__(self, *rows: dict[str, str], grants: tuple[str, ...] = ()) -> None:
+        self.accounts, self.grants, self.done = rows, grants, []
+
+    def rows(self, statement: str, _parameters: Any = ()) -> list[dict[str, str]]:
+        if statement == peer_accounts.ACCOUNTS:
+            return list(self.accounts)
+        return [{"Grants": grant} for grant in self.grants]
+
+    def do(self, statement: str, parameters: Any = ()) -> int:
+        words = tuple(sql.literal(word) for word in parameters)
+        self.done.append(statement % words if words else statement)
+        return 0
+
+    def unlogged(self) -> Any:
+        return nullcontext()
+
+
+@pytest.mark.parametrize(
+    "first", ["GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD <secret>", ""]
+)
+def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
+    monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
+    rest = "GRANT SELECT ON `app`.* TO 'a'@'%'"
+    given = {"user": "a", "host": "%", "hash": HASH, "plugin": "mysql_native_password"}
+    own: Any = Accounts()
+    other: Any = Accounts(given, grants=(first, rest) if first else (rest,))
+    peer_accounts.copy(own, other, Report("seed"))
+    with_password = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '{HASH}'"
+    assert own.done == [with_password, *([with_password] if first else []), rest]
+
+
+def test_an_account_of_another_plugin_is_left_out_with_a_note(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
+    given = {"user": "a", "host": "%", "hash": "", "plugin": "sha256_password"}
+    own: Any = Accounts()
+    other: Any = Accounts(given, grants=("GRANT USAGE ON *.* TO 'a'@'%'",))
+    report = Report("seed")
+    peer_accounts.copy(own, other, report)
+    assert own.done == []
+    assert report.notes == [
+        "account a@% was not copied: it logs in by sha256_password; make it by hand, with "
+        "SET sql_log_bin = 0"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -56,13 +139,46 @@ def test_a_package_counts_only_when_it_is_wholly_installed() -> None:
     assert packages.not_installed(names, listing) == names[1:]
 
 
+@pytest.mark.parametrize(
+    ("library", "package"),
+    [
+        ("libnuma.so.1", "libnuma1"),
+        ("libncurses.so.5", "libncurses5"),
+        ("libssl.so.1.1", "libssl1.1"),
+        ("libstdc++.so.6", "libstdc++6"),
+        ("libpcre2-8.so.0", "libpcre2-8-0"),
+    ],
+)
+def test_a_library_that_mysqld_lacks_is_named_with_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, package: str
+) -> None:
+    mysqld = tmp_path / "bin" / "mysqld"
+    mysqld.parent.mkdir()
+    mysqld.write_bytes(b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00")
+    said = (
+        f"{mysqld}: error while loading shared libraries: {library}: cannot open shared object "
+        "file: No such file or directory\n"
+    )
+    monkeypatch.setattr(programs, "attempt", lambda *_, **__: (127, "", said))
+    with pytest.raises(NodeError) as caught:
+        program.check(tmp_path)
+    assert caught.value.code is Exit.HOST
+    assert library in caught.value.found
+    assert f"`apt-get install {package}`" in caught.value.next_step
+    assert "mysqlArchiveUrl" not in caught.value.render()
+
+
+def test_the_lab_mirrors_every_package_that_the_node_tool_asks_for() -> None:
+    assert set(install.PACKAGES) <= set(MIRRORED)
+
+
 def test_the_variables_of_mysqld_are_read_from_its_help() -> None:
     output = (
         "  --datadir=name  Path\n\nVariables (--variable-name=value)\nand boolean options\n"
         "--------- -----\ndatadir      /var/lib/mysql/\nserver-id    1\nssl-crl  \n"
     )
-    assert config.variables(output)["datadir"] == "/var/lib/mysql/"
-    assert config.variables(output)["server-id"] == "1"
+    assert options.variables(output)["datadir"] == "/var/lib/mysql/"
+    assert options.variables(output)["server-id"] == "1"
 
 
 def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
@@ -70,12 +186,12 @@ def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
         "x [ERROR] Can't open the mysql.plugin table.\nx [ERROR] mysqld: unknown variable 'a=1'\n"
         "x [ERROR] Aborting\n"
     )
-    assert config.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
+    assert options.complaints(log) == ["x [ERROR] mysqld: unknown variable 'a=1'"]
 
 
 def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
-    assert service.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
-    assert service.errors_of("a\nb") == "a | b"
+    assert lifecycle.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
+    assert lifecycle.errors_of("a\nb") == "a | b"
 
 
 def test_an_sql_file_becomes_one_statement_a_line_without_comments() -> None:
@@ -101,8 +217,8 @@ def test_the_password_hash_is_the_one_of_mysql() -> None:
 
 def test_the_client_file_gives_back_the_password_that_went_in() -> None:
     login = Login("root", "a#b=c%d;e`f$g")
-    text = sql.client_file(login, "socket=/x\n").decode()
-    assert sql.stored_password(text) == login.password
+    text = client_file(login, "socket=/x\n").decode()
+    assert stored_password(text) == login.password
 
 
 def test_a_login_does_not_show_its_password() -> None:
@@ -110,19 +226,19 @@ def test_a_login_does_not_show_its_password() -> None:
 
 
 def test_a_program_for_another_machine_is_named(tmp_path: Any) -> None:
-    program = tmp_path / "mysqld"
+    mysqld = tmp_path / "mysqld"
     for content, machine in (
         (b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00", "x86-64"),
         (b"\x7fELF\x02\x01" + bytes(12) + b"\xb7\x00", "aarch64"),
         (b"#!/bin/sh\n", "no Linux at all (it is not an ELF program)"),
     ):
-        program.write_bytes(content)
-        assert archive.elf_machine(program) == machine
+        mysqld.write_bytes(content)
+        assert programs.elf_machine(mysqld) == machine
 
 
 def test_change_master_states_every_tls_setting_and_the_place() -> None:
-    target = wiring.connection(PAIR, Login("repuser", "it's"))
-    statement = wiring.change_master(target, Position("bin.000003", 77))
+    target = follow.connection(PAIR, Login("repuser", "it's"))
+    statement = master.change_master(target, Coordinates("bin.000003", 77))
     for part in (
         "MASTER_HOST = '10.10.1.11'",
         "MASTER_BIND = '10.10.1.10'",
@@ -134,21 +250,24 @@ def test_change_master_states_every_tls_setting_and_the_place() -> None:
         "MASTER_SSL_VERIFY_SERVER_CERT = 1",
         "MASTER_SSL_CERT = ''",
         "MASTER_SSL_CRLPATH = ''",
-        "MASTER_RETRY_COUNT = 0",
+        "MASTER_RETRY_COUNT = 4294967295",
     ):
         assert part in statement
 
 
 def test_a_changed_replication_password_is_seen_without_being_shown() -> None:
-    target = wiring.connection(PAIR, Login("repuser", "new-word"))
+    target = follow.connection(PAIR, Login("repuser", "new-word"))
     row = {
         "Host": "10.10.1.11", "Port": 3306, "User_name": "repuser", "User_password": "old-word",
-        "Bind": "10.10.1.10", "Connect_retry": 2, "Retry_count": 0, "Heartbeat": 1.0,
+        "Bind": "10.10.1.10", "Connect_retry": 2, "Heartbeat": 1.0,
+        "Retry_count": 4294967295,
         "Enabled_ssl": 1, "Ssl_ca": "/etc/mysql/ssl/CA.pem", "Ssl_capath": "", "Ssl_cert": "",
         "Ssl_key": "", "Ssl_cipher": "", "Ssl_verify_server_cert": 1, "Ignored_server_ids": "0",
     }  # fmt: skip
-    assert wiring.differs(target, row) == ["User_password"]
-    assert wiring.differs(target, {**row, "User_password": "new-word"}) == []
+    assert master.differs(target, row) == ["User_password"]
+    assert master.differs(target, {**row, "User_password": "new-word"}) == []
+    former = {**row, "User_password": "new-word", "Retry_count": 0}
+    assert master.differs(target, former) == ["Retry_count"], "a ring of an earlier release"
 
 
 def test_a_slave_that_was_reset_is_no_slave() -> None:
@@ -156,8 +275,8 @@ def test_a_slave_that_was_reset_is_no_slave() -> None:
     assert slave_status({"Master_Host": ""}) is None
 
 
-def test_positions_compare_by_the_number_of_the_file() -> None:
-    assert Position("bin.1000000", 4).order > Position("bin.999999", 120).order
+def test_coordinates_compare_by_the_number_of_the_file() -> None:
+    assert Coordinates("bin.1000000", 4).order > Coordinates("bin.999999", 120).order
 
 
 def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
@@ -171,9 +290,18 @@ def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
         "TimeoutStopSec=900",
         "RuntimeDirectory=mysqld",
     ):
-        assert line in units.MYSQL.splitlines()
+        assert line in lifecycle.UNIT.splitlines()
 
 
 def test_the_heartbeats_unit_runs_as_a_user_of_its_own_for_ever() -> None:
     for line in ("User=mysql-ring", "Restart=always", "StartLimitIntervalSec=0"):
-        assert line in units.HEARTBEAT.splitlines()
+        assert line in service.UNIT.splitlines()
+
+
+def test_the_masters_coordinates_are_the_columns_file_and_position() -> None:
+    class Server:
+        def row(self, _statement: str) -> dict[str, Any]:
+            return {"File": "bin.000003", "Position": 77, "Binlog_Do_DB": ""}
+
+    server: Any = Server()
+    assert show_master_status(server) == Coordinates("bin.000003", 77)

@@ -6,13 +6,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from ring_node import tls
-from ring_node.documents import Keys, Node
-from ring_node.errors import Exit, NodeError
+from ring_node.base.errors import Exit, NodeError
+from ring_node.mysql import tls
+from ring_node.mysql.tls import Keys
 
 pytestmark = pytest.mark.unit
 
-NODE = Node("node-1", 1, "192.168.100.10", "10.10.1.10")
+ADDRESSES = ("192.168.100.10", "10.10.1.10")
 BOTH = "IP:192.168.100.10,IP:10.10.1.10"
 
 
@@ -52,20 +52,20 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 def refusal(found: Keys) -> NodeError:
     with pytest.raises(NodeError) as caught:
-        tls.check(found, NODE)
+        tls.check(found, ADDRESSES)
     assert caught.value.code is Exit.INPUT
     assert "PRIVATE KEY" not in caught.value.render().replace(tls.PKCS1, "")
     return caught.value
 
 
 def test_a_certificate_of_the_ca_with_both_addresses_is_taken(authority: Authority) -> None:
-    tls.check(authority.keys(), NODE)
+    tls.check(authority.keys(), ADDRESSES)
 
 
 def test_a_certificate_of_one_of_two_cas_is_taken(authority: Authority) -> None:
     found = authority.keys()
     both = authority.read("other-ca") + found.ca
-    tls.check(Keys(both, found.certificate, found.key), NODE)
+    tls.check(Keys(both, found.certificate, found.key), ADDRESSES)
 
 
 def test_a_certificate_of_another_ca_is_refused(authority: Authority) -> None:

@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
-from cloud.api import application, patching
+from cloud.api import objects
+from cloud.aws import install
 from moto import mock_aws
 from provider_engine import Engine, shared
 
 
 @pytest.fixture(scope="module")
-def cloud() -> Iterator[None]:
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """The API, once per file: making its backends anew takes longer than most tests."""
-    application.install()
+    install()
+    objects.use(tmp_path_factory.mktemp("objects"))
     with mock_aws():
         yield
-    patching.restore()
 
 
 @pytest.fixture

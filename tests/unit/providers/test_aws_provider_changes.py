@@ -7,36 +7,35 @@ from cloud.providers.aws.resources import RESOURCES
 from cloud.providers.resource import ProviderError
 from cloud.providers.values import UNKNOWN
 from provider_engine import REGION, Engine, shared
+from provider_types import (
+    ASSOCIATION,
+    ATTACHMENT,
+    BLOCK,
+    BUCKET,
+    EGRESS,
+    EIP,
+    EIP_ASSOCIATION,
+    ENCRYPTION,
+    GATEWAY,
+    GROUP,
+    INGRESS,
+    INSTANCE,
+    INTERFACE,
+    KEY_PAIR,
+    OWNERSHIP,
+    PLACEMENT,
+    POLICY,
+    PROFILE,
+    ROLE,
+    ROLE_POLICY,
+    ROUTE,
+    SUBNET,
+    TABLE,
+    VERSIONING,
+    VPC,
+)
 
 pytestmark = pytest.mark.unit
-
-VPC = "aws:ec2/vpc:Vpc"
-SUBNET = "aws:ec2/subnet:Subnet"
-ROUTE = "aws:ec2/route:Route"
-ASSOCIATION = "aws:ec2/routeTableAssociation:RouteTableAssociation"
-GROUP = "aws:ec2/securityGroup:SecurityGroup"
-INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
-INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
-ATTACHMENT = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"
-EIP = "aws:ec2/eip:Eip"
-EIP_ASSOCIATION = "aws:ec2/eipAssociation:EipAssociation"
-PLACEMENT = "aws:ec2/placementGroup:PlacementGroup"
-KEY = "aws:ec2/keyPair:KeyPair"
-INSTANCE = "aws:ec2/instance:Instance"
-ROLE = "aws:iam/role:Role"
-ROLE_POLICY = "aws:iam/rolePolicy:RolePolicy"
-PROFILE = "aws:iam/instanceProfile:InstanceProfile"
-BUCKET = "aws:s3/bucket:Bucket"
-VERSIONING = "aws:s3/bucketVersioning:BucketVersioning"
-GATEWAY = "aws:ec2/internetGateway:InternetGateway"
-TABLE = "aws:ec2/routeTable:RouteTable"
-EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
-BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
-OWNERSHIP = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
-POLICY = "aws:s3/bucketPolicy:BucketPolicy"
-ENCRYPTION = (
-    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
-)
 
 AES = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
 KMS = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms"}}
@@ -70,7 +69,7 @@ BASE: dict[str, dict[str, Any]] = {
     EIP: {"domain": "vpc"},
     EIP_ASSOCIATION: {"allocationId": "eipalloc-1", "networkInterfaceId": "eni-1"},
     PLACEMENT: {"name": "p", "strategy": "spread"},
-    KEY: {"keyName": "k", "publicKey": "ssh-ed25519 AAAA"},
+    KEY_PAIR: {"keyName": "k", "publicKey": "ssh-ed25519 AAAA"},
     INSTANCE: {
         "ami": "ami-1",
         "instanceType": "t3.small",
@@ -149,7 +148,7 @@ ROWS = [
     (EIP, {"networkInterface": "eni-2"}, "networkInterface", UPDATED),
     (EIP_ASSOCIATION, {"networkInterfaceId": "eni-2"}, "networkInterfaceId", REPLACED),
     (PLACEMENT, {"strategy": "cluster"}, "strategy", REPLACED),
-    (KEY, {"publicKey": "ssh-ed25519 BBBB"}, "publicKey", REPLACED),
+    (KEY_PAIR, {"publicKey": "ssh-ed25519 BBBB"}, "publicKey", REPLACED),
     (INSTANCE, {"ami": "ami-2"}, "ami", REPLACED),
     (INSTANCE, {"keyName": "other"}, "keyName", REPLACED),
     (INSTANCE, {"placementGroup": "other"}, "placementGroup", REPLACED),
@@ -289,7 +288,7 @@ def test_every_type_says_where_its_rules_come_from() -> None:
 @pytest.mark.parametrize("token", sorted(RESOURCES))
 def test_an_argument_that_is_in_no_table_is_refused(engine: Engine, token: str) -> None:
     reason = engine.refusals(token, colour="red")["colour"]
-    assert "'colour' is no argument here" in reason
+    assert "'colour' is no argument that this stand-in serves" in reason
 
 
 @pytest.mark.parametrize(

@@ -14,19 +14,16 @@ def test_nested_settings_arrive_as_json_and_are_read() -> None:
             "region": "eu-central-1",
             "accessKey": "a",
             "secretKey": "s",
-            "endpoints": json.dumps([{"ec2": "http://one", "s3": "http://two"}]),
             "defaultTags": json.dumps({"tags": {"Project": "ring"}}),
             "skipCredentialsValidation": "true",
-            "s3UsePathStyle": "true",
             "maxRetries": "3",
             "version": "7.51.1",
         }
     )
     assert failures == []
     assert config is not None
-    assert config.endpoints == {"ec2": "http://one", "s3": "http://two"}
     assert config.default_tags == {"Project": "ring"}
-    assert (config.skip_credentials, config.path_style, config.max_retries) == (True, True, 3)
+    assert (config.skip_credentials, config.max_retries) == (True, 3)
 
 
 def test_credentials_are_not_in_the_text_of_the_configuration() -> None:
@@ -38,10 +35,9 @@ def test_credentials_are_not_in_the_text_of_the_configuration() -> None:
     ("inputs", "path"),
     [
         ({"region": "r", "regoin": "x"}, "regoin"),
-        ({"region": "r", "endpoints": "[1]"}, "endpoints"),
-        ({"region": "r", "endpoints": "{not json"}, "endpoints"),
-        ({"region": "r", "assumeRoles": "[]"}, "assumeRoles"),
-        ({"region": "r", "insecure": "perhaps"}, "insecure"),
+        ({"region": "r", "defaultTags": "[1]"}, "defaultTags"),
+        ({"region": "r", "defaultTags": "{not json"}, "defaultTags"),
+        ({"region": "r", "skipCredentialsValidation": "perhaps"}, "skipCredentialsValidation"),
     ],
 )
 def test_a_setting_that_is_not_understood_is_refused(inputs: dict[str, str], path: str) -> None:

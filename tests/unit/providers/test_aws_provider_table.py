@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from cloud.providers.aws import table
+from cloud.providers.aws.resource import AwsResource
 from cloud.providers.aws.resources import RESOURCES
 
 pytestmark = pytest.mark.unit
@@ -14,6 +15,13 @@ DOCUMENT = Path(__file__).parents[3] / "docs" / "aws-provider.md"
 def test_the_document_has_the_rules_of_the_code() -> None:
     text = DOCUMENT.read_text()
     assert text.partition(table.BEGIN)[2].partition(table.END)[0].strip() == table.render().strip()
+
+
+def test_every_type_is_found_in_its_folder() -> None:
+    above = [AwsResource]
+    for kind in above:
+        above.extend(kind.__subclasses__())
+    assert {kind.type_name for kind in above if "type_name" in vars(kind)} == set(RESOURCES)
 
 
 def test_every_type_has_a_row_with_its_source() -> None:

@@ -83,18 +83,6 @@ def test_logging_names_the_streams_that_are_shown(
     assert sorted(text for _, text in local.lines) == shown
 
 
-def test_files_are_taken_by_pattern(local: Engine, tmp_path: Path) -> None:
-    made = local.create(
-        COMMAND,
-        create="mkdir sub; touch a.js b.txt sub/c.js sub/secret.js",
-        dir=str(tmp_path),
-        assetPaths=["**.js", "!**secret.*"],
-        archivePaths=["*.txt"],
-    )
-    assert sorted(made.state["assets"]) == ["a.js", "sub/c.js"]
-    assert list(made.state["archive"].get("assets")) == ["b.txt"]
-
-
 def test_any_change_is_an_update_and_triggers_replace(local: Engine) -> None:
     made = local.create(COMMAND, create="true", triggers=["a"])
     assert local.diff(made) == {}
@@ -114,8 +102,14 @@ def test_a_preview_knows_inputs_and_not_outputs(local: Engine) -> None:
     assert resource.preview(made.state, changed, local.call())["stdout"] is UNKNOWN
 
 
-def test_an_unknown_argument_is_refused(local: Engine) -> None:
-    assert "creat" in local.refusals(COMMAND, creat="true")
+@pytest.mark.parametrize("name", ["creat", "assetPaths", "archivePaths"])
+def test_an_argument_that_is_not_served_is_refused_by_name(local: Engine, name: str) -> None:
+    assert name in local.refusals(COMMAND, **{name: ["*"]})
+
+
+def test_a_function_is_refused_by_name(local: Engine) -> None:
+    with pytest.raises(ProviderError, match="function 'command:local:run' is not in the stand-in"):
+        local.provider.invoke("command:local:run", {}, local.call())
 
 
 def test_cancelling_ends_the_command(local: Engine) -> None:

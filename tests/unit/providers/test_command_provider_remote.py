@@ -6,6 +6,7 @@ from typing import Any
 
 import paramiko
 import pytest
+from cloud.providers.command.connection import PER_DIAL_SECONDS
 from cloud.providers.command.provider import CommandProvider
 from cloud.providers.resource import ProviderError
 from cloud.providers.values import Asset, Secret
@@ -81,20 +82,28 @@ def test_a_host_without_a_given_key_is_not_verified(remote: Engine, host: SshHos
     assert made.state["stdout"] == "a"
 
 
-def test_a_password_serves_where_there_is_no_key(remote: Engine, host: SshHost) -> None:
-    connection = host.connection(privateKey=None, password=host.password)
-    assert remote.create(COMMAND, connection=connection, create="echo a").state["stdout"] == "a"
-
-
-def test_a_wrong_password_is_refused_and_not_shown(
-    remote: Engine, host: SshHost, monkeypatch: pytest.MonkeyPatch
+def test_a_key_that_the_host_does_not_know_is_refused(
+    remote: Engine, host: SshHost, tmp_path: Path
 ) -> None:
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
-    wrong = "hidden-one"
-    connection = host.connection(privateKey=None, password=wrong, dialErrorLimit=0)
-    with pytest.raises(ProviderError, match="unable to authenticate") as raised:
-        remote.create(COMMAND, connection=connection, create="true")
-    assert wrong not in str(raised.value)
+    paramiko.ECDSAKey.generate().write_private_key_file(str(tmp_path / "other.key"))
+    other = host.connection(privateKey=(tmp_path / "other.key").read_text(), dialErrorLimit=0)
+    with pytest.raises(ProviderError, match="unable to authenticate"):
+        remote.create(COMMAND, connection=other, create="true")
+
+
+def test_a_key_with_a_password_is_refused(remote: Engine, host: SshHost, tmp_path: Path) -> None:
+    host.client_key.write_private_key_file(str(tmp_path / "other.key"), password="hidden")  # noqa: S106
+    closed = host.connection(privateKey=(tmp_path / "other.key").read_text())
+    with pytest.raises(ProviderError, match=r"connection\.privateKey is encrypted"):
+        remote.create(COMMAND, connection=closed, create="true")
+
+
+@pytest.mark.parametrize("name", ["agentSocketPath", "password", "privateKeyPassword"])
+def test_another_way_to_prove_who_one_is_is_refused_by_name(
+    remote: Engine, host: SshHost, name: str
+) -> None:
+    found = remote.refusals(COMMAND, connection=host.connection(**{name: "x"}), create="true")
+    assert list(found) == [f"connection.{name}"]
 
 
 def test_a_key_that_is_none_is_refused_and_not_shown(remote: Engine, host: SshHost) -> None:
@@ -113,26 +122,22 @@ def test_dialling_goes_on_until_the_host_answers(remote: Engine, tmp_path: Path)
     assert ("info", "Dial 1/2 failed: retrying") in remote.lines
 
 
-def test_dialling_ends_at_the_limit(remote: Engine) -> None:
+def test_dialling_ends_at_the_limit(remote: Engine, host: SshHost) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
-    connection = {"host": "127.0.0.1", "port": port, "dialErrorLimit": 2}
+    connection = host.connection(port=port, dialErrorLimit=2)
     with pytest.raises(ProviderError, match=r"after 2 failed attempts: .*connection refused"):
         remote.create(COMMAND, connection=connection, create="true")
 
 
-def test_a_host_that_does_not_speak_ends_a_dial_in_time(remote: Engine) -> None:
+def test_a_host_that_does_not_speak_ends_a_dial_in_time(remote: Engine, host: SshHost) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
-        connection = {
-            "host": "127.0.0.1",
-            "port": silent.getsockname()[1],
-            "dialErrorLimit": 0,
-            "perDialTimeout": 1,
-        }
+        port = silent.getsockname()[1]
+        connection = host.connection(port=port, dialErrorLimit=0, perDialTimeout=1)
         started = time.monotonic()
         with pytest.raises(ProviderError, match="after 0 failed attempts"):
             remote.create(COMMAND, connection=connection, create="true")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < PER_DIAL_SECONDS
 
 
 def test_delete_runs_on_the_host(remote: Engine, host: SshHost, tmp_path: Path) -> None:
@@ -240,11 +245,14 @@ def test_a_copy_is_made_again_only_for_new_content_or_target(
     ],
 )
 def test_only_files_and_folders_are_sources(remote: Engine, source: Any, path: str) -> None:
-    connection = {"host": "h"}
+    connection = {"host": "h", "privateKey": "k"}
     found = remote.refusals(COPY, connection=connection, source=source, remotePath="/x")
     assert list(found) == [path]
 
 
-def test_a_connection_needs_a_host(remote: Engine) -> None:
-    assert "connection.host" in remote.refusals(COMMAND, connection={"port": 22}, create="true")
+def test_a_connection_needs_a_host_and_a_key(remote: Engine) -> None:
+    assert set(remote.refusals(COMMAND, connection={"port": 22}, create="true")) == {
+        "connection.host",
+        "connection.privateKey",
+    }
     assert "connection.hots" in remote.refusals(COMMAND, connection={"host": "h", "hots": "x"})

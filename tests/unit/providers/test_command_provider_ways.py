@@ -1,9 +1,5 @@
-"""The ways to a host besides a key given in the program: an agent's key, a proxy."""
+"""A host behind a proxy."""
 
-import os
-import re
-import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,8 +15,7 @@ COMMAND = "command:remote:Command"
 
 
 @pytest.fixture
-def remote(monkeypatch: pytest.MonkeyPatch) -> Engine:
-    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+def remote() -> Engine:
     return Engine(CommandProvider())
 
 
@@ -39,47 +34,8 @@ def proxy(tmp_path: Path) -> Iterator[SshHost]:
     host.close()
 
 
-@pytest.fixture
-def agent(tmp_path: Path, host: SshHost) -> Iterator[str]:  # noqa: ARG001 (writes the key)
-    """A real ssh-agent that holds the client's key."""
-    path = str(tmp_path / "agent")
-    process = subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.DEVNULL)
-    key = tmp_path / "client.key"
-    key.chmod(0o600)
-    environment = {**os.environ, "SSH_AUTH_SOCK": path}
-    started = time.monotonic()
-    while not os.path.exists(path):
-        assert time.monotonic() - started < 10, "ssh-agent did not start"
-        time.sleep(0.01)
-    subprocess.run(["ssh-add", "-q", str(key)], env=environment, check=True, timeout=10)
-    yield path
-    process.terminate()
-    process.wait(timeout=10)
-
-
 def run(remote: Engine, connection: dict[str, Any]) -> str:
     return remote.create(COMMAND, connection=connection, create="echo a").state["stdout"]
-
-
-def test_an_agent_named_in_the_connection_has_the_key(
-    remote: Engine, host: SshHost, agent: str
-) -> None:
-    assert run(remote, host.connection(privateKey=None, agentSocketPath=agent)) == "a"
-
-
-def test_the_agent_of_the_environment_has_the_key(
-    remote: Engine, host: SshHost, agent: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSH_AUTH_SOCK", agent)
-    assert run(remote, host.connection(privateKey=None)) == "a"
-
-
-def test_an_agent_that_is_not_there_is_an_error_that_names_its_socket(
-    remote: Engine, host: SshHost, tmp_path: Path
-) -> None:
-    missing = str(tmp_path / "no-agent")
-    with pytest.raises(ProviderError, match=f"dial unix {re.escape(missing)}"):
-        run(remote, host.connection(agentSocketPath=missing, dialErrorLimit=0))
 
 
 def test_a_proxy_is_the_way_to_the_host(remote: Engine, host: SshHost, proxy: SshHost) -> None:

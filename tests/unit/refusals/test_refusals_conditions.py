@@ -143,6 +143,21 @@ def test_an_unknown_operator_is_logged_and_denies(
             [("s3:PutBucketPublicAccessBlock", "arn:aws:s3:::b")],
         ),
         (
+            Request("DELETE", "b", query={"policy": ""}),
+            [("s3:DeleteBucketPolicy", "arn:aws:s3:::b")],
+        ),
+        (Request("DELETE", "b", query={"acl": ""}), [("s3:DeleteBucket", "arn:aws:s3:::b")]),
+        (Request("DELETE", "b", "k", {"acl": ""}), [("s3:DeleteObject", "arn:aws:s3:::b/k")]),
+        (
+            Request("DELETE", "b", "k", {"tagging": "", "versionId": "1"}),
+            [("s3:DeleteObjectVersionTagging", "arn:aws:s3:::b/k")],
+        ),
+        (Request("GET", "b", query={"location": ""}), [("s3:GetBucketLocation", "arn:aws:s3:::b")]),
+        (
+            Request("PUT", "b", query={"versioning": ""}),
+            [("s3:PutBucketVersioning", "arn:aws:s3:::b")],
+        ),
+        (
             Request("GET", "b", query={"encryption": ""}),
             [("s3:GetEncryptionConfiguration", "arn:aws:s3:::b")],
         ),

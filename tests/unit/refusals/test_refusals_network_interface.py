@@ -92,6 +92,45 @@ def test_a_further_address_must_be_free(ec2: Any, world: World, subnet: str) -> 
         assign("10.10.2.3")
     assign("10.10.1.12")
     assign("10.10.1.12")
+    with refused("InvalidParameterValue", "10.10.1.10", "move is not allowed"):
+        assign("10.10.1.10", AllowReassignment=True)
+
+
+def test_an_address_of_another_interface_needs_leave_to_move(
+    ec2: Any, world: World, subnet: str
+) -> None:
+    first, second = world.interface(subnet), world.interface(subnet)
+    wanted = {"PrivateIpAddresses": ["10.10.1.50"]}
+    ec2.assign_private_ip_addresses(NetworkInterfaceId=first, **wanted)
+    with refused("InvalidParameterValue", "[10.10.1.50] assigned, but move is not allowed."):
+        ec2.assign_private_ip_addresses(NetworkInterfaceId=second, **wanted)
+    ec2.assign_private_ip_addresses(NetworkInterfaceId=second, AllowReassignment=True, **wanted)
+
+
+def test_an_interface_has_no_more_addresses_than_its_instances_type_allows(
+    ec2: Any, world: World, subnet: str
+) -> None:
+    interface = world.interface(subnet)
+    world.attach(interface, world.instance(SubnetId=subnet, InstanceType="t3.small"))
+    name = {"NetworkInterfaceId": interface}
+    ec2.assign_private_ip_addresses(PrivateIpAddresses=["10.10.1.51"], **name)
+    ec2.assign_private_ip_addresses(SecondaryPrivateIpAddressCount=2, **name)
+    ec2.assign_private_ip_addresses(PrivateIpAddresses=["10.10.1.51"], **name)
+    for further in ({"PrivateIpAddresses": ["10.10.1.54"]}, {"SecondaryPrivateIpAddressCount": 1}):
+        with refused("PrivateIpAddressLimitExceeded"):
+            ec2.assign_private_ip_addresses(**name, **further)
+
+
+def test_only_a_further_address_that_an_interface_has_is_taken_from_it(
+    ec2: Any, world: World, subnet: str
+) -> None:
+    interface = world.interface(subnet, PrivateIpAddress="10.10.1.10")
+    name = {"NetworkInterfaceId": interface}
+    ec2.assign_private_ip_addresses(PrivateIpAddresses=["10.10.1.50"], **name)
+    for address in ("10.10.1.10", "10.10.1.51"):
+        with refused("InvalidParameterValue", "not assigned to interface", interface):
+            ec2.unassign_private_ip_addresses(PrivateIpAddresses=[address], **name)
+    ec2.unassign_private_ip_addresses(PrivateIpAddresses=["10.10.1.50"], **name)
 
 
 def test_an_attached_interface_is_refused(ec2: Any, world: World, subnet: str) -> None:

@@ -6,10 +6,6 @@ from typing import Any
 import boto3
 import pytest
 from aws_world import REGION, TRUST, ZONE, World
-from cloud.api import application, patching
-from moto.core.responses import BaseResponse
-from moto.ec2.responses import EC2Response
-from moto.s3.responses import S3Response
 
 pytestmark = pytest.mark.refusals
 
@@ -127,23 +123,3 @@ def test_a_bucket_of_us_east_1_may_be_made_twice() -> None:
     )
     for _ in range(2):
         there.create_bucket(Bucket="ring-logs")
-
-
-def test_an_installation_can_be_undone_and_done_again() -> None:
-    extended = EC2Response.call_action
-    patching.restore()
-    assert EC2Response.call_action is BaseResponse.call_action
-    assert not hasattr(EC2Response, "create_placement_group")
-    application.install()
-    assert EC2Response.call_action.__code__ is extended.__code__
-    assert hasattr(EC2Response, "create_placement_group")
-
-
-def test_installing_twice_is_installing_once() -> None:
-    before = (EC2Response.call_action, S3Response._bucket_response, EC2Response.run_instances)
-    application.install()
-    assert before == (
-        EC2Response.call_action,
-        S3Response._bucket_response,
-        EC2Response.run_instances,
-    )

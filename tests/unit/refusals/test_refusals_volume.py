@@ -52,15 +52,6 @@ def test_an_occupied_device_name_is_refused(ec2: Any, world: World) -> None:
     attach(ec2, second, instance, "/dev/sdg")
 
 
-def test_a_placement_group_in_use_stays(ec2: Any, world: World) -> None:
-    ec2.create_placement_group(GroupName="ring", Strategy="spread")
-    instance = world.instance(SubnetId=world.subnet(), Placement={"GroupName": "ring"})
-    with refused("InvalidPlacementGroup.InUse", "ring"):
-        ec2.delete_placement_group(GroupName="ring")
-    world.terminate(instance)
-    ec2.delete_placement_group(GroupName="ring")
-
-
 def test_a_root_volume_leaves_a_stopped_instance_only(ec2: Any, world: World) -> None:
     instance = world.instance(SubnetId=world.subnet())
     (root,) = ec2.describe_volumes()["Volumes"]

@@ -119,7 +119,7 @@ def test_a_vpc_that_does_not_exist_is_not_found(ec2: Any) -> None:
         ec2.delete_vpc(VpcId="vpc-0123456789abcdef0")
 
 
-def test_a_dry_run_is_answered_as_before(ec2: Any, world: World) -> None:
+def test_a_dry_run_does_not_ask_the_rules(ec2: Any, world: World) -> None:
     subnet = world.subnet()
     with refused("DryRunOperation"):
         ec2.create_network_interface(SubnetId=subnet, PrivateIpAddress="10.99.0.1", DryRun=True)

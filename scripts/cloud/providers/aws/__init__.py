@@ -1,3 +1,1 @@
 """Stand-in for the official `aws` plugin: the same configuration, resources and answers."""
-
-VERSION = "7.51.1"

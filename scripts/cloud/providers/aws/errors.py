@@ -54,10 +54,12 @@ def is_api_error(error: Exception) -> bool:
     return type(error).__module__.startswith("botocore")
 
 
-def ignoring(codes: tuple[str, ...], function: Callable[..., Any], **arguments: Any) -> Any:
+def ignoring(
+    codes: tuple[str, ...], function: Callable[..., Any], *words: Any, **arguments: Any
+) -> Any:
     """The answer, or None when the API refuses with one of these codes."""
     try:
-        return function(**arguments)
+        return function(*words, **arguments)
     except Exception as error:
         if code_of(error) in codes:
             return None

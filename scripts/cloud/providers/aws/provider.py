@@ -4,7 +4,7 @@ import contextlib
 import threading
 from typing import Any
 
-from cloud.providers.aws import VERSION, functions
+from cloud.providers.aws import functions
 from cloud.providers.aws.config import Config, parse
 from cloud.providers.aws.errors import is_api_error, translate
 from cloud.providers.aws.resources import RESOURCES
@@ -17,7 +17,6 @@ from cloud.providers.schema import Failure
 
 class AwsProvider(Provider):
     name = "aws"
-    version = VERSION
     accept_secrets = False  # as the official plugin: the engine carries secrecy over by name
 
     def __init__(self) -> None:
@@ -44,9 +43,9 @@ class AwsProvider(Provider):
         return parse(inputs)[1]
 
     def diff_config(self, olds: dict[str, Any], news: dict[str, Any]) -> Changes:
-        """Region and profile move everything elsewhere (pulumi-aws, provider/resources.go)."""
+        """Another region moves everything elsewhere (pulumi-aws, provider/resources.go)."""
         return {
-            name: (UPDATE, name in ("region", "profile") and name in olds)
+            name: (UPDATE, name == "region" and name in olds)
             for name in sorted({*olds, *news})
             if olds.get(name) != news.get(name)
         }

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from cloud.providers.aws.errors import is_api_error, translate
+from cloud.providers.aws.parameters import parameters
 from cloud.providers.aws.session import Session
 from cloud.providers.difference import UPDATE, Changes, difference
 from cloud.providers.resource import (
@@ -15,13 +16,15 @@ from cloud.providers.resource import (
     describe_error,
 )
 from cloud.providers.schema import MAP, OBJECT, Argument, Failure, Table, check_table
-from cloud.providers.values import UNKNOWN, Unknown, has_unknown
+from cloud.providers.values import UNKNOWN, Unknown
 
 # tags and region are arguments of nearly all resources. region (since version 7) is
 # Optional+Computed; where a program names none, it is the provider's, and another one than the
 # state's replaces, see diff (internal/provider/sdkv2/region.go, forceNewIfRegionChanges, and
 # internal/provider/framework/region.go, resourceForceNewIfRegionChanges).
 TAGS = Argument("tags", MAP)
+Ask = Callable[..., Any]
+"""Asks the API in the words of the AWS command line, and gives the answer."""
 # Marks of the state that are no properties: a create that was cut short, and an id that an update
 # changed (an update's answer has no place for it; the next refresh tells the engine).
 UNFINISHED, NEW_ID = "__unfinished", "__id"
@@ -70,6 +73,23 @@ class Work:
 class AwsResource(Resource):
     """A resource type of AWS. Subclasses talk to the API; this class keeps the engine's rules."""
 
+    service = "ec2"
+
+    def ask(self, work: Work, operation: str, **arguments: Any) -> Any:
+        """Calls the API; `operation` is AWS's own name, as CreateSubnet."""
+        from botocore import xform_name
+
+        return getattr(work.session.client(self.service), xform_name(operation))(**arguments)
+
+    def model(self, work: Work) -> Any:
+        """botocore's description of the service: its calls, what they take and answer."""
+        return work.session.client(self.service).meta.service_model
+
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        """The parameters of `operation` that the arguments give; tags are none of them."""
+        members = set(self.model(work).operation_model(operation).input_shape.members)
+        return parameters(self.table.arguments, work.inputs, members - {"Tags"})
+
     # -- what a type defines
 
     def make(self, work: Work) -> str:
@@ -101,6 +121,22 @@ class AwsResource(Resource):
     def computed_on_update(self, _old: dict[str, Any], _inputs: dict[str, Any]) -> set[str]:
         """Outputs that an update makes anew."""
         return set()
+
+    # -- what an update that was killed leaves (cli/pending.py)
+
+    imports_by_place = False
+    """An import takes another id than the one that the state has later."""
+
+    def left(self, _inputs: dict[str, Any], _ask: Ask) -> list[str]:
+        """The ids, as an import takes them, of what has the tags or the place of these inputs."""
+        return []
+
+    def finish(self, _id: str, _ask: Ask) -> None:
+        """What is still to be done of a create that ended with the call that makes it."""
+
+    def ending(self, _ids: list[str], _ask: Ask) -> bool:
+        """Whether one of them is going, and looks as if it were there."""
+        return False
 
     # -- the engine's side
 
@@ -207,7 +243,7 @@ class AwsResource(Resource):
             return step()
         except Exception as error:
             if is_api_error(error):
-                kind = self.token.rsplit(":", 1)[-1]
+                kind = self.type_name.rsplit(":", 1)[-1]
                 raise translate(error, f"{kind} {work.call.name!r}", verb) from None
             raise
 
@@ -328,13 +364,22 @@ def _ignored(session: Session, key: str) -> bool:
     )
 
 
+def listed(ask: Ask, service: str, operation: str, path: str, *words: str) -> list[str]:
+    """The texts at a JMESPath of an answer."""
+    from botocore import xform_name
+
+    return ask(service, xform_name(operation, "-"), *words, "--query", path) or []
+
+
+def placed(ask: Ask, operation: str, path: str, name: str, value: str) -> list[str]:
+    """As `listed`, by a filter: what a place is in may be gone by now, and to name it would be an
+    error."""
+    return listed(ask, "ec2", operation, path, "--filters", f"Name={name},Values={value}")
+
+
 def pairs(tags: dict[str, str]) -> list[dict[str, str]]:
     return [{"Key": key, "Value": value} for key, value in tags.items()]
 
 
 def unpair(tags: list[dict[str, str]] | None) -> dict[str, str]:
     return {tag["Key"]: tag.get("Value", "") for tag in tags or []}
-
-
-def known(value: Any) -> bool:
-    return value is not None and not has_unknown(value)

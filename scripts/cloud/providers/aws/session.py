@@ -37,34 +37,17 @@ class Session:
 
         config = self.config
         if self._session is None:
-            self._session = botocore.session.Session(profile=config.profile)
-            for name, variable in (
-                ("sharedConfigFiles", "config_file"),
-                ("sharedCredentialsFiles", "credentials_file"),
-            ):
-                if config.more.get(name):
-                    self._session.set_config_variable(variable, config.more[name][0])
-        proxies = {
-            scheme: config.more[name]
-            for scheme, name in (("http", "httpProxy"), ("https", "httpsProxy"))
-            if config.more.get(name)
-        }
+            self._session = botocore.session.Session()
         client = self._session.create_client(
             service,
             region_name=config.region,
-            endpoint_url=config.endpoints.get(service),
             aws_access_key_id=config.access_key,
             aws_secret_access_key=config.secret_key,
             aws_session_token=config.token,
-            verify=False if config.insecure else config.more.get("customCaBundle"),
             config=botocore.config.Config(
                 retries={"mode": "standard", "total_max_attempts": 1},
                 max_pool_connections=_POOL,
                 parameter_validation=True,
-                proxies=proxies or None,
-                use_dualstack_endpoint=config.more.get("useDualstackEndpoint"),
-                use_fips_endpoint=config.more.get("useFipsEndpoint"),
-                s3={"addressing_style": "path"} if config.path_style else None,
                 user_agent_extra="mysql-ring",
             ),
         )
@@ -112,5 +95,5 @@ class Session:
                 f"AWS account {self.account} is not in aws:allowedAccountIds "
                 f"({', '.join(config.allowed_accounts)})"
             )
-        if self.config.forbidden_accounts and self.account in config.forbidden_accounts:
+        if config.forbidden_accounts and self.account in config.forbidden_accounts:
             raise ProviderError(f"AWS account {self.account} is in aws:forbiddenAccountIds")

@@ -1,3 +1,1 @@
 """Stand-in for the official `command` plugin: commands here and on hosts reached over SSH."""
-
-VERSION = "1.2.1"

@@ -7,7 +7,7 @@ from typing import Any
 
 from cloud.providers.resource import Call, Resource
 from cloud.providers.schema import BOOLEAN, MAP, STRING, Argument, Failure
-from cloud.providers.values import UNKNOWN, Secret, reveal
+from cloud.providers.values import UNKNOWN, Secret
 
 STDOUT, STDERR, BOTH, NONE = "stdout", "stderr", "stdoutAndStderr", "none"
 # An output line longer than this stops the official plugin's log (bufio.Scanner).
@@ -127,7 +127,3 @@ def failure(reason: str, command: str, output: Output) -> str:
     """The official plugin's text, whole command and output included."""
     quoted = json.dumps(command, ensure_ascii=False)
     return f"{reason}: running {quoted}:\n{output.everything()}"
-
-
-def plain(values: dict[str, Any]) -> dict[str, Any]:
-    return reveal(values)

@@ -1,7 +1,7 @@
 """The SSH connection: dialling with retries, host key, proxy."""
 
+import contextlib
 import io
-import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -27,15 +27,12 @@ _HOST_KEY_ORDER = (
     "ssh-ed25519",
 )
 _ENDPOINT = (
-    Argument("agentSocketPath"),
     Argument("dialErrorLimit", INTEGER, default=DIAL_ERROR_LIMIT),
     Argument("host", required=True),
     Argument("hostKey"),
-    Argument("password"),
     Argument("perDialTimeout", INTEGER, default=PER_DIAL_SECONDS),
     Argument("port", NUMBER, default=_SSH_PORT),
-    Argument("privateKey"),
-    Argument("privateKeyPassword"),
+    Argument("privateKey", required=True),
     Argument("user", default="root"),
 )
 CONNECTION = Argument(
@@ -55,20 +52,18 @@ def dial(connection: dict[str, Any], call: Call) -> Any:
     To a host behind a proxy: first the proxy, then from there, each with attempts of its own."""
     import paramiko
 
-    keys = _keys(paramiko, connection)
+    key = _private_key(paramiko, connection)
     limit = connection.get("dialErrorLimit", DIAL_ERROR_LIMIT)
     proxy = connection.get("proxy")
     if not proxy:
-        return _retried("Dial", limit, call, lambda: _direct(paramiko, connection, keys))
+        return _retried("Dial", limit, call, lambda: _direct(paramiko, connection, key))
     proxy_limit = proxy.get("dialErrorLimit", DIAL_ERROR_LIMIT)
     try:
-        proxy_keys = _keys(paramiko, proxy)
-        via = _retried(
-            "Dial proxy", proxy_limit, call, lambda: _direct(paramiko, proxy, proxy_keys)
-        )
+        proxy_key = _private_key(paramiko, proxy)
+        via = _retried("Dial proxy", proxy_limit, call, lambda: _direct(paramiko, proxy, proxy_key))
         try:
             return _retried(
-                "Dial from proxy", limit, call, lambda: _through(paramiko, via, connection, keys)
+                "Dial from proxy", limit, call, lambda: _through(paramiko, via, connection, key)
             )
         except BaseException:
             via.close()
@@ -93,7 +88,7 @@ def _retried(what: str, limit: int, call: Call, attempt: Callable[[], Any]) -> A
         pause = min(pause * _FACTOR, _LONGEST_PAUSE)
 
 
-def _direct(paramiko: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
+def _direct(paramiko: Any, connection: dict[str, Any], key: Any) -> Any:
     host, port, seconds = _target(connection)
     try:
         sock = socket.create_connection((host, port), timeout=seconds)
@@ -107,16 +102,16 @@ def _direct(paramiko: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, _KEEPALIVE_PROBES)
     except OSError as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
-    return _connected(paramiko, sock, connection, keys)
+    return _connected(paramiko, sock, connection, key)
 
 
-def _through(paramiko: Any, via: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
+def _through(paramiko: Any, via: Any, connection: dict[str, Any], key: Any) -> Any:
     host, port, seconds = _target(connection)
     try:
         sock = via.open_channel("direct-tcpip", (host, port), ("127.0.0.1", 0), timeout=seconds)
     except (OSError, EOFError, paramiko.SSHException) as error:
         raise DialError(f"dial tcp {host}:{port}: {_reason(error)}") from None
-    transport = _connected(paramiko, sock, connection, keys)
+    transport = _connected(paramiko, sock, connection, key)
     transport.mysql_ring_proxy = via  # the way there, closed with the connection
     return transport
 
@@ -133,11 +128,11 @@ def _target(connection: dict[str, Any]) -> tuple[str, int, float | None]:
     return connection["host"], int(connection.get("port", _SSH_PORT)), seconds
 
 
-def _connected(paramiko: Any, sock: Any, connection: dict[str, Any], keys: list[Any]) -> Any:
+def _connected(paramiko: Any, sock: Any, connection: dict[str, Any], key: Any) -> Any:
     transport = paramiko.Transport(sock)
     seconds = connection.get("perDialTimeout", PER_DIAL_SECONDS) or None
     try:
-        _handshake(paramiko, transport, connection, keys, seconds)
+        _handshake(paramiko, transport, connection, key, seconds)
     except (OSError, EOFError, paramiko.SSHException) as error:
         transport.close()
         raise DialError(f"ssh: handshake failed: {_reason(error)}") from None
@@ -151,7 +146,7 @@ def _handshake(
     paramiko: Any,
     transport: Any,
     connection: dict[str, Any],
-    keys: list[Any],
+    key: Any,
     seconds: float | None,
 ) -> None:
     transport.banner_timeout = transport.handshake_timeout = seconds or 3600
@@ -160,60 +155,13 @@ def _handshake(
     options.key_types = [one for one in _HOST_KEY_ORDER if one in options.key_types]
     transport.start_client(timeout=seconds)
     _check_host_key(transport, connection.get("hostKey"))
-    user = connection.get("user", "root")
-    tried = []
-    for method, attempt in _methods(transport, connection, keys, user):
-        tried.append(method)
-        try:
-            attempt()
-        except paramiko.SSHException:
-            continue
-        if transport.is_authenticated():
-            return
-        if not transport.is_active():
-            break
-    offered = " ".join(["none", *tried])
-    raise DialError(
-        f"ssh: handshake failed: ssh: unable to authenticate, attempted methods [{offered}], "
-        "no supported methods remain"
-    )
-
-
-def _methods(transport: Any, connection: dict[str, Any], keys: list[Any], user: str) -> Any:
-    own = 1 if connection.get("privateKey") is not None else 0
-    for one in keys[:own]:
-        yield "publickey", lambda one=one: transport.auth_publickey(user, one)
-    if connection.get("password") is not None:
-        password = connection["password"]
-        yield "password", lambda: transport.auth_password(user, password, fallback=False)
-        yield (
-            "keyboard-interactive",
-            lambda: transport.auth_interactive(
-                user, lambda _title, _text, prompts: [password for _ in prompts]
-            ),
+    with contextlib.suppress(paramiko.SSHException):
+        transport.auth_publickey(connection.get("user", "root"), key)
+    if not transport.is_authenticated():
+        raise DialError(
+            "ssh: handshake failed: ssh: unable to authenticate, attempted methods "
+            "[none publickey], no supported methods remain"
         )
-    for one in keys[own:]:
-        yield "publickey", lambda one=one: transport.auth_publickey(user, one)
-
-
-def _keys(paramiko: Any, connection: dict[str, Any]) -> list[Any]:
-    """The key given and those of the agent. An agent that is named, by the connection or by the
-    environment, and not there is an error at once, with a key beside it too."""
-    given = _private_key(paramiko, connection)
-    path = connection.get("agentSocketPath") or os.environ.get("SSH_AUTH_SOCK")
-    return [*([given] if given is not None else []), *(_agent_keys(paramiko, path) if path else [])]
-
-
-def _agent_keys(paramiko: Any, path: str) -> list[Any]:
-    """Keys of the agent at the socket; paramiko itself only knows the environment's one."""
-    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    try:
-        sock.connect(path)
-    except OSError as error:
-        raise ProviderError(f"dial unix {path}: {_reason(error)}") from None
-    agent = paramiko.agent.AgentSSH()
-    agent._connect(sock)
-    return list(agent.get_keys())
 
 
 def _check_host_key(transport: Any, expected: str | None) -> None:
@@ -232,22 +180,18 @@ def _check_host_key(transport: Any, expected: str | None) -> None:
 
 
 def _private_key(paramiko: Any, connection: dict[str, Any]) -> Any:
-    text = connection.get("privateKey")
-    if text is None:
-        return None
-    password = connection.get("privateKeyPassword")
     for kind in (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey):
         try:
-            return kind.from_private_key(io.StringIO(text), password=password)
+            return kind.from_private_key(io.StringIO(connection["privateKey"]))
         except paramiko.PasswordRequiredException:
             raise ProviderError(
-                "connection.privateKey is encrypted: set connection.privateKeyPassword"
+                "connection.privateKey is encrypted: expected a key without a password"
             ) from None
         except (paramiko.SSHException, ValueError, IndexError, TypeError):
             continue
     raise ProviderError(
-        "connection.privateKey is not a key that SSH can use (or its password is wrong): expected "
-        "the text of an Ed25519, ECDSA or RSA private key"
+        "connection.privateKey is not a key that SSH can use: expected the text of an Ed25519, "
+        "ECDSA or RSA private key"
     )
 
 

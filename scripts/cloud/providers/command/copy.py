@@ -15,7 +15,7 @@ from cloud.providers.values import Asset, Unknown, reveal
 
 
 class Copy(CommandResource):
-    token = "command:remote:CopyToRemote"  # noqa: S105
+    type_name = "command:remote:CopyToRemote"
     table = Table(
         source="pulumi-command provider/pkg/provider/remote/copy.go",
         arguments=(

@@ -1,9 +1,7 @@
 """local.Command: a command on the machine that runs Pulumi."""
 
 import contextlib
-import fnmatch
 import os
-import re
 import signal
 import subprocess
 import threading
@@ -22,35 +20,24 @@ from cloud.providers.command.base import (
     resource_id,
 )
 from cloud.providers.resource import Call, ProviderError
-from cloud.providers.schema import LIST, Argument, Table, check
-from cloud.providers.values import Asset, reveal
+from cloud.providers.schema import LIST, Argument, Table
+from cloud.providers.values import reveal
 
 _SHELL = ["/bin/sh", "-c"]
 _CHUNK = 65536
 
 
 class LocalCommand(CommandResource):
-    token = "command:local:Command"  # noqa: S105
+    type_name = "command:local:Command"
     table = Table(
         source="pulumi-command provider/pkg/provider/local/command.go",
         arguments=(
             *COMMAND,
-            Argument("archivePaths", LIST),
-            Argument("assetPaths", LIST),
             Argument("dir"),
             Argument("interpreter", LIST),
         ),
-        outputs=("archive", "assets", STDERR, STDOUT),
+        outputs=(STDERR, STDOUT),
     )
-
-    def preview(
-        self, old: dict[str, Any] | None, inputs: dict[str, Any], call: Call
-    ) -> dict[str, Any]:
-        state = super().preview(old, inputs, call)
-        for name, paths in (("archive", "archivePaths"), ("assets", "assetPaths")):
-            if paths not in inputs:
-                state.pop(name, None)
-        return state
 
     def create(self, inputs: dict[str, Any], call: Call) -> tuple[str, dict[str, Any]]:
         state = kept(inputs)
@@ -71,19 +58,6 @@ class LocalCommand(CommandResource):
         values = reveal(state)
         if values.get("delete"):
             _run(values["delete"], values, values, call)
-
-
-def invoke(arguments: dict[str, Any], call: Call) -> dict[str, Any]:
-    """local.run: one command, its output."""
-    known = tuple(
-        one
-        for one in LocalCommand.table.arguments
-        if one.name not in ("create", "update", "delete", "triggers")
-    )
-    values, failures = check((*known, Argument("command", required=True)), arguments)
-    if failures:
-        raise ProviderError("; ".join(f"{one.path}: {one.reason}" for one in failures))
-    return {**values, **_run(values["command"], values, {}, call)}
 
 
 def _nothing(old: dict[str, Any]) -> dict[str, Any]:
@@ -113,13 +87,7 @@ def _run(command: str, inputs: dict[str, Any], old: dict[str, Any], call: Call) 
     if status != 0:
         reason = f"exit status {status}" if status > 0 else f"signal: {-status}"
         raise ProviderError(failure(reason, command, output))
-    result: dict[str, Any] = {STDOUT: output.text(STDOUT), STDERR: output.text(STDERR)}
-    if inputs.get("assetPaths") is not None:
-        result["assets"] = _assets(folder, inputs["assetPaths"])
-    if inputs.get("archivePaths") is not None:
-        found = _assets(folder, inputs["archivePaths"])
-        result["archive"] = Asset(True, (("assets", found),))
-    return result
+    return {STDOUT: output.text(STDOUT), STDERR: output.text(STDERR)}
 
 
 def _talk(process: subprocess.Popen[bytes], stdin: str, output: Output, call: Call) -> int:
@@ -155,41 +123,3 @@ def _talk(process: subprocess.Popen[bytes], stdin: str, output: Output, call: Ca
     for thread in threads:
         thread.join()
     return status
-
-
-def _assets(folder: str, patterns: list[str]) -> dict[str, Asset]:
-    """Files below the folder that the patterns take; `!` excludes, later rules win."""
-    rules = [(one.startswith("!"), _glob(one.removeprefix("!"))) for one in patterns]
-    found: dict[str, Asset] = {}
-    for path in sorted(Path(folder).rglob("*")):
-        if path.is_dir():
-            continue
-        name = path.relative_to(folder).as_posix()
-        for exclude, rule in rules:
-            if not rule.fullmatch(name):
-                continue
-            if exclude:
-                found.pop(name, None)
-            else:
-                found[name] = Asset(False, (("path", str(path)),))
-    return found
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    """`*` and `?` stay within one folder, `**` does not."""
-    parts = []
-    for piece in re.split(r"(\*\*|\*|\?|\[[^]]*\]|\{[^}]*\})", pattern):
-        if piece == "**":
-            parts.append(".*")
-        elif piece == "*":
-            parts.append("[^/]*")
-        elif piece == "?":
-            parts.append("[^/]")
-        elif piece.startswith("["):
-            parts.append(fnmatch.translate(piece).removeprefix("(?s:").removesuffix(r")\Z"))
-        elif piece.startswith("{"):
-            choices = (re.escape(one) for one in piece[1:-1].split(","))
-            parts.append(f"(?:{'|'.join(choices)})")
-        else:
-            parts.append(re.escape(piece))
-    return re.compile("".join(parts), re.DOTALL)

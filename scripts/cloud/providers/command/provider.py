@@ -1,11 +1,11 @@
-"""The provider: no configuration, three resource types, one function."""
+"""The provider: no configuration, three resource types, no function."""
 
 import threading
 from typing import Any
 
-from cloud.providers.command import VERSION, copy, local, remote
+from cloud.providers.command import copy, local, remote
 from cloud.providers.plugin import Provider
-from cloud.providers.resource import Call, ProviderError
+from cloud.providers.resource import ProviderError
 from cloud.providers.schema import Failure
 
 _ENGINE_KEYS = ("version", "pluginDownloadURL")
@@ -13,14 +13,14 @@ _ENGINE_KEYS = ("version", "pluginDownloadURL")
 
 class CommandProvider(Provider):
     name = "command"
-    version = VERSION
     accept_secrets = True
 
     def __init__(self) -> None:
         super().__init__()
         self._loading = False
         self.resources = {
-            one.token: one for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
+            one.type_name: one
+            for one in (local.LocalCommand(), remote.RemoteCommand(), copy.Copy())
         }
 
     def changing(self) -> None:
@@ -44,8 +44,3 @@ class CommandProvider(Provider):
         failures = self.check_config(inputs)
         if failures:
             raise ProviderError("; ".join(one.reason for one in failures))
-
-    def invoke(self, token: str, arguments: dict[str, Any], call: Call) -> dict[str, Any]:
-        if token == "command:local:run":  # noqa: S105
-            return local.invoke(arguments, call)
-        return super().invoke(token, arguments, call)

@@ -24,7 +24,7 @@ _POLL_SECONDS = 0.5
 
 
 class RemoteCommand(CommandResource):
-    token = "command:remote:Command"  # noqa: S105
+    type_name = "command:remote:Command"
     table = Table(
         source="pulumi-command provider/pkg/provider/remote/command.go",
         arguments=(*COMMAND, CONNECTION),

@@ -1,40 +1,10 @@
-"""The resource types, one module per noun."""
+"""The resource types, one module per noun: a module of this folder is found by itself."""
 
 from cloud.providers.aws.resource import AwsResource
-from cloud.providers.aws.resources import (
-    bucket,
-    bucket_settings,
-    eip,
-    iam,
-    instance,
-    internet_gateway,
-    key_pair,
-    network_interface,
-    placement_group,
-    route,
-    security_group,
-    security_group_rule,
-    subnet,
-    vpc,
-)
-
-_MODULES = (
-    bucket,
-    bucket_settings,
-    eip,
-    iam,
-    instance,
-    internet_gateway,
-    key_pair,
-    network_interface,
-    placement_group,
-    route,
-    security_group,
-    security_group_rule,
-    subnet,
-    vpc,
-)
+from cloud.rooms import modules
 
 RESOURCES: dict[str, AwsResource] = {
-    resource.token: resource for module in _MODULES for resource in module.RESOURCES
+    resource.type_name: resource
+    for module in modules(__name__)
+    for resource in getattr(module, "RESOURCES", ())
 }

@@ -4,7 +4,17 @@ from typing import Any
 
 from cloud.providers.aws.errors import code_of, ignoring, retrying
 from cloud.providers.aws.names import prefixed
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, all_tags, pairs, unpair
+from cloud.providers.aws.resource import (
+    REGION,
+    TAGS,
+    Ask,
+    AwsResource,
+    Work,
+    all_tags,
+    listed,
+    pairs,
+    unpair,
+)
 from cloud.providers.schema import BOOLEAN, Argument, Failure, Table
 from cloud.providers.values import Unknown
 
@@ -24,7 +34,7 @@ _UNIQUE_SUFFIX = 26  # of the names that the official plugin makes from a prefix
 
 
 class Bucket(AwsResource):
-    token = "aws:s3/bucket:Bucket"  # noqa: S105
+    type_name = "aws:s3/bucket:Bucket"
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket.go",
         arguments=(
@@ -41,23 +51,6 @@ class Bucket(AwsResource):
             "bucketRegion",
             "bucketRegionalDomainName",
             "hostedZoneId",
-        ),
-        # most are deprecated: each is a resource of its own
-        not_served=(
-            "accelerationStatus",
-            "acl",
-            "bucketNamespace",
-            "corsRules",
-            "grants",
-            "lifecycleRules",
-            "logging",
-            "objectLockConfiguration",
-            "policy",
-            "replicationConfiguration",
-            "requestPayer",
-            "serverSideEncryptionConfiguration",
-            "versioning",
-            "website",
         ),
         autoname="bucket",
         autoname_lower=True,
@@ -93,6 +86,10 @@ class Bucket(AwsResource):
             lambda: work.s3.create_bucket(Bucket=name, **arguments),
         )
         return name
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        names = listed(ask, "s3api", "ListBuckets", "Buckets[].Name")
+        return [name for name in names if name == inputs.get("bucket")]
 
     def settle(self, work: Work) -> None:
         tags = all_tags(work.session, work.inputs.get("tags"))

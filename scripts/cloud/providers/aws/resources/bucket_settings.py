@@ -3,6 +3,7 @@
 from typing import Any
 
 from cloud.providers.aws.errors import ignoring, retrying
+from cloud.providers.aws.parameters import parameters, told
 from cloud.providers.aws.resource import REGION, AwsResource, Work
 from cloud.providers.aws.resources.bucket import MISSING
 from cloud.providers.aws.resources.iam import check_policy
@@ -11,49 +12,62 @@ from cloud.providers.resource import Call, ProviderError
 from cloud.providers.schema import BOOLEAN, JSON, LIST, OBJECT, Argument, Failure, Table
 
 _BUCKET = Argument("bucket", required=True, replace=True)
-_OWNER = ("expectedBucketOwner",)
 _SECONDS = 2 * 60.0
 
 
 class Setting(AwsResource):
-    """Writes one setting of a bucket. Update is the same call as create."""
+    """One setting of a bucket, as the table has it. Update is the same call as create."""
 
+    service = "s3"
+    noun = ""
+    """S3's own: "BucketPolicy" has PutBucketPolicy, GetBucketPolicy and DeleteBucketPolicy."""
+    body = ""
+    """The parameter that holds the setting, and its place in the answer."""
     absent: tuple[str, ...] = ()
     """Codes that say that the bucket has no such setting."""
     passing: tuple[str, ...] = ("NoSuchBucket", "OperationAborted")
     """Refusals of a change that may be over at the next attempt: a bucket just made is not known
     everywhere at once, and S3 refuses two changes of one bucket at a time."""
 
-    def put(self, work: Work) -> None:
-        raise NotImplementedError
+    def put(self, work: Work) -> dict[str, Any] | None:
+        """The setting as S3 takes it; None when there is nothing to say."""
+        members = self.model(work).operation_model(f"Put{self.noun}").input_shape.members
+        members = members[self.body].members if self.body else members
+        return parameters(self.table.arguments, work.inputs, members)
 
-    def get(self, work: Work) -> dict[str, Any] | None:
-        raise NotImplementedError
-
-    def remove(self, work: Work) -> None:
-        raise NotImplementedError
+    def got(self, work: Work, answer: dict[str, Any], /) -> dict[str, Any] | None:
+        """The arguments that the setting stands for in S3's form; None when it is none."""
+        members = self.model(work).operation_model(f"Get{self.noun}").output_shape.members
+        members = members[self.body].members if self.body in members else members
+        return told(self.table.arguments, answer, members)
 
     def bucket(self, work: Work) -> str:
         return {**work.old, **work.inputs}.get("bucket") or work.id.partition(",")[0]
 
     def make(self, work: Work) -> str:
-        self._write(work)
+        self.change(work)
         return work.inputs["bucket"]
 
-    def _write(self, work: Work) -> None:
-        retrying(
-            work.call,
-            _SECONDS,
-            lambda code, _: code in self.passing,
-            lambda: self.put(work),
-        )
-
     def change(self, work: Work) -> None:
-        self._write(work)
+        setting = self.put(work)
+        if setting is not None:
+            setting = {self.body: setting} if self.body else setting
+            arguments = {"Bucket": self.bucket(work), **setting}
+            retrying(
+                work.call,
+                _SECONDS,
+                lambda code, _: code in self.passing,
+                lambda: self.ask(work, f"Put{self.noun}", **arguments),
+            )
 
     def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self.get(work)
-        return found and {"bucket": self.bucket(work), **found}
+        bucket = self.bucket(work)
+        missing = (*MISSING, *self.absent)
+        answer = ignoring(missing, self.ask, work, f"Get{self.noun}", Bucket=bucket)
+        if answer is None:
+            return None
+        found = self.got(work, answer.get(self.body, answer))
+        return found and {"bucket": bucket, **found}
 
     def destroy(self, work: Work) -> None:
         retrying(
@@ -63,61 +77,44 @@ class Setting(AwsResource):
             lambda: self.remove(work),
         )
 
-    def ask(self, work: Work, function: Any) -> Any:
-        return ignoring((*MISSING, *self.absent), function, Bucket=self.bucket(work))
-
-
-_BLOCKS = (
-    ("blockPublicAcls", "BlockPublicAcls"),
-    ("blockPublicPolicy", "BlockPublicPolicy"),
-    ("ignorePublicAcls", "IgnorePublicAcls"),
-    ("restrictPublicBuckets", "RestrictPublicBuckets"),
-)
+    def remove(self, work: Work) -> None:
+        missing = (*MISSING, *self.absent)
+        ignoring(missing, self.ask, work, f"Delete{self.noun}", Bucket=self.bucket(work))
 
 
 class PublicAccessBlock(Setting):
-    token = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"  # noqa: S105
+    type_name = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
+    noun, body = "PublicAccessBlock", "PublicAccessBlockConfiguration"
     absent = ("NoSuchPublicAccessBlockConfiguration",)
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_public_access_block.go",
         arguments=(
             _BUCKET,
-            *(Argument(name, BOOLEAN, default=False) for name, _ in _BLOCKS),
+            Argument("blockPublicAcls", BOOLEAN, default=False),
+            Argument("blockPublicPolicy", BOOLEAN, default=False),
+            Argument("ignorePublicAcls", BOOLEAN, default=False),
+            Argument("restrictPublicBuckets", BOOLEAN, default=False),
             REGION,
             Argument("skipDestroy", BOOLEAN),
         ),
     )
 
-    def put(self, work: Work) -> None:
-        settings = {key: work.inputs.get(name, False) for name, key in _BLOCKS}
-        work.s3.put_public_access_block(
-            Bucket=self.bucket(work), PublicAccessBlockConfiguration=settings
-        )
-
-    def get(self, work: Work) -> dict[str, Any] | None:
-        answer = self.ask(work, work.s3.get_public_access_block)
-        if answer is None:
-            return None
-        found = answer["PublicAccessBlockConfiguration"]
-        return {name: found.get(key, False) for name, key in _BLOCKS}
-
     def remove(self, work: Work) -> None:
         if not work.old.get("skipDestroy"):
-            self.ask(work, work.s3.delete_public_access_block)
+            super().remove(work)
 
 
 class Encryption(Setting):
-    token = (
-        "aws:s3/bucketServerSideEncryptionConfiguration:"  # noqa: S105
-        "BucketServerSideEncryptionConfiguration"
+    type_name = (
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration"
     )
+    noun, body = "BucketEncryption", "ServerSideEncryptionConfiguration"
     absent = ("ServerSideEncryptionConfigurationNotFoundError",)
     table = Table(
         source=(
             "terraform-provider-aws "
             "internal/service/s3/bucket_server_side_encryption_configuration.go"
         ),
-        not_served=_OWNER,
         arguments=(
             _BUCKET,
             REGION,
@@ -130,11 +127,12 @@ class Encryption(Setting):
                         "applyServerSideEncryptionByDefault",
                         OBJECT,
                         fields=(
-                            Argument("kmsMasterKeyId"),
+                            Argument("kmsMasterKeyId", api="KMSMasterKeyID"),
                             Argument(
                                 "sseAlgorithm",
                                 required=True,
                                 choices=("AES256", "aws:kms", "aws:kms:dsse"),
+                                api="SSEAlgorithm",
                             ),
                         ),
                     ),
@@ -144,61 +142,24 @@ class Encryption(Setting):
         ),
     )
 
-    def put(self, work: Work) -> None:
-        rules = []
-        for rule in work.inputs["rules"]:
-            one: dict[str, Any] = {}
-            given = rule.get("applyServerSideEncryptionByDefault")
-            if given:
-                one["ApplyServerSideEncryptionByDefault"] = {"SSEAlgorithm": given["sseAlgorithm"]}
-                if given.get("kmsMasterKeyId"):
-                    one["ApplyServerSideEncryptionByDefault"]["KMSMasterKeyID"] = given[
-                        "kmsMasterKeyId"
-                    ]
-            if rule.get("bucketKeyEnabled") is not None:
-                one["BucketKeyEnabled"] = rule["bucketKeyEnabled"]
-            rules.append(one)
-        work.s3.put_bucket_encryption(
-            Bucket=self.bucket(work), ServerSideEncryptionConfiguration={"Rules": rules}
-        )
-
-    def get(self, work: Work) -> dict[str, Any] | None:
-        answer = self.ask(work, work.s3.get_bucket_encryption)
-        if answer is None:
-            return None
-        rules = []
-        for rule in answer["ServerSideEncryptionConfiguration"]["Rules"]:
-            found = rule.get("ApplyServerSideEncryptionByDefault", {})
-            rules.append(
-                {
-                    "applyServerSideEncryptionByDefault": {
-                        "sseAlgorithm": found.get("SSEAlgorithm", ""),
-                        "kmsMasterKeyId": found.get("KMSMasterKeyID", ""),
-                    },
-                    "bucketKeyEnabled": rule.get("BucketKeyEnabled", False),
-                }
-            )
-        return {"rules": rules}
-
-    def remove(self, work: Work) -> None:
-        self.ask(work, work.s3.delete_bucket_encryption)
-
 
 class Versioning(Setting):
-    token = "aws:s3/bucketVersioning:BucketVersioning"  # noqa: S105
+    type_name = "aws:s3/bucketVersioning:BucketVersioning"
+    noun = "BucketVersioning"
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_versioning.go",
-        not_served=_OWNER,
         arguments=(
             _BUCKET,
-            Argument("mfa"),
+            Argument("mfa", api="MFA"),
             REGION,
             Argument(
                 "versioningConfiguration",
                 OBJECT,
                 required=True,
                 fields=(
-                    Argument("mfaDelete", choices=("Enabled", "Disabled"), computed=True),
+                    Argument(
+                        "mfaDelete", choices=("Enabled", "Disabled"), computed=True, api="MFADelete"
+                    ),
                     Argument("status", required=True, choices=("Enabled", "Suspended", "Disabled")),
                 ),
             ),
@@ -216,29 +177,14 @@ class Versioning(Setting):
             )
         return super().diff(state, inputs, call)
 
-    def put(self, work: Work) -> None:
-        wanted = work.inputs["versioningConfiguration"]
-        if wanted["status"] == "Disabled":  # a bucket that never was versioned: nothing to say
-            return
-        settings = {"Status": wanted["status"]}
-        if wanted.get("mfaDelete"):
-            settings["MFADelete"] = wanted["mfaDelete"]
-        work.s3.put_bucket_versioning(
-            Bucket=self.bucket(work),
-            VersioningConfiguration=settings,
-            **work.pick(MFA="mfa"),
-        )
+    def put(self, work: Work) -> dict[str, Any] | None:
+        if work.inputs["versioningConfiguration"]["status"] == "Disabled":
+            return None  # a bucket that never was versioned
+        return super().put(work)
 
-    def get(self, work: Work) -> dict[str, Any] | None:
-        answer = self.ask(work, work.s3.get_bucket_versioning)
-        if answer is None:
-            return None
-        return {
-            "versioningConfiguration": {
-                "status": answer.get("Status", "Disabled"),
-                "mfaDelete": answer.get("MFADelete", ""),
-            }
-        }
+    def got(self, _work: Work, answer: dict[str, Any]) -> dict[str, Any] | None:
+        found = {"Status": "Disabled", "MFADelete": "", **answer}
+        return told(self.table.arguments, {"VersioningConfiguration": found})
 
     def remove(self, work: Work) -> None:
         """Versioning cannot be taken away; the official plugin suspends it."""
@@ -253,7 +199,8 @@ class Versioning(Setting):
 
 
 class OwnershipControls(Setting):
-    token = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"  # noqa: S105
+    type_name = "aws:s3/bucketOwnershipControls:BucketOwnershipControls"
+    noun, body = "BucketOwnershipControls", "OwnershipControls"
     absent = ("OwnershipControlsNotFoundError",)
     table = Table(
         source="terraform-provider-aws internal/service/s3/bucket_ownership_controls.go",
@@ -275,25 +222,17 @@ class OwnershipControls(Setting):
         ),
     )
 
-    def put(self, work: Work) -> None:
-        rule = {"ObjectOwnership": work.inputs["rule"]["objectOwnership"]}
-        work.s3.put_bucket_ownership_controls(
-            Bucket=self.bucket(work), OwnershipControls={"Rules": [rule]}
-        )
+    def put(self, work: Work) -> dict[str, Any] | None:
+        return {"Rules": [parameters(self.table.arguments, work.inputs)["Rule"]]}
 
-    def get(self, work: Work) -> dict[str, Any] | None:
-        answer = self.ask(work, work.s3.get_bucket_ownership_controls)
-        if answer is None:
-            return None
-        rules = answer["OwnershipControls"]["Rules"]
-        return {"rule": {"objectOwnership": rules[0]["ObjectOwnership"]}} if rules else None
-
-    def remove(self, work: Work) -> None:
-        self.ask(work, work.s3.delete_bucket_ownership_controls)
+    def got(self, _work: Work, answer: dict[str, Any]) -> dict[str, Any] | None:
+        rules = answer["Rules"]
+        return told(self.table.arguments, {"Rule": rules[0]}) if rules else None
 
 
 class Policy(Setting):
-    token = "aws:s3/bucketPolicy:BucketPolicy"  # noqa: S105
+    type_name = "aws:s3/bucketPolicy:BucketPolicy"
+    noun = "BucketPolicy"
     absent = ("NoSuchBucketPolicy",)
     # a role just made is no principal yet; a policy that is wrong is told after two minutes
     passing = ("MalformedPolicy", "NoSuchBucket")
@@ -304,16 +243,6 @@ class Policy(Setting):
 
     def validate(self, inputs: dict[str, Any]) -> list[Failure]:
         return check_policy(inputs, "policy")
-
-    def put(self, work: Work) -> None:
-        work.s3.put_bucket_policy(Bucket=self.bucket(work), Policy=work.inputs["policy"])
-
-    def get(self, work: Work) -> dict[str, Any] | None:
-        answer = self.ask(work, work.s3.get_bucket_policy)
-        return answer and {"policy": answer["Policy"]}
-
-    def remove(self, work: Work) -> None:
-        self.ask(work, work.s3.delete_bucket_policy)
 
 
 RESOURCES = (PublicAccessBlock(), Encryption(), Versioning(), OwnershipControls(), Policy())

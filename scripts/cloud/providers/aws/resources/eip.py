@@ -3,8 +3,8 @@
 from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
-from cloud.providers.aws.errors import code_of, ignoring, retrying
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
+from cloud.providers.aws.errors import ignoring, retrying
+from cloud.providers.aws.resource import REGION, TAGS, Ask, AwsResource, Work, placed
 from cloud.providers.schema import BOOLEAN, Argument, Table
 
 _MISSING = ("InvalidAllocationID.NotFound", "InvalidAddress.NotFound")
@@ -17,17 +17,22 @@ def _attaching(code: str, message: str) -> bool:
 
 
 class Eip(Ec2Resource):
-    token = "aws:ec2/eip:Eip"  # noqa: S105
-    kind = "elastic-ip"
+    type_name = "aws:ec2/eip:Eip"
+    kind, identifier = "elastic-ip", "AllocationId"
+    creates, lists, deletes = "AllocateAddress", "DescribeAddresses", "ReleaseAddress"
+    items = "Addresses[]"
+    missing = _MISSING
+    held = ("AuthFailure", "InvalidIPAddress.InUse")
+    deleted_within = _SECONDS
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_eip.go",
         arguments=(
             Argument("address", replace=True),
             Argument("associateWithPrivateIp"),
             Argument("domain", choices=("vpc", "standard"), replace=True, computed=True),
-            Argument("instance", computed=True),
+            Argument("instance", computed=True, api="InstanceId"),
             Argument("networkBorderGroup", replace=True, computed=True),
-            Argument("networkInterface", computed=True),
+            Argument("networkInterface", computed=True, api="NetworkInterfaceId"),
             Argument("publicIpv4Pool", replace=True, computed=True),
             REGION,
             TAGS,
@@ -44,31 +49,17 @@ class Eip(Ec2Resource):
             "publicDns",
             "publicIp",
         ),
-        not_served=("customerOwnedIpv4Pool", "ipamPoolId"),
     )
 
-    def make(self, work: Work) -> str:
-        arguments = work.pick(
-            Address="address",
-            NetworkBorderGroup="networkBorderGroup",
-            PublicIpv4Pool="publicIpv4Pool",
-        )
-        answer = work.ec2.allocate_address(
-            Domain=work.inputs.get("domain", "vpc"),
-            TagSpecifications=self.tag_specifications(work),
-            **arguments,
-        )
-        return answer["AllocationId"]
-
-    def _find(self, work: Work) -> Any:
-        return first(work.ec2.describe_addresses, "Addresses", _MISSING, AllocationIds=[work.id])
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        return {"Domain": "vpc", **super().given(work, operation)}
 
     def settle(self, work: Work) -> None:
         inputs = work.inputs
         instance, interface = inputs.get("instance"), inputs.get("networkInterface")
         if not instance and not interface:
             return
-        found = self._find(work) or {}
+        found = self.find(work) or {}
         if interface and found.get("NetworkInterfaceId") == interface:
             return
         if instance and not interface and found.get("InstanceId") == instance:
@@ -82,31 +73,18 @@ class Eip(Ec2Resource):
             lambda: work.ec2.associate_address(AllocationId=work.id, **target, **arguments),
         )
 
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None:
-            return None
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
         public, region = found["PublicIp"], work.session.region
         private = found.get("PrivateIpAddress", "")
         suffix = f"{region}.compute" if region != "us-east-1" else "compute-1"
         inside = f"{region}.compute.internal" if region != "us-east-1" else "ec2.internal"
         return {
-            "allocationId": work.id,
-            "arn": work.session.arn("ec2", f"elastic-ip/{work.id}"),
-            "associationId": found.get("AssociationId", ""),
-            "carrierIp": found.get("CarrierIp", ""),
-            "customerOwnedIp": found.get("CustomerOwnedIp", ""),
-            "domain": found.get("Domain", "vpc"),
-            "instance": found.get("InstanceId") or "",
+            **super().told(work, found),
             "networkBorderGroup": found.get("NetworkBorderGroup") or region,
-            "networkInterface": found.get("NetworkInterfaceId") or "",
             "privateIp": private,
             "privateDns": f"ip-{private.replace('.', '-')}.{inside}" if private else "",
-            "ptrRecord": "",
             "publicDns": f"ec2-{public.replace('.', '-')}.{suffix}.{work.session.dns_suffix}",
-            "publicIp": public,
             "publicIpv4Pool": found.get("PublicIpv4Pool") or "amazon",
-            "tags": unpair(found.get("Tags")),
         }
 
     def change(self, work: Work) -> None:
@@ -115,7 +93,7 @@ class Eip(Ec2Resource):
             self._disassociate(work)
 
     def _disassociate(self, work: Work) -> None:
-        association = (self._find(work) or {}).get("AssociationId")
+        association = (self.find(work) or {}).get("AssociationId")
         if association:
             ignoring(
                 ("InvalidAssociationID.NotFound",),
@@ -125,16 +103,11 @@ class Eip(Ec2Resource):
 
     def destroy(self, work: Work) -> None:
         self._disassociate(work)
-        retrying(
-            work.call,
-            _SECONDS,
-            lambda code, _: code in ("AuthFailure", "InvalidIPAddress.InUse"),
-            lambda: ignoring(_MISSING, work.ec2.release_address, AllocationId=work.id),
-        )
+        super().destroy(work)
 
 
 class EipAssociation(AwsResource):
-    token = "aws:ec2/eipAssociation:EipAssociation"  # noqa: S105
+    type_name = "aws:ec2/eipAssociation:EipAssociation"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_eip_association.go",
         arguments=(
@@ -149,20 +122,17 @@ class EipAssociation(AwsResource):
     )
 
     def make(self, work: Work) -> str:
-        arguments = work.pick(
-            AllocationId="allocationId",
-            AllowReassociation="allowReassociation",
-            InstanceId="instanceId",
-            NetworkInterfaceId="networkInterfaceId",
-            PrivateIpAddress="privateIpAddress",
-            PublicIp="publicIp",
-        )
+        arguments = self.given(work, "AssociateAddress")
         return retrying(
             work.call,
             _SECONDS,
             _attaching,
             lambda: work.ec2.associate_address(**arguments)["AssociationId"],
         )
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        path, address = "Addresses[].AssociationId", inputs["allocationId"]
+        return placed(ask, "DescribeAddresses", path, "allocation-id", address)
 
     def describe(self, work: Work) -> dict[str, Any] | None:
         by_id = [{"Name": "association-id", "Values": [work.id]}]
@@ -178,11 +148,11 @@ class EipAssociation(AwsResource):
         }
 
     def destroy(self, work: Work) -> None:
-        try:
-            work.ec2.disassociate_address(AssociationId=work.id)
-        except Exception as error:
-            if code_of(error) != "InvalidAssociationID.NotFound":
-                raise
+        ignoring(
+            ("InvalidAssociationID.NotFound",),
+            work.ec2.disassociate_address,
+            AssociationId=work.id,
+        )
 
 
 RESOURCES = (Eip(), EipAssociation())

@@ -1,10 +1,21 @@
 """IAM: role, inline policy of a role, instance profile."""
 
+import json
 from typing import Any
 
 from cloud.providers.aws.errors import ignoring, retrying
 from cloud.providers.aws.names import prefixed
-from cloud.providers.aws.resource import TAGS, AwsResource, Work, all_tags, pairs, unpair
+from cloud.providers.aws.parameters import told
+from cloud.providers.aws.resource import (
+    TAGS,
+    Ask,
+    AwsResource,
+    Work,
+    all_tags,
+    listed,
+    pairs,
+    unpair,
+)
 from cloud.providers.schema import BOOLEAN, INTEGER, JSON, Argument, Failure, Table
 from cloud.providers.values import Unknown
 
@@ -14,8 +25,6 @@ _SESSION_SECONDS = 3600
 
 
 def check_policy(inputs: dict[str, Any], name: str) -> list[Failure]:
-    import json
-
     text = inputs.get(name)
     if text is None or isinstance(text, Unknown):
         return []
@@ -28,72 +37,111 @@ def check_policy(inputs: dict[str, Any], name: str) -> list[Failure]:
     return []
 
 
-class Role(AwsResource):
-    token = "aws:iam/role:Role"  # noqa: S105
+class Named(AwsResource):
+    """A noun of IAM with a name, which is its id, and tags."""
+
+    service = "iam"
+    noun = ""
+    """IAM's own: a "Role" has CreateRole, GetRole, DeleteRole, TagRole and UntagRole."""
+
+    def passes(self, _code: str, _message: str) -> bool:
+        """Whether a refusal to make it may be over at the next attempt."""
+        return False
+
+    def make(self, work: Work) -> str:
+        arguments = self.given(work, f"Create{self.noun}")
+        tags = all_tags(work.session, work.inputs.get("tags"))
+        if tags:
+            arguments["Tags"] = pairs(tags)
+        name = arguments[f"{self.noun}Name"] = prefixed(work.inputs, "name", "namePrefix")
+        retrying(
+            work.call,
+            _PROPAGATION_SECONDS,
+            self.passes,
+            lambda: self.ask(work, f"Create{self.noun}", **arguments),
+        )
+        return name
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        names = listed(ask, "iam", f"List{self.noun}s", f"{self.noun}s[].{self.noun}Name")
+        return [name for name in names if name == inputs.get("name")]
+
+    def about(self, work: Work, verb: str) -> Any:
+        """The answer to the call that does `verb` to it; None when it is not there."""
+        name = {f"{self.noun}Name": work.id}
+        return ignoring(_MISSING, self.ask, work, f"{verb}{self.noun}", **name)
+
+    def find(self, work: Work) -> Any:
+        answer = self.about(work, "Get")
+        return answer and answer[self.noun]
+
+    def describe(self, work: Work) -> dict[str, Any] | None:
+        found = self.find(work)
+        if found is None:
+            return None
+        arguments = [one for one in self.table.arguments if one is not TAGS]
+        date = found.get("CreateDate")
+        return {
+            **told(arguments, found, self.model(work).shape_for(self.noun).members),
+            "arn": found["Arn"],
+            "createDate": date.strftime("%Y-%m-%dT%H:%M:%SZ") if date else "",
+            "tags": unpair(found.get("Tags")),
+            "uniqueId": found[f"{self.noun}Id"],
+        }
+
+    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
+        name = {f"{self.noun}Name": work.id}
+        if removed:
+            self.ask(work, f"Untag{self.noun}", **name, TagKeys=removed)
+        if tags:
+            self.ask(work, f"Tag{self.noun}", **name, Tags=pairs(tags))
+
+    def destroy(self, work: Work) -> None:
+        retrying(
+            work.call,
+            _PROPAGATION_SECONDS,
+            lambda code, _: code == "ConcurrentModification",
+            lambda: self.about(work, "Delete"),
+        )
+
+
+class Role(Named):
+    noun = "Role"
+    type_name = "aws:iam/role:Role"
     table = Table(
         source="terraform-provider-aws internal/service/iam/role.go",
         arguments=(
-            Argument("assumeRolePolicy", JSON, required=True),
+            Argument("assumeRolePolicy", JSON, required=True, api="AssumeRolePolicyDocument"),
             Argument("description"),
             Argument("forceDetachPolicies", BOOLEAN, default=False),
             Argument("maxSessionDuration", INTEGER, default=_SESSION_SECONDS),
-            Argument("name", replace=True, computed=True, conflicts=("namePrefix",)),
+            Argument(
+                "name", replace=True, computed=True, conflicts=("namePrefix",), api="RoleName"
+            ),
             Argument("namePrefix", replace=True, computed=True),
             Argument("path", default="/", replace=True),
             Argument("permissionsBoundary"),
             TAGS,
         ),
         outputs=("arn", "createDate", "uniqueId"),
-        not_served=("inlinePolicies", "managedPolicyArns"),
         autoname="name",
     )
 
     def validate(self, inputs: dict[str, Any]) -> list[Failure]:
         return check_policy(inputs, "assumeRolePolicy")
 
-    def make(self, work: Work) -> str:
-        arguments = work.pick(
-            Description="description",
-            MaxSessionDuration="maxSessionDuration",
-            Path="path",
-            PermissionsBoundary="permissionsBoundary",
-        )
-        tags = all_tags(work.session, work.inputs.get("tags"))
-        if tags:
-            arguments["Tags"] = pairs(tags)
-        name = prefixed(work.inputs, "name", "namePrefix")
-        retrying(
-            work.call,
-            _PROPAGATION_SECONDS,
-            lambda code, message: (
-                code == "MalformedPolicyDocument" and "Invalid principal in policy" in message
-            ),
-            lambda: work.iam.create_role(
-                RoleName=name,
-                AssumeRolePolicyDocument=work.inputs["assumeRolePolicy"],
-                **arguments,
-            ),
-        )
-        return name
+    def passes(self, code: str, message: str) -> bool:
+        return code == "MalformedPolicyDocument" and "Invalid principal in policy" in message
 
     def describe(self, work: Work) -> dict[str, Any] | None:
-        answer = ignoring(_MISSING, work.iam.get_role, RoleName=work.id)
-        if answer is None:
+        described = super().describe(work)
+        if described is None:
             return None
-        role = answer["Role"]
+        boundary = described["permissionsBoundary"] or {}
         return {
-            "arn": role["Arn"],
-            "assumeRolePolicy": _text(role["AssumeRolePolicyDocument"]),
-            "createDate": _date(role.get("CreateDate")),
-            "description": role.get("Description", ""),
-            "maxSessionDuration": role.get("MaxSessionDuration", _SESSION_SECONDS),
-            "name": work.id,
-            "path": role.get("Path", "/"),
-            "permissionsBoundary": (role.get("PermissionsBoundary") or {}).get(
-                "PermissionsBoundaryArn", ""
-            ),
-            "tags": unpair(role.get("Tags")),
-            "uniqueId": role["RoleId"],
+            **described,
+            "assumeRolePolicy": _text(described["assumeRolePolicy"]),
+            "permissionsBoundary": boundary.get("PermissionsBoundaryArn", ""),
         }
 
     def change(self, work: Work) -> None:
@@ -117,12 +165,6 @@ class Role(AwsResource):
             else:
                 work.iam.delete_role_permissions_boundary(RoleName=work.id)
 
-    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
-        if removed:
-            work.iam.untag_role(RoleName=work.id, TagKeys=removed)
-        if tags:
-            work.iam.tag_role(RoleName=work.id, Tags=pairs(tags))
-
     def destroy(self, work: Work) -> None:
         """The official plugin takes the role out of instance profiles first, and its policies
         away only when told to (forceDetachPolicies)."""
@@ -136,12 +178,7 @@ class Role(AwsResource):
             )
         if work.old.get("forceDetachPolicies"):
             self._strip(work)
-        retrying(
-            work.call,
-            _PROPAGATION_SECONDS,
-            lambda code, _: code == "ConcurrentModification",
-            lambda: ignoring(_MISSING, work.iam.delete_role, RoleName=work.id),
-        )
+        super().destroy(work)
 
     def _strip(self, work: Work) -> None:
         attached = ignoring(_MISSING, work.iam.list_attached_role_policies, RoleName=work.id)
@@ -153,7 +190,7 @@ class Role(AwsResource):
 
 
 class RolePolicy(AwsResource):
-    token = "aws:iam/rolePolicy:RolePolicy"  # noqa: S105
+    type_name = "aws:iam/rolePolicy:RolePolicy"
     table = Table(
         source="terraform-provider-aws internal/service/iam/role_policy.go",
         arguments=(
@@ -175,6 +212,13 @@ class RolePolicy(AwsResource):
         )
         return f"{role}:{name}"
 
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        role, name = inputs["role"], inputs.get("name")
+        if role not in listed(ask, "iam", "ListRoles", "Roles[].RoleName"):
+            return []
+        there = listed(ask, "iam", "ListRolePolicies", "PolicyNames", "--role-name", role)
+        return [f"{role}:{name}"] if name in there else []
+
     def describe(self, work: Work) -> dict[str, Any] | None:
         role, _, name = work.id.partition(":")
         answer = ignoring(_MISSING, work.iam.get_role_policy, RoleName=role, PolicyName=name)
@@ -193,12 +237,19 @@ class RolePolicy(AwsResource):
         ignoring(_MISSING, work.iam.delete_role_policy, RoleName=role, PolicyName=name)
 
 
-class InstanceProfile(AwsResource):
-    token = "aws:iam/instanceProfile:InstanceProfile"  # noqa: S105
+class InstanceProfile(Named):
+    noun = "InstanceProfile"
+    type_name = "aws:iam/instanceProfile:InstanceProfile"
     table = Table(
         source="terraform-provider-aws internal/service/iam/instance_profile.go",
         arguments=(
-            Argument("name", replace=True, computed=True, conflicts=("namePrefix",)),
+            Argument(
+                "name",
+                replace=True,
+                computed=True,
+                conflicts=("namePrefix",),
+                api="InstanceProfileName",
+            ),
             Argument("namePrefix", replace=True, computed=True),
             Argument("path", default="/", replace=True),
             Argument("role"),
@@ -208,28 +259,14 @@ class InstanceProfile(AwsResource):
         autoname="name",
     )
 
-    def make(self, work: Work) -> str:
-        arguments = work.pick(Path="path")
-        tags = all_tags(work.session, work.inputs.get("tags"))
-        if tags:
-            arguments["Tags"] = pairs(tags)
-        name = prefixed(work.inputs, "name", "namePrefix")
-        work.iam.create_instance_profile(InstanceProfileName=name, **arguments)
-        return name
-
-    def _find(self, work: Work) -> Any:
-        answer = ignoring(_MISSING, work.iam.get_instance_profile, InstanceProfileName=work.id)
-        return answer and answer["InstanceProfile"]
-
-    def _role(self, found: dict[str, Any] | None) -> str:
+    def find(self, work: Work) -> Any:
+        found = super().find(work)
         roles = (found or {}).get("Roles") or [{}]
-        return roles[0].get("RoleName", "")
+        return found and {**found, "Role": roles[0].get("RoleName", "")}
 
     def settle(self, work: Work) -> None:
-        self.change(work)
-
-    def change(self, work: Work) -> None:
-        current, wanted = self._role(self._find(work)), work.inputs.get("role", "")
+        current = (self.find(work) or {}).get("Role", "")
+        wanted = work.inputs.get("role", "")
         if current == wanted:
             return
         if current:
@@ -246,28 +283,8 @@ class InstanceProfile(AwsResource):
                 ),
             )
 
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None:
-            return None
-        return {
-            "arn": found["Arn"],
-            "createDate": _date(found.get("CreateDate")),
-            "name": work.id,
-            "path": found.get("Path", "/"),
-            "role": self._role(found),
-            "tags": unpair(found.get("Tags")),
-            "uniqueId": found["InstanceProfileId"],
-        }
-
-    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
-        if removed:
-            work.iam.untag_instance_profile(InstanceProfileName=work.id, TagKeys=removed)
-        if tags:
-            work.iam.tag_instance_profile(InstanceProfileName=work.id, Tags=pairs(tags))
-
     def destroy(self, work: Work) -> None:
-        role = self._role(self._find(work))
+        role = (self.find(work) or {}).get("Role")
         if role:
             ignoring(
                 _MISSING,
@@ -275,17 +292,11 @@ class InstanceProfile(AwsResource):
                 InstanceProfileName=work.id,
                 RoleName=role,
             )
-        ignoring(_MISSING, work.iam.delete_instance_profile, InstanceProfileName=work.id)
+        super().destroy(work)
 
 
 def _text(document: Any) -> str:
-    import json
-
     return document if isinstance(document, str) else json.dumps(document, separators=(",", ":"))
-
-
-def _date(value: Any) -> str:
-    return value.strftime("%Y-%m-%dT%H:%M:%SZ") if hasattr(value, "strftime") else ""
 
 
 RESOURCES = (Role(), RolePolicy(), InstanceProfile())

@@ -6,15 +6,15 @@ from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.resource import Work, all_tags, pairs, unpair
+from cloud.providers.aws.parameters import parameters
+from cloud.providers.aws.resource import Ask, Work, listed, pairs
 from cloud.providers.aws.resources import instance_update as update
-from cloud.providers.aws.resources.instance_table import TABLE
+from cloud.providers.aws.resources.instance_table import ROOT_DEVICE, TABLE
 from cloud.providers.difference import Changes
 from cloud.providers.resource import Call, ProviderError
 from cloud.providers.schema import Failure
 from cloud.providers.values import UNKNOWN, has_unknown
 
-_MISSING = ("InvalidInstanceID.NotFound",)
 _CREATE_SECONDS = 10 * MINUTE
 _DELETE_SECONDS = 20 * MINUTE
 _PROPAGATION_SECONDS = 2 * MINUTE  # of IAM, as the official plugin waits
@@ -22,8 +22,11 @@ _USER_DATA_BYTES = 16384  # EC2's limit, before base64
 
 
 class Instance(Ec2Resource):
-    token = "aws:ec2/instance:Instance"  # noqa: S105
-    kind = "instance"
+    type_name = "aws:ec2/instance:Instance"
+    noun, kind = "Instance", "instance"
+    items = "Reservations[].Instances[]"
+    living = f"{items} | [?State.Name != 'terminated' && State.Name != 'shutting-down']"
+    missing = ("InvalidInstanceID.NotFound",)
     table = TABLE
 
     def validate(self, inputs: dict[str, Any]) -> list[Failure]:
@@ -70,42 +73,8 @@ class Instance(Ec2Resource):
     # -- create
 
     def make(self, work: Work) -> str:
-        inputs = work.inputs
-        arguments = work.pick(
-            ImageId="ami",
-            InstanceType="instanceType",
-            KeyName="keyName",
-            EbsOptimized="ebsOptimized",
-            DisableApiTermination="disableApiTermination",
-            DisableApiStop="disableApiStop",
-            InstanceInitiatedShutdownBehavior="instanceInitiatedShutdownBehavior",
-        )
-        arguments["Placement"] = work.pick(
-            AvailabilityZone="availabilityZone",
-            GroupName="placementGroup",
-            GroupId="placementGroupId",
-            PartitionNumber="placementPartitionNumber",
-            Tenancy="tenancy",
-        )
-        arguments["UserData"] = _user_data(inputs)
-        if inputs.get("iamInstanceProfile"):
-            arguments["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
-        if inputs.get("metadataOptions"):
-            arguments["MetadataOptions"] = update.metadata_options(inputs["metadataOptions"])
-        if inputs.get("creditSpecification"):
-            arguments["CreditSpecification"] = {
-                "CpuCredits": inputs["creditSpecification"]["cpuCredits"]
-            }
-        if inputs.get("hibernation"):
-            arguments["HibernationOptions"] = {"Configured": True}
-        if inputs.get("maintenanceOptions"):
-            arguments["MaintenanceOptions"] = {
-                "AutoRecovery": inputs["maintenanceOptions"]["autoRecovery"]
-            }
-        if inputs.get("monitoring"):
-            arguments["Monitoring"] = {"Enabled": True}
+        arguments = self.given(work, "RunInstances")
         arguments["BlockDeviceMappings"] = self._devices(work)
-        arguments.update(_network(work))
         arguments["TagSpecifications"] = self._tags(work)
         arguments = {key: value for key, value in arguments.items() if value not in (None, {}, [])}
         answer = retrying(
@@ -115,6 +84,25 @@ class Instance(Ec2Resource):
             lambda: work.ec2.run_instances(MinCount=1, MaxCount=1, **arguments),
         )
         return answer["Instances"][0]["InstanceId"]
+
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        """What RunInstances takes in another form than ModifyInstanceAttribute or not at the top
+        level."""
+        inputs, arguments = work.inputs, super().given(work, operation)
+        places = self.model(work).shape_for("Placement").members
+        arguments["Placement"] = parameters(self.table.arguments, inputs, places)
+        if inputs.get("userDataBase64"):  # botocore encodes what it gets
+            arguments["UserData"] = base64.b64decode(inputs["userDataBase64"])
+        if inputs.get("iamInstanceProfile"):
+            arguments["IamInstanceProfile"] = {"Name": inputs["iamInstanceProfile"]}
+        arguments["HibernationOptions"] = {"Configured": True} if inputs.get("hibernation") else {}
+        arguments["Monitoring"] = {"Enabled": True} if inputs.get("monitoring") else {}
+        interface = (inputs.get("primaryNetworkInterface") or {}).get("networkInterfaceId")
+        if interface:
+            arguments["NetworkInterfaces"] = [{"DeviceIndex": 0, "NetworkInterfaceId": interface}]
+        elif inputs.get("associatePublicIpAddress") is not None:
+            arguments["NetworkInterfaces"] = [_interface(inputs, arguments)]
+        return arguments
 
     def _tags(self, work: Work) -> list[dict[str, Any]]:
         root = (work.inputs.get("rootBlockDevice") or {}).get("tags")
@@ -132,26 +120,14 @@ class Instance(Ec2Resource):
         found = first(work.ec2.describe_images, "Images", (), ImageIds=[image])
         if found is None:
             raise ProviderError(f"image {image} (ami) was not found in {work.session.region}")
-        ebs = {
-            key: root[name]
-            for key, name in (
-                ("DeleteOnTermination", "deleteOnTermination"),
-                ("Encrypted", "encrypted"),
-                ("Iops", "iops"),
-                ("KmsKeyId", "kmsKeyId"),
-                ("Throughput", "throughput"),
-                ("VolumeSize", "volumeSize"),
-                ("VolumeType", "volumeType"),
-            )
-            if root.get(name) is not None
-        }
-        ebs.setdefault("DeleteOnTermination", True)
+        ebs = parameters(ROOT_DEVICE, root)
+        ebs.pop("Tags", None)
         return [{"DeviceName": found.get("RootDeviceName", "/dev/xvda"), "Ebs": ebs}]
 
     def settle(self, work: Work) -> None:
         def look() -> str | None:
-            found = self._find(work)
-            return found and found["State"]["Name"]
+            found = self.find(work)
+            return found["State"]["Name"] if found else None
 
         state = wait_until(
             work.call,
@@ -161,30 +137,31 @@ class Instance(Ec2Resource):
             ("running", "stopped", "shutting-down", "terminated"),
         )
         if state in ("shutting-down", "terminated"):
-            reason = (self._find(work) or {}).get("StateReason", {}).get("Message", "no reason")
+            reason = (self.find(work) or {}).get("StateReason", {}).get("Message", "no reason")
             raise ProviderError(f"instance {work.id} became {state} after launch: {reason}")
         if work.inputs.get("sourceDestCheck") is False:
             work.ec2.modify_instance_attribute(InstanceId=work.id, SourceDestCheck={"Value": False})
 
     # -- read
 
-    def _find(self, work: Work) -> Any:
-        answer = ignoring(_MISSING, work.ec2.describe_instances, InstanceIds=[work.id])
-        for reservation in (answer or {}).get("Reservations", []):
-            for instance in reservation["Instances"]:
-                return instance
-        return None
+    def ended(self, found: dict[str, Any]) -> bool:
+        return found["State"]["Name"] == "terminated"
 
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None or found["State"]["Name"] == "terminated":
-            return None
-        return update.describe(work, found)
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
+        places = dict.fromkeys(self.model(work).shape_for("Placement").members)
+        told = super().told(work, {**places, **found.get("Placement", {}), **found})
+        del told["securityGroups"]  # by name, which only a launch takes
+        return {**told, **update.told(work, found)}
+
+    def ending(self, ids: list[str], ask: Ask) -> bool:
+        state = "Name=instance-state-name,Values=shutting-down"
+        words = ("--filters", f"Name=instance-id,Values={','.join(ids)}", state)
+        return bool(listed(ask, "ec2", self.lists, f"{self.items}.InstanceId", *words))
 
     # -- update
 
     def change(self, work: Work) -> None:
-        update.change(work, lambda: (self._find(work) or {}).get("State", {}).get("Name"))
+        update.change(work, lambda: (self.find(work) or {}).get("State", {}).get("Name"))
 
     # -- delete
 
@@ -195,34 +172,24 @@ class Instance(Ec2Resource):
         ):
             if work.old.get(name) and work.old.get("forceDestroy"):
                 ignoring(
-                    _MISSING,
+                    self.missing,
                     work.ec2.modify_instance_attribute,
                     InstanceId=work.id,
                     **{key: {"Value": False}},
                 )
-        ignoring(_MISSING, work.ec2.terminate_instances, InstanceIds=[work.id])
+        ignoring(self.missing, work.ec2.terminate_instances, InstanceIds=[work.id])
 
         def look() -> str:
-            found = self._find(work)
+            found = self.find(work)
             return found["State"]["Name"] if found else "terminated"
 
         wait_until(work.call, _DELETE_SECONDS, f"instance {work.id}", look, ("terminated",))
-
-    def tag(self, work: Work, removed: list[str], tags: dict[str, str]) -> None:
-        super().tag(work, removed, tags)
 
 
 def _profile_not_there_yet(code: str, message: str) -> bool:
     return code == "InvalidParameterValue" and (
         "Invalid IAM Instance Profile" in message or "has no associated IAM Roles" in message
     )
-
-
-def _user_data(inputs: dict[str, Any]) -> str | None:
-    """botocore encodes what RunInstances gets, so both forms are handed over decoded."""
-    if inputs.get("userDataBase64"):
-        return base64.b64decode(inputs["userDataBase64"])  # type: ignore[return-value]
-    return inputs.get("userData")
 
 
 def _is_base64(text: str) -> bool:
@@ -233,30 +200,18 @@ def _is_base64(text: str) -> bool:
     return True
 
 
-def _network(work: Work) -> dict[str, Any]:
-    inputs = work.inputs
-    interface = (inputs.get("primaryNetworkInterface") or {}).get("networkInterfaceId")
-    if interface:
-        return {"NetworkInterfaces": [{"DeviceIndex": 0, "NetworkInterfaceId": interface}]}
-    groups = inputs.get("vpcSecurityGroupIds")
-    if inputs.get("associatePublicIpAddress") is not None:
-        described = work.pick(
-            AssociatePublicIpAddress="associatePublicIpAddress",
-            SubnetId="subnetId",
-            PrivateIpAddress="privateIp",
-        )
-        described.update({"DeviceIndex": 0, "DeleteOnTermination": True})
-        if groups:
-            described["Groups"] = groups
-        return {"NetworkInterfaces": [described]}
-    network = work.pick(
-        SubnetId="subnetId", PrivateIpAddress="privateIp", SecurityGroups="securityGroups"
-    )
-    if groups:
-        network["SecurityGroupIds"] = groups
-    return network
+def _interface(inputs: dict[str, Any], arguments: dict[str, Any]) -> dict[str, Any]:
+    """The interface that the launch makes, out of the arguments that stand for it."""
+    described = {
+        "DeviceIndex": 0,
+        "DeleteOnTermination": True,
+        "AssociatePublicIpAddress": inputs["associatePublicIpAddress"],
+        "SubnetId": arguments.pop("SubnetId", None),
+        "PrivateIpAddress": arguments.pop("PrivateIpAddress", None),
+        "Groups": arguments.pop("SecurityGroupIds", None),
+    }
+    arguments.pop("SecurityGroups", None)
+    return {key: value for key, value in described.items() if value is not None}
 
-
-__all__ = ["Instance", "all_tags", "unpair"]
 
 RESOURCES = (Instance(),)

@@ -1,7 +1,6 @@
 """The arguments of an instance.
 
 Source: terraform-provider-aws internal/service/ec2/ec2_instance.go, unless a line says otherwise.
-What is not served is refused by name.
 """
 
 from cloud.providers.schema import BOOLEAN, INTEGER, MAP, OBJECT, SET, Argument, Table
@@ -36,7 +35,7 @@ METADATA_OPTIONS = (
 TABLE = Table(
     source="terraform-provider-aws internal/service/ec2/ec2_instance.go",
     arguments=(
-        Argument("ami", required=True, replace=True, computed=True),
+        Argument("ami", required=True, replace=True, computed=True, api="ImageId"),
         Argument("associatePublicIpAddress", BOOLEAN, replace=True, computed=True),
         Argument("availabilityZone", replace=True, computed=True),
         Argument(
@@ -62,9 +61,17 @@ TABLE = Table(
         ),
         Argument("metadataOptions", OBJECT, computed=True, fields=METADATA_OPTIONS),
         Argument("monitoring", BOOLEAN, computed=True),
-        Argument("placementGroup", replace=True, computed=True, conflicts=("placementGroupId",)),
-        Argument("placementGroupId", replace=True, computed=True),
-        Argument("placementPartitionNumber", INTEGER, replace=True, computed=True),
+        Argument(
+            "placementGroup",
+            replace=True,
+            computed=True,
+            conflicts=("placementGroupId",),
+            api="GroupName",
+        ),
+        Argument("placementGroupId", replace=True, computed=True, api="GroupId"),
+        Argument(
+            "placementPartitionNumber", INTEGER, replace=True, computed=True, api="PartitionNumber"
+        ),
         Argument(
             "primaryNetworkInterface",
             OBJECT,
@@ -72,7 +79,7 @@ TABLE = Table(
             conflicts=INTERFACE_ARGUMENTS,
             fields=(Argument("networkInterfaceId", required=True, replace=True),),
         ),
-        Argument("privateIp", replace=True, computed=True),
+        Argument("privateIp", replace=True, computed=True, api="PrivateIpAddress"),
         _REGION,
         Argument("rootBlockDevice", OBJECT, computed=True, fields=ROOT_DEVICE),
         Argument("securityGroups", SET, replace=True, computed=True),
@@ -85,7 +92,7 @@ TABLE = Table(
         Argument("userData", computed=True, conflicts=("userDataBase64",)),
         Argument("userDataBase64", computed=True),
         Argument("userDataReplaceOnChange", BOOLEAN, default=False),
-        Argument("vpcSecurityGroupIds", SET, computed=True),
+        Argument("vpcSecurityGroupIds", SET, computed=True, api="SecurityGroupIds"),
     ),
     outputs=(
         "arn",
@@ -98,25 +105,5 @@ TABLE = Table(
         "publicDns",
         "publicIp",
         "spotInstanceRequestId",
-    ),
-    not_served=(
-        "capacityReservationSpecification",
-        "cpuOptions",
-        "ebsBlockDevices",
-        "enablePrimaryIpv6",
-        "enclaveOptions",
-        "ephemeralBlockDevices",
-        "getPasswordData",
-        "hostId",
-        "hostResourceGroupArn",
-        "instanceMarketOptions",
-        "ipv6AddressCount",
-        "ipv6Addresses",
-        "launchTemplate",
-        "networkInterfaces",
-        "privateDnsNameOptions",
-        "secondaryNetworkInterfaces",
-        "secondaryPrivateIps",
-        "volumeTags",
     ),
 )

@@ -6,82 +6,43 @@ from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
+from cloud.providers.aws.parameters import parameters, properties
 from cloud.providers.aws.resource import Work, pairs, unpair
+from cloud.providers.aws.resources.instance_table import METADATA_OPTIONS, ROOT_DEVICE
 
 _SECONDS = 10 * MINUTE
-_OPTIONS = (
-    ("httpEndpoint", "HttpEndpoint"),
-    ("httpProtocolIpv6", "HttpProtocolIpv6"),
-    ("httpPutResponseHopLimit", "HttpPutResponseHopLimit"),
-    ("httpTokens", "HttpTokens"),
-    ("instanceMetadataTags", "InstanceMetadataTags"),
-)
 
 
-def metadata_options(options: dict[str, Any]) -> dict[str, Any]:
-    return {key: options[name] for name, key in _OPTIONS if options.get(name) is not None}
-
-
-def describe(work: Work, found: dict[str, Any]) -> dict[str, Any]:
-    """The instance's arguments and outputs."""
-    placement = found.get("Placement", {})
+def told(work: Work, found: dict[str, Any]) -> dict[str, Any]:
+    """What the API tells in another form than it takes, or in another answer."""
     interfaces = sorted(
         found.get("NetworkInterfaces", []),
         key=lambda one: one.get("Attachment", {}).get("DeviceIndex", 0),
     )
     primary = interfaces[0] if interfaces else {}
-    profile = (found.get("IamInstanceProfile") or {}).get("Arn", "")
-    root = _root_device(work, found)
-    groups = [one["GroupId"] for one in found.get("SecurityGroups", [])]
-    given = {**work.old, **work.inputs}
     attachment = primary.get("Attachment", {})
+    given = {**work.old, **work.inputs}
     # an import has nothing to go by but this: what RunInstances made itself goes with the instance
     imported = not given and attachment.get("DeleteOnTermination") is False
-    own_interface = bool(given.get("primaryNetworkInterface")) or imported
+    profile = (found.get("IamInstanceProfile") or {}).get("Arn", "")
     state = {
-        "ami": found["ImageId"],
-        "arn": work.session.arn("ec2", f"instance/{work.id}"),
-        "availabilityZone": placement.get("AvailabilityZone", ""),
-        "ebsOptimized": found.get("EbsOptimized", False),
         "iamInstanceProfile": profile.rsplit("/", 1)[-1],
-        "instanceLifecycle": found.get("InstanceLifecycle", ""),
         "instanceState": found["State"]["Name"],
-        "instanceType": found["InstanceType"],
-        "keyName": found.get("KeyName", ""),
-        "metadataOptions": _metadata(found),
         "monitoring": found.get("Monitoring", {}).get("State") in ("enabled", "pending"),
-        "outpostArn": found.get("OutpostArn", ""),
-        "passwordData": "",
-        "placementGroup": placement.get("GroupName") or "",
-        "placementGroupId": placement.get("GroupId") or "",
-        "placementPartitionNumber": placement.get("PartitionNumber") or 0,
         "primaryNetworkInterfaceId": primary.get("NetworkInterfaceId", ""),
         "privateDns": found.get("PrivateDnsName", ""),
-        "privateIp": found.get("PrivateIpAddress", ""),
         "publicDns": found.get("PublicDnsName", ""),
         "publicIp": found.get("PublicIpAddress", ""),
-        "rootBlockDevice": root,
-        "sourceDestCheck": found.get("SourceDestCheck", True),
-        "spotInstanceRequestId": found.get("SpotInstanceRequestId", ""),
-        "subnetId": found.get("SubnetId", ""),
-        "tags": unpair(found.get("Tags")),
-        "tenancy": placement.get("Tenancy", "default"),
-        "vpcSecurityGroupIds": groups,
+        "rootBlockDevice": _root_device(work, found),
+        "vpcSecurityGroupIds": [one["GroupId"] for one in found.get("SecurityGroups", [])],
         **_attributes(work),
     }
-    if own_interface and primary:
+    if primary and (given.get("primaryNetworkInterface") or imported):
         state["primaryNetworkInterface"] = {
             "deleteOnTermination": attachment.get("DeleteOnTermination", False),
             "networkInterfaceId": primary["NetworkInterfaceId"],
         }
     return state
-
-
-def _metadata(found: dict[str, Any]) -> dict[str, Any] | None:
-    options = found.get("MetadataOptions")
-    if not options:
-        return None
-    return {name: options[key] for name, key in _OPTIONS if options.get(key) is not None}
 
 
 def _attribute(work: Work, name: str, key: str, value: Any = None) -> Any:
@@ -138,25 +99,20 @@ def _root_device(work: Work, found: dict[str, Any]) -> dict[str, Any] | None:
         )
         tags = unpair(volume.get("Tags"))
         defaults = work.session.config.default_tags
+        named = {"KmsKeyId": "", **ebs, **volume, "VolumeSize": volume.get("Size")}
         return {
-            "deleteOnTermination": ebs.get("DeleteOnTermination", True),
+            **properties(ROOT_DEVICE, named),
             "deviceName": name,
-            "encrypted": volume.get("Encrypted", False),
-            "iops": volume.get("Iops", 0),
-            "kmsKeyId": volume.get("KmsKeyId", ""),
             "tags": {key: value for key, value in tags.items() if defaults.get(key) != value},
             "tagsAll": tags,
-            "throughput": volume.get("Throughput", 0),
             "volumeId": ebs["VolumeId"],
-            "volumeSize": volume.get("Size", 0),
-            "volumeType": volume.get("VolumeType", ""),
         }
     return None
 
 
 def change(work: Work, state_of: Callable[[], str | None]) -> None:
     """Brings a living instance to its new arguments; type and user data need it stopped."""
-    inputs, old = work.inputs, work.old
+    inputs = work.inputs
     if _given_change(work, "iamInstanceProfile"):
         _profile(work)
     for name, key in (
@@ -174,14 +130,8 @@ def change(work: Work, state_of: Callable[[], str | None]) -> None:
             work.ec2.monitor_instances if inputs["monitoring"] else work.ec2.unmonitor_instances
         )
         toggle(InstanceIds=[work.id])
-    options = metadata_options(inputs.get("metadataOptions") or {})
-    if options and options != metadata_options(
-        {
-            key: value
-            for key, value in (old.get("metadataOptions") or {}).items()
-            if key in (inputs.get("metadataOptions") or {})
-        }
-    ):
+    if _given_change(work, "metadataOptions"):
+        options = parameters(METADATA_OPTIONS, inputs["metadataOptions"])
         work.ec2.modify_instance_metadata_options(InstanceId=work.id, **options)
     if _given_change(work, "creditSpecification"):
         work.ec2.modify_instance_credit_specification(
@@ -249,16 +199,10 @@ def _volume(work: Work) -> None:
     if not old.get("volumeId"):
         return
     volume = old["volumeId"]
-    sizes = {
-        key: new[name]
-        for key, name in (
-            ("Size", "volumeSize"),
-            ("VolumeType", "volumeType"),
-            ("Iops", "iops"),
-            ("Throughput", "throughput"),
-        )
-        if new.get(name) is not None and new[name] != old.get(name)
-    }
+    resized = {name: value for name, value in new.items() if value != old.get(name)}
+    sizes = parameters(ROOT_DEVICE, resized, ("Iops", "Throughput", "VolumeSize", "VolumeType"))
+    if "VolumeSize" in sizes:
+        sizes["Size"] = sizes.pop("VolumeSize")
     if sizes:
         work.ec2.modify_volume(VolumeId=volume, **sizes)
     if "deleteOnTermination" in new and new["deleteOnTermination"] != old["deleteOnTermination"]:

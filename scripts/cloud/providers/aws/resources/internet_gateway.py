@@ -2,44 +2,25 @@
 
 from typing import Any
 
-from cloud.providers.aws.ec2 import DELETE_SECONDS, Ec2Resource, dependency, first
+from cloud.providers.aws.ec2 import DELETE_SECONDS, Ec2Resource
 from cloud.providers.aws.errors import ignoring, retrying
-from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
+from cloud.providers.aws.resource import REGION, TAGS, Work
 from cloud.providers.schema import Argument, Table
-
-_MISSING = ("InvalidInternetGatewayID.NotFound",)
 
 
 class InternetGateway(Ec2Resource):
-    token = "aws:ec2/internetGateway:InternetGateway"  # noqa: S105
-    kind = "internet-gateway"
+    type_name = "aws:ec2/internetGateway:InternetGateway"
+    noun, kind = "InternetGateway", "internet-gateway"
+    missing = ("InvalidInternetGatewayID.NotFound",)
+    deleted_within = 2 * DELETE_SECONDS
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_internet_gateway.go",
         arguments=(REGION, TAGS, Argument("vpcId", computed=True)),
         outputs=("arn", "ownerId"),
     )
 
-    def make(self, work: Work) -> str:
-        answer = work.ec2.create_internet_gateway(TagSpecifications=self.tag_specifications(work))
-        return answer["InternetGateway"]["InternetGatewayId"]
-
-    def _find(self, work: Work) -> Any:
-        return first(
-            work.ec2.describe_internet_gateways,
-            "InternetGateways",
-            _MISSING,
-            InternetGatewayIds=[work.id],
-        )
-
-    def _vpc(self, found: dict[str, Any] | None) -> str:
-        attached = (found or {}).get("Attachments") or [{}]
-        return attached[0].get("VpcId", "")
-
     def settle(self, work: Work) -> None:
-        self.change(work)
-
-    def change(self, work: Work) -> None:
-        current, wanted = self._vpc(self._find(work)), work.inputs.get("vpcId", "")
+        current, wanted = self._vpc(self.find(work)), work.inputs.get("vpcId", "")
         if not wanted or current == wanted:
             return
         if current:
@@ -47,44 +28,35 @@ class InternetGateway(Ec2Resource):
         retrying(
             work.call,
             DELETE_SECONDS,
-            lambda code, _: code == "InvalidInternetGatewayID.NotFound",
+            lambda code, _: code in self.missing,
             lambda: work.ec2.attach_internet_gateway(InternetGatewayId=work.id, VpcId=wanted),
         )
+
+    def _vpc(self, found: dict[str, Any] | None) -> str:
+        attached = (found or {}).get("Attachments") or [{}]
+        return attached[0].get("VpcId", "")
 
     def _detach(self, work: Work, vpc: str) -> None:
         retrying(
             work.call,
-            2 * DELETE_SECONDS,
-            dependency,
+            self.deleted_within,
+            lambda code, _: code in self.held,
             lambda: ignoring(
-                ("Gateway.NotAttached", *_MISSING),
+                ("Gateway.NotAttached", *self.missing),
                 work.ec2.detach_internet_gateway,
                 InternetGatewayId=work.id,
                 VpcId=vpc,
             ),
         )
 
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None:
-            return None
-        return {
-            "arn": work.session.arn("ec2", f"internet-gateway/{work.id}"),
-            "ownerId": found.get("OwnerId") or work.session.account,
-            "vpcId": self._vpc(found),
-            "tags": unpair(found.get("Tags")),
-        }
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
+        return {**super().told(work, found), "vpcId": self._vpc(found)}
 
     def destroy(self, work: Work) -> None:
-        found = self._find(work)
-        if self._vpc(found):
-            self._detach(work, self._vpc(found))
-        retrying(
-            work.call,
-            2 * DELETE_SECONDS,
-            dependency,
-            lambda: ignoring(_MISSING, work.ec2.delete_internet_gateway, InternetGatewayId=work.id),
-        )
+        attached = self._vpc(self.find(work))
+        if attached:
+            self._detach(work, attached)
+        super().destroy(work)
 
 
 RESOURCES = (InternetGateway(),)

@@ -5,30 +5,24 @@ from typing import Any
 
 from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
+from cloud.providers.aws.resource import REGION, TAGS, Ask, AwsResource, Work, placed
 from cloud.providers.difference import UPDATE, Changes
 from cloud.providers.resource import Call
 from cloud.providers.schema import BOOLEAN, INTEGER, LIST, SET, Argument, Failure, Table
 from cloud.providers.values import has_unknown
 
-_MISSING = ("InvalidNetworkInterfaceID.NotFound",)
-_CREATED_SECONDS = 5 * MINUTE
 _ATTACHED_SECONDS = 5 * MINUTE
 _DETACHED_SECONDS = 10 * MINUTE
 
 
-def find_interface(work: Work, interface_id: str) -> Any:
-    return first(
-        work.ec2.describe_network_interfaces,
-        "NetworkInterfaces",
-        _MISSING,
-        NetworkInterfaceIds=[interface_id],
-    )
-
-
 class NetworkInterface(Ec2Resource):
-    token = "aws:ec2/networkInterface:NetworkInterface"  # noqa: S105
-    kind = "network-interface"
+    type_name = "aws:ec2/networkInterface:NetworkInterface"
+    noun, kind = "NetworkInterface", "network-interface"
+    missing = ("InvalidNetworkInterfaceID.NotFound",)
+    available = ("available", "in-use")
+    available_within, deleted_within = 5 * MINUTE, _DETACHED_SECONDS
+    modifies = "ModifyNetworkInterfaceAttribute"
+    held = ("InvalidNetworkInterface.InUse",)
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_network_interface.go",
         arguments=(
@@ -39,7 +33,7 @@ class NetworkInterface(Ec2Resource):
             Argument("privateIpLists", LIST, computed=True),
             Argument("privateIpListEnabled", BOOLEAN, default=False),
             REGION,
-            Argument("securityGroups", SET, computed=True),
+            Argument("securityGroups", SET, computed=True, api="Groups"),
             Argument("sourceDestCheck", BOOLEAN, default=True),
             Argument("subnetId", required=True, replace=True),
             TAGS,
@@ -51,23 +45,6 @@ class NetworkInterface(Ec2Resource):
             "outpostArn",
             "ownerId",
             "privateDnsName",
-            "privateIp",
-            "privateIpsCount",
-        ),
-        # privateIp: the official plugin takes it and makes nothing of it
-        not_served=(
-            "attachments",
-            "connectionTrackingSpecification",
-            "enaSrdSpecification",
-            "enablePrimaryIpv6",
-            "ipv4PrefixCount",
-            "ipv4Prefixes",
-            "ipv6AddressCount",
-            "ipv6AddressListEnabled",
-            "ipv6AddressLists",
-            "ipv6Addresses",
-            "ipv6PrefixCount",
-            "ipv6Prefixes",
             "privateIp",
             "privateIpsCount",
         ),
@@ -97,92 +74,42 @@ class NetworkInterface(Ec2Resource):
         touched = any(name in inputs and inputs[name] != old.get(name) for name in names)
         return {name for name in names if name not in inputs} if touched else set()
 
-    def make(self, work: Work) -> str:
-        inputs = work.inputs
-        arguments = work.pick(
-            SubnetId="subnetId",
-            Description="description",
-            InterfaceType="interfaceType",
-            Groups="securityGroups",
-        )
-        listed = "privateIpLists" if inputs.get("privateIpListEnabled") else "privateIps"
-        addresses = inputs.get(listed) or []
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        arguments = super().given(work, operation)
+        addresses = work.inputs.get(self._listed(work)) or []
         if addresses:
             arguments["PrivateIpAddresses"] = [
                 {"PrivateIpAddress": address, "Primary": index == 0}
                 for index, address in enumerate(addresses)
             ]
-        arguments["TagSpecifications"] = self.tag_specifications(work)
-        answer = work.ec2.create_network_interface(**arguments)
-        return answer["NetworkInterface"]["NetworkInterfaceId"]
+        return arguments
 
-    def settle(self, work: Work) -> None:
-        def look() -> str | None:
-            found = find_interface(work, work.id)
-            return found and found.get("Status", "available")
+    def _listed(self, work: Work) -> str:
+        return "privateIpLists" if work.inputs.get("privateIpListEnabled") else "privateIps"
 
-        what = f"network interface {work.id}"
-        wait_until(work.call, _CREATED_SECONDS, what, look, ("available", "in-use"))
-        check = work.inputs.get("sourceDestCheck", True)
-        if (find_interface(work, work.id) or {}).get("SourceDestCheck", True) != check:
-            work.ec2.modify_network_interface_attribute(
-                NetworkInterfaceId=work.id, SourceDestCheck={"Value": check}
-            )
-
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = find_interface(work, work.id)
-        if found is None:
-            return None
-        addresses = found.get("PrivateIpAddresses", [])
-        ordered = [
-            one["PrivateIpAddress"]
-            for one in sorted(addresses, key=lambda one: not one.get("Primary"))
-        ]
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
+        addresses = sorted(
+            found.get("PrivateIpAddresses", []), key=lambda one: not one.get("Primary")
+        )
+        ordered = [one["PrivateIpAddress"] for one in addresses]
         attached = found.get("Attachment") or {}
-        attachments = []
-        if attached.get("AttachmentId"):
-            attachments = [
-                {
-                    "attachmentId": attached["AttachmentId"],
-                    "deviceIndex": attached.get("DeviceIndex", 0),
-                    "instance": attached.get("InstanceId", ""),
-                }
-            ]
+        attachment = {
+            "attachmentId": attached.get("AttachmentId"),
+            "deviceIndex": attached.get("DeviceIndex", 0),
+            "instance": attached.get("InstanceId", ""),
+        }
         return {
-            "arn": work.session.arn("ec2", f"network-interface/{work.id}"),
-            "attachments": attachments,
-            "description": found.get("Description", ""),
-            "interfaceType": found.get("InterfaceType", "interface"),
-            "macAddress": found["MacAddress"],
-            "outpostArn": found.get("OutpostArn", ""),
-            "ownerId": found.get("OwnerId") or work.session.account,
-            "privateDnsName": found.get("PrivateDnsName", ""),
+            **super().told(work, found),
+            "attachments": [attachment] if attachment["attachmentId"] else [],
             "privateIp": found["PrivateIpAddress"],
             "privateIps": ordered,
             "privateIpLists": ordered,
             "privateIpsCount": len(ordered) - 1,
             "securityGroups": [one["GroupId"] for one in found.get("Groups", [])],
-            "sourceDestCheck": found.get("SourceDestCheck", True),
-            "subnetId": found["SubnetId"],
-            "tags": unpair(found.get("TagSet")),
         }
 
     def change(self, work: Work) -> None:
-        inputs = work.inputs
-        modify = work.ec2.modify_network_interface_attribute
-        if "securityGroups" in inputs and sorted(inputs["securityGroups"]) != sorted(
-            work.old.get("securityGroups") or []
-        ):
-            modify(NetworkInterfaceId=work.id, Groups=inputs["securityGroups"])
-        if inputs.get("description", "") != work.old.get("description", ""):
-            modify(
-                NetworkInterfaceId=work.id,
-                Description={"Value": inputs.get("description", "")},
-            )
-        self._addresses(work)
-
-    def _addresses(self, work: Work) -> None:
-        listed = "privateIpLists" if work.inputs.get("privateIpListEnabled") else "privateIps"
+        listed = self._listed(work)
         if listed not in work.inputs:
             return
         before, after = set(work.old.get("privateIps") or []), set(work.inputs[listed])
@@ -196,21 +123,17 @@ class NetworkInterface(Ec2Resource):
             )
 
     def destroy(self, work: Work) -> None:
-        found = find_interface(work, work.id)
+        found = self.find(work)
         if found is None:
             return
         attached = found.get("Attachment") or {}
         # index 0 cannot be detached: it is freed when its instance is terminated
         if attached.get("AttachmentId") and attached.get("DeviceIndex", 0) > 0:
             detach(work, work.id, attached["AttachmentId"])
-        retrying(
-            work.call,
-            _DETACHED_SECONDS,
-            lambda code, _: code == "InvalidNetworkInterface.InUse",
-            lambda: ignoring(
-                _MISSING, work.ec2.delete_network_interface, NetworkInterfaceId=work.id
-            ),
-        )
+        super().destroy(work)
+
+
+_INTERFACE = NetworkInterface()
 
 
 def detach(work: Work, interface_id: str, attachment_id: str) -> None:
@@ -226,7 +149,7 @@ def detach(work: Work, interface_id: str, attachment_id: str) -> None:
     )
 
     def look() -> str:
-        found = find_interface(work, interface_id)
+        found = _INTERFACE.look_up(work, interface_id)
         attached = (found or {}).get("Attachment") or {}
         return "detached" if attached.get("AttachmentId") != attachment_id else "attached"
 
@@ -235,7 +158,7 @@ def detach(work: Work, interface_id: str, attachment_id: str) -> None:
 
 
 class NetworkInterfaceAttachment(AwsResource):
-    token = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"  # noqa: S105
+    type_name = "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment"
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_network_interface_attachment.go",
         arguments=(
@@ -249,22 +172,23 @@ class NetworkInterfaceAttachment(AwsResource):
     )
 
     def make(self, work: Work) -> str:
-        arguments = work.pick(
-            DeviceIndex="deviceIndex",
-            InstanceId="instanceId",
-            NetworkCardIndex="networkCardIndex",
-            NetworkInterfaceId="networkInterfaceId",
-        )
+        arguments = self.given(work, "AttachNetworkInterface")
         return work.ec2.attach_network_interface(**arguments)["AttachmentId"]
+
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        path = "NetworkInterfaces[].Attachment.AttachmentId"
+        interface = inputs["networkInterfaceId"]
+        return placed(ask, _INTERFACE.lists, path, "network-interface-id", interface)
 
     def _attached(self, work: Work) -> Any:
         values = {**work.old, **work.inputs}
+        found: Any
         if values.get("networkInterfaceId"):
-            found = find_interface(work, values["networkInterfaceId"])
+            found = _INTERFACE.look_up(work, values["networkInterfaceId"])
         else:
             by_id = [{"Name": "attachment.attachment-id", "Values": [work.id]}]
             found = first(
-                work.ec2.describe_network_interfaces, "NetworkInterfaces", _MISSING, Filters=by_id
+                work.ec2.describe_network_interfaces, "NetworkInterfaces", (), Filters=by_id
             )
         attached = (found or {}).get("Attachment") or {}
         if attached.get("AttachmentId") != work.id:
@@ -297,4 +221,4 @@ class NetworkInterfaceAttachment(AwsResource):
         work.call.log("debug", f"detached after {time.monotonic() - started:.1f} s")
 
 
-RESOURCES = (NetworkInterface(), NetworkInterfaceAttachment())
+RESOURCES = (_INTERFACE, NetworkInterfaceAttachment())

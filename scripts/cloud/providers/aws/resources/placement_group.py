@@ -2,24 +2,25 @@
 
 from typing import Any
 
-from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, dependency, first
-from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
+from cloud.providers.aws.ec2 import MINUTE, Ec2Resource
+from cloud.providers.aws.errors import wait_until
+from cloud.providers.aws.resource import REGION, TAGS, Work
 from cloud.providers.schema import INTEGER, Argument, Failure, Table
 from cloud.providers.values import UNKNOWN
 
-_MISSING = ("InvalidPlacementGroup.Unknown",)
-_SECONDS = 5 * MINUTE
 _PARTITIONS = 7
 
 
 class PlacementGroup(Ec2Resource):
-    token = "aws:ec2/placementGroup:PlacementGroup"  # noqa: S105
-    kind = "placement-group"
+    type_name = "aws:ec2/placementGroup:PlacementGroup"
+    noun, kind, identifier = "PlacementGroup", "placement-group", "GroupName"
+    missing = ("InvalidPlacementGroup.Unknown",)
+    held = ("DependencyViolation", "InvalidPlacementGroup.InUse")
+    available_within = deleted_within = 5 * MINUTE
     table = Table(
         source="terraform-provider-aws internal/service/ec2/ec2_placement_group.go",
         arguments=(
-            Argument("name", replace=True, computed=True),
+            Argument("name", replace=True, computed=True, api="GroupName"),
             Argument("partitionCount", INTEGER, replace=True, computed=True),
             REGION,
             Argument("spreadLevel", choices=("host", "rack"), replace=True, computed=True),
@@ -48,58 +49,24 @@ class PlacementGroup(Ec2Resource):
         ]
 
     def make(self, work: Work) -> str:
-        arguments = work.pick(
-            GroupName="name",
-            PartitionCount="partitionCount",
-            SpreadLevel="spreadLevel",
-            Strategy="strategy",
-        )
-        arguments["TagSpecifications"] = self.tag_specifications(work)
-        work.ec2.create_placement_group(**arguments)
+        super().make(work)
         return work.inputs["name"]
 
-    def _find(self, work: Work) -> Any:
-        return first(
-            work.ec2.describe_placement_groups, "PlacementGroups", _MISSING, GroupNames=[work.id]
-        )
-
     def tagged_id(self, work: Work) -> str:
-        return self._find(work)["GroupId"]
+        return (self.find(work) or {})["GroupId"]
 
-    def settle(self, work: Work) -> None:
-        def look() -> str | None:
-            found = self._find(work)
-            return found and found.get("State", "available")
-
-        wait_until(work.call, _SECONDS, f"placement group {work.id}", look, ("available",))
-
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None or found.get("State") == "deleted":
-            return None
-        return {
-            "arn": work.session.arn("ec2", f"placement-group/{work.id}"),
-            "name": work.id,
-            "partitionCount": found.get("PartitionCount", 0),
-            "placementGroupId": found.get("GroupId", ""),
-            "spreadLevel": found.get("SpreadLevel", ""),
-            "strategy": found["Strategy"],
-            "tags": unpair(found.get("Tags")),
-        }
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
+        return {**super().told(work, found), "placementGroupId": found.get("GroupId", "")}
 
     def destroy(self, work: Work) -> None:
-        retrying(
-            work.call,
-            _SECONDS,
-            dependency,
-            lambda: ignoring(_MISSING, work.ec2.delete_placement_group, GroupName=work.id),
-        )
+        super().destroy(work)
 
         def look() -> str:
-            found = self._find(work)
+            found = self.find(work)
             return "deleted" if found is None else found.get("State", "available")
 
-        wait_until(work.call, _SECONDS, f"placement group {work.id}", look, ("deleted",))
+        what = f"placement group {work.id}"
+        wait_until(work.call, self.deleted_within, what, look, ("deleted",))
 
 
 RESOURCES = (PlacementGroup(),)

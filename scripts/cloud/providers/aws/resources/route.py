@@ -2,23 +2,21 @@
 
 from typing import Any
 
-from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, dependency, first
+from cloud.providers.aws.ec2 import MINUTE, Ec2Resource, first
 from cloud.providers.aws.errors import ignoring, retrying, wait_until
-from cloud.providers.aws.resource import REGION, TAGS, AwsResource, Work, unpair
+from cloud.providers.aws.parameters import nothing, parameters, properties
+from cloud.providers.aws.resource import REGION, TAGS, Ask, AwsResource, Work, placed
 from cloud.providers.resource import ProviderError
 from cloud.providers.schema import NETWORK4, NETWORK6, Argument, Table
 
-_MISSING = ("InvalidRouteTableID.NotFound",)
 _SECONDS = 5 * MINUTE
 
 
-def _find_table(work: Work, table_id: str) -> Any:
-    return first(work.ec2.describe_route_tables, "RouteTables", _MISSING, RouteTableIds=[table_id])
-
-
 class RouteTable(Ec2Resource):
-    token = "aws:ec2/routeTable:RouteTable"  # noqa: S105
-    kind = "route-table"
+    type_name = "aws:ec2/routeTable:RouteTable"
+    noun, kind = "RouteTable", "route-table"
+    missing = ("InvalidRouteTableID.NotFound",)
+    deleted_within = _SECONDS
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route_table.go",
         arguments=(
@@ -27,19 +25,9 @@ class RouteTable(Ec2Resource):
             Argument("vpcId", required=True, replace=True),
         ),
         outputs=("arn", "ownerId", "propagatingVgws", "routes"),
-        not_served=("propagatingVgws", "routes"),
     )
 
-    def make(self, work: Work) -> str:
-        answer = work.ec2.create_route_table(
-            VpcId=work.inputs["vpcId"], TagSpecifications=self.tag_specifications(work)
-        )
-        return answer["RouteTable"]["RouteTableId"]
-
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = _find_table(work, work.id)
-        if found is None:
-            return None
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
         routes = [
             {
                 "cidrBlock": route.get("DestinationCidrBlock", ""),
@@ -49,48 +37,26 @@ class RouteTable(Ec2Resource):
             for route in found.get("Routes", [])
             if route.get("Origin") == "CreateRoute"
         ]
-        return {
-            "arn": work.session.arn("ec2", f"route-table/{work.id}"),
-            "ownerId": found.get("OwnerId") or work.session.account,
-            "propagatingVgws": [one["GatewayId"] for one in found.get("PropagatingVgws", [])],
-            "routes": routes,
-            "vpcId": found["VpcId"],
-            "tags": unpair(found.get("Tags")),
-        }
+        propagating = [one["GatewayId"] for one in found.get("PropagatingVgws", [])]
+        return {**super().told(work, found), "propagatingVgws": propagating, "routes": routes}
 
     def destroy(self, work: Work) -> None:
         """The official plugin takes the associations away first, whoever made them."""
-        for one in (_find_table(work, work.id) or {}).get("Associations", []):
+        for one in (self.find(work) or {}).get("Associations", []):
             if not one.get("Main"):
                 ignoring(
                     ("InvalidAssociationID.NotFound",),
                     work.ec2.disassociate_route_table,
                     AssociationId=one["RouteTableAssociationId"],
                 )
-        retrying(
-            work.call,
-            _SECONDS,
-            dependency,
-            lambda: ignoring(_MISSING, work.ec2.delete_route_table, RouteTableId=work.id),
-        )
+        super().destroy(work)
 
 
+_TABLE = RouteTable()
 _DESTINATIONS = (
-    ("destinationCidrBlock", "DestinationCidrBlock"),
-    ("destinationIpv6CidrBlock", "DestinationIpv6CidrBlock"),
-    ("destinationPrefixListId", "DestinationPrefixListId"),
-)
-_TARGETS = (
-    ("carrierGatewayId", "CarrierGatewayId"),
-    ("coreNetworkArn", "CoreNetworkArn"),
-    ("egressOnlyGatewayId", "EgressOnlyInternetGatewayId"),
-    ("gatewayId", "GatewayId"),
-    ("localGatewayId", "LocalGatewayId"),
-    ("natGatewayId", "NatGatewayId"),
-    ("networkInterfaceId", "NetworkInterfaceId"),
-    ("transitGatewayId", "TransitGatewayId"),
-    ("vpcEndpointId", "VpcEndpointId"),
-    ("vpcPeeringConnectionId", "VpcPeeringConnectionId"),
+    Argument("destinationCidrBlock", NETWORK4, replace=True),
+    Argument("destinationIpv6CidrBlock", NETWORK6, replace=True),
+    Argument("destinationPrefixListId", replace=True),
 )
 # Destinations that a target does not serve.
 _NOT_TO = {
@@ -98,37 +64,48 @@ _NOT_TO = {
     "egressOnlyGatewayId": ("destinationCidrBlock",),
     "vpcEndpointId": ("destinationPrefixListId",),
 }
+_TARGETS = tuple(
+    Argument(
+        name,
+        computed=name == "networkInterfaceId",
+        conflicts=_NOT_TO.get(name, ()),
+        api="EgressOnlyInternetGatewayId" if name == "egressOnlyGatewayId" else "",
+    )
+    for name in (
+        "carrierGatewayId",
+        "coreNetworkArn",
+        "egressOnlyGatewayId",
+        "gatewayId",
+        "localGatewayId",
+        "natGatewayId",
+        "networkInterfaceId",
+        "transitGatewayId",
+        "vpcEndpointId",
+        "vpcPeeringConnectionId",
+    )
+)
 
 
 class Route(AwsResource):
-    token = "aws:ec2/route:Route"  # noqa: S105
+    type_name = "aws:ec2/route:Route"
+    imports_by_place = True
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route.go",
         arguments=(
-            Argument("destinationCidrBlock", NETWORK4, replace=True),
-            Argument("destinationIpv6CidrBlock", NETWORK6, replace=True),
-            Argument("destinationPrefixListId", replace=True),
-            *(
-                Argument(
-                    name,
-                    computed=name == "networkInterfaceId",
-                    conflicts=_NOT_TO.get(name, ()),
-                )
-                for name, _ in _TARGETS
-            ),
+            *_DESTINATIONS,
+            *_TARGETS,
             REGION,
             Argument("routeTableId", required=True, replace=True),
         ),
         outputs=("instanceId", "instanceOwnerId", "origin", "state"),
-        not_served=("odbNetworkArn",),
         exactly_one=(
-            tuple(name for name, _ in _DESTINATIONS),
-            tuple(name for name, _ in _TARGETS),
+            tuple(one.name for one in _DESTINATIONS),
+            tuple(one.name for one in _TARGETS),
         ),
     )
 
     def _destination(self, values: dict[str, Any]) -> tuple[str, str]:
-        return next((key, values[name]) for name, key in _DESTINATIONS if values.get(name))
+        return next(iter(parameters(_DESTINATIONS, values).items()))
 
     def make(self, work: Work) -> str:
         inputs = work.inputs
@@ -139,19 +116,25 @@ class Route(AwsResource):
                 f"RouteAlreadyExists: Route in Route Table ({table}) with destination "
                 f"({destination}) already exists"
             )
-        arguments = {api: inputs[name] for name, api in _TARGETS if inputs.get(name)}
+        arguments = self.given(work, "CreateRoute")
         retrying(
             work.call,
             _SECONDS,
             lambda code, _: (
                 code in ("InvalidParameterException", "InvalidTransitGatewayID.NotFound")
             ),
-            lambda: work.ec2.create_route(RouteTableId=table, **{key: destination}, **arguments),
+            lambda: work.ec2.create_route(**arguments),
         )
         return f"r-{table}{_crc(destination)}"
 
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        table, network = inputs["routeTableId"], inputs.get("destinationCidrBlock")
+        path = "RouteTables[].Routes[].DestinationCidrBlock"
+        there = placed(ask, _TABLE.lists, path, "route-table-id", table)
+        return [f"{table}_{network}"] if network in there else []
+
     def _in_table(self, work: Work, table_id: str, key: str, destination: str) -> Any:
-        table = _find_table(work, table_id)
+        table = _TABLE.look_up(work, table_id)
         for route in (table or {}).get("Routes", []):
             if route.get(key) == destination and route.get("Origin") != "CreateRouteTable":
                 return route
@@ -190,19 +173,15 @@ class Route(AwsResource):
             "origin": route.get("Origin", ""),
             "state": route.get("State", ""),
         }
-        for name, api in (*_DESTINATIONS, *_TARGETS):
-            found[name] = route.get(api, "")
+        places = (*_DESTINATIONS, *_TARGETS)
+        found.update({one.name: nothing(one) for one in places}, **properties(places, route))
         if found["gatewayId"].startswith("vpce-"):  # EC2 tells an endpoint there
             found["vpcEndpointId"], found["gatewayId"] = found["gatewayId"], ""
         return found
 
     def change(self, work: Work) -> None:
-        targets = {api: work.inputs[name] for name, api in _TARGETS if work.inputs.get(name)}
-        if work.changed(*(name for name, _ in _TARGETS if name in work.inputs)):
-            key, destination = self._destination(work.inputs)
-            work.ec2.replace_route(
-                RouteTableId=work.inputs["routeTableId"], **{key: destination}, **targets
-            )
+        if work.changed(*(one.name for one in _TARGETS if one.name in work.inputs)):
+            work.ec2.replace_route(**self.given(work, "ReplaceRoute"))
 
     def destroy(self, work: Work) -> None:
         key, destination = self._destination(work.old)
@@ -211,7 +190,7 @@ class Route(AwsResource):
             _SECONDS,
             lambda code, _: code == "InvalidParameterException",
             lambda: ignoring(
-                ("InvalidRoute.NotFound", *_MISSING),
+                ("InvalidRoute.NotFound", *_TABLE.missing),
                 work.ec2.delete_route,
                 RouteTableId=work.old["routeTableId"],
                 **{key: destination},
@@ -227,7 +206,8 @@ def _crc(text: str) -> int:
 
 
 class RouteTableAssociation(AwsResource):
-    token = "aws:ec2/routeTableAssociation:RouteTableAssociation"  # noqa: S105
+    type_name = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+    imports_by_place = True
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_route_table_association.go",
         arguments=(
@@ -240,21 +220,23 @@ class RouteTableAssociation(AwsResource):
     )
 
     def make(self, work: Work) -> str:
-        arguments = work.pick(
-            GatewayId="gatewayId", RouteTableId="routeTableId", SubnetId="subnetId"
-        )
+        arguments = self.given(work, "AssociateRouteTable")
         return retrying(
             work.call,
-            5 * MINUTE,
-            lambda code, _: code == "InvalidRouteTableID.NotFound",
+            _SECONDS,
+            lambda code, _: code in _TABLE.missing,
             lambda: work.ec2.associate_route_table(**arguments)["AssociationId"],
         )
 
+    def left(self, inputs: dict[str, Any], ask: Ask) -> list[str]:
+        table, subnet = inputs["routeTableId"], inputs.get("subnetId")
+        path = "RouteTables[].Associations[].SubnetId"
+        there = placed(ask, _TABLE.lists, path, "route-table-id", table)
+        return [f"{subnet}/{table}"] if subnet in there else []
+
     def _find(self, work: Work) -> Any:
-        by_id = [
-            {"Name": "association.route-table-association-id", "Values": [work.id]},
-        ]
-        table = first(work.ec2.describe_route_tables, "RouteTables", _MISSING, Filters=by_id)
+        by_id = [{"Name": "association.route-table-association-id", "Values": [work.id]}]
+        table = first(work.ec2.describe_route_tables, "RouteTables", _TABLE.missing, Filters=by_id)
         for one in (table or {}).get("Associations", []):
             if one["RouteTableAssociationId"] == work.id:
                 return one
@@ -265,12 +247,12 @@ class RouteTableAssociation(AwsResource):
             found = self._find(work)
             return found and found.get("AssociationState", {}).get("State", "associated")
 
-        wait_until(work.call, 5 * MINUTE, f"association {work.id}", look, ("associated",))
+        wait_until(work.call, _SECONDS, f"association {work.id}", look, ("associated",))
 
     def describe(self, work: Work) -> dict[str, Any] | None:
         if "/" in work.id:  # an import: SUBNET/ROUTETABLE
             target, table_id = work.id.split("/", 1)
-            table = _find_table(work, table_id)
+            table = _TABLE.look_up(work, table_id)
             for one in (table or {}).get("Associations", []):
                 if target in (one.get("SubnetId"), one.get("GatewayId")):
                     work.id = one["RouteTableAssociationId"]
@@ -303,4 +285,4 @@ class RouteTableAssociation(AwsResource):
         )
 
 
-RESOURCES = (RouteTable(), Route(), RouteTableAssociation())
+RESOURCES = (_TABLE, Route(), RouteTableAssociation())

@@ -1,26 +1,28 @@
 """Security group; its rules are resources of their own (security_group_rule.py)."""
 
+import json
 from typing import Any
 
-from cloud.providers.aws.ec2 import Ec2Resource, dependency, first
-from cloud.providers.aws.errors import ignoring, retrying
+from cloud.providers.aws.ec2 import MINUTE, Ec2Resource
+from cloud.providers.aws.errors import ignoring
 from cloud.providers.aws.names import prefixed
-from cloud.providers.aws.resource import REGION, TAGS, Work, unpair
+from cloud.providers.aws.resource import REGION, TAGS, Ask, Work
 from cloud.providers.schema import BOOLEAN, Argument, Table
-
-_MISSING = ("InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound")
-_DELETE_SECONDS = 15 * 60.0
-_DEFAULT_DESCRIPTION = "Managed by Pulumi"
 
 
 class SecurityGroup(Ec2Resource):
-    token = "aws:ec2/securityGroup:SecurityGroup"  # noqa: S105
-    kind = "security-group"
+    type_name = "aws:ec2/securityGroup:SecurityGroup"
+    noun, kind, identifier = "SecurityGroup", "security-group", "GroupId"
+    missing = ("InvalidGroup.NotFound", "InvalidSecurityGroupID.NotFound")
+    held = ("DependencyViolation", "InvalidGroup.InUse")
+    deleted_within = 15 * MINUTE
     table = Table(
         source="terraform-provider-aws internal/service/ec2/vpc_security_group.go",
         arguments=(
-            Argument("description", default=_DEFAULT_DESCRIPTION, replace=True),
-            Argument("name", replace=True, computed=True, conflicts=("namePrefix",)),
+            Argument("description", default="Managed by Pulumi", replace=True),
+            Argument(
+                "name", replace=True, computed=True, conflicts=("namePrefix",), api="GroupName"
+            ),
             Argument("namePrefix", replace=True, computed=True),
             REGION,
             Argument("revokeRulesOnDelete", BOOLEAN, default=False),
@@ -28,21 +30,12 @@ class SecurityGroup(Ec2Resource):
             Argument("vpcId", replace=True, computed=True),
         ),
         outputs=("arn", "ownerId"),
-        not_served=("egress", "ingress"),
         autoname="name",
     )
 
-    def make(self, work: Work) -> str:
-        arguments = work.pick(VpcId="vpcId")
-        arguments["GroupName"] = prefixed(work.inputs, "name", "namePrefix")
-        arguments["Description"] = work.inputs.get("description", _DEFAULT_DESCRIPTION)
-        arguments["TagSpecifications"] = self.tag_specifications(work)
-        return work.ec2.create_security_group(**arguments)["GroupId"]
-
-    def _find(self, work: Work) -> Any:
-        return first(
-            work.ec2.describe_security_groups, "SecurityGroups", _MISSING, GroupIds=[work.id]
-        )
+    def given(self, work: Work, operation: str) -> dict[str, Any]:
+        name = prefixed(work.inputs, "name", "namePrefix")
+        return {**super().given(work, operation), "GroupName": name}
 
     def settle(self, work: Work) -> None:
         """AWS allows everything outwards in a new group; the official plugin takes that rule
@@ -50,7 +43,7 @@ class SecurityGroup(Ec2Resource):
         this resource, hence only a group that was not finished yet is touched."""
         if not work.fresh:
             return
-        found = self._find(work) or {}
+        found = self.find(work) or {}
         for rule in found.get("IpPermissionsEgress", []):
             if rule.get("IpProtocol") == "-1":
                 ignoring(
@@ -67,32 +60,22 @@ class SecurityGroup(Ec2Resource):
                     ],
                 )
 
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None:
-            return None
-        name = found["GroupName"]
-        return {
-            "arn": work.session.arn("ec2", f"security-group/{work.id}"),
-            "description": found.get("Description", ""),
-            "name": name,
-            "ownerId": found.get("OwnerId") or work.session.account,
-            "vpcId": found.get("VpcId", ""),
-            "tags": unpair(found.get("Tags")),
-        }
+    def finish(self, group: str, ask: Ask) -> None:
+        """The plugin would not take AWS's rule away later. No rule of the program is there yet:
+        each comes after its group is in the state."""
+        (found,) = ask("ec2", "describe-security-groups", "--group-ids", group)["SecurityGroups"]
+        rules = found.get("IpPermissionsEgress")
+        if rules:
+            words = ("--group-id", group, "--ip-permissions", json.dumps(rules))
+            ask("ec2", "revoke-security-group-egress", *words)
 
     def destroy(self, work: Work) -> None:
         if work.old.get("revokeRulesOnDelete"):
             self._revoke(work)
-        retrying(
-            work.call,
-            _DELETE_SECONDS,
-            dependency,
-            lambda: ignoring(_MISSING, work.ec2.delete_security_group, GroupId=work.id),
-        )
+        super().destroy(work)
 
     def _revoke(self, work: Work) -> None:
-        found = self._find(work) or {}
+        found = self.find(work) or {}
         for key, revoke in (
             ("IpPermissions", work.ec2.revoke_security_group_ingress),
             ("IpPermissionsEgress", work.ec2.revoke_security_group_egress),

@@ -3,19 +3,15 @@
 from dataclasses import replace
 from typing import Any
 
-from cloud.providers.aws.ec2 import Ec2Resource, first
+from cloud.providers.aws.ec2 import Ec2Resource
 from cloud.providers.aws.errors import ignoring
+from cloud.providers.aws.parameters import parameters
 from cloud.providers.aws.resource import REGION, TAGS, Work, pairs, unpair
 from cloud.providers.difference import UPDATE, Changes
 from cloud.providers.resource import Call
 from cloud.providers.schema import INTEGER, NETWORK4, NETWORK6, Argument, Failure, Table
 from cloud.providers.values import Unknown
 
-_MISSING = (
-    "InvalidGroup.NotFound",
-    "InvalidSecurityGroupRuleId.NotFound",
-    "InvalidPermission.NotFound",
-)
 _SOURCES = ("cidrIpv4", "cidrIpv6", "prefixListId", "referencedSecurityGroupId")
 # AWS tells these protocols back by name (vpc_security_group_ingress_rule.go, protocolForValue).
 _PROTOCOLS = {"6": "tcp", "17": "udp", "1": "icmp", "58": "icmpv6", "all": "-1"}
@@ -30,7 +26,7 @@ _TABLE = Table(
         Argument("prefixListId"),
         Argument("referencedSecurityGroupId"),
         REGION,
-        Argument("securityGroupId", required=True, replace=True),
+        Argument("securityGroupId", required=True, replace=True, api="GroupId"),
         TAGS,
         Argument("toPort", INTEGER),
     ),
@@ -40,9 +36,14 @@ _TABLE = Table(
 
 
 class Rule(Ec2Resource):
-    kind = "security-group-rule"
+    noun, kind = "SecurityGroupRule", "security-group-rule"
+    missing = (
+        "InvalidGroup.NotFound",
+        "InvalidSecurityGroupRuleId.NotFound",
+        "InvalidPermission.NotFound",
+    )
     table = _TABLE
-    outwards = False
+    way: str
 
     def check(self, inputs: dict[str, Any], call: Call) -> tuple[dict[str, Any], list[Failure]]:
         checked, failures = super().check(inputs, call)
@@ -71,40 +72,38 @@ class Rule(Ec2Resource):
                 changes[name] = (changes.get(name, (UPDATE, True))[0], True)
         return changes
 
-    def _permission(self, inputs: dict[str, Any]) -> dict[str, Any]:
-        about = {"Description": inputs["description"]} if inputs.get("description") else {}
-        permission: dict[str, Any] = {"IpProtocol": inputs["ipProtocol"]}
-        for key, name in (("FromPort", "fromPort"), ("ToPort", "toPort")):
-            if inputs.get(name) is not None:
-                permission[key] = inputs[name]
-        if inputs.get("cidrIpv4"):
-            permission["IpRanges"] = [{"CidrIp": inputs["cidrIpv4"], **about}]
-        if inputs.get("cidrIpv6"):
-            permission["Ipv6Ranges"] = [{"CidrIpv6": inputs["cidrIpv6"], **about}]
-        if inputs.get("prefixListId"):
-            permission["PrefixListIds"] = [{"PrefixListId": inputs["prefixListId"], **about}]
-        if inputs.get("referencedSecurityGroupId"):
-            user, _, group = inputs["referencedSecurityGroupId"].rpartition("/")
-            pair = {"GroupId": group, **({"UserId": user} if user else {}), **about}
-            permission["UserIdGroupPairs"] = [pair]
-        return permission
-
     def make(self, work: Work) -> str:
-        authorize = (
-            work.ec2.authorize_security_group_egress
-            if self.outwards
-            else work.ec2.authorize_security_group_ingress
-        )
-        answer = authorize(
+        answer = self.ask(
+            work,
+            f"AuthorizeSecurityGroup{self.way}",
             GroupId=work.inputs["securityGroupId"],
             IpPermissions=[self._permission(work.inputs)],
             TagSpecifications=self.tag_specifications(work),
         )
         return answer["SecurityGroupRules"][0]["SecurityGroupRuleId"]
 
+    def _permission(self, inputs: dict[str, Any]) -> dict[str, Any]:
+        """The rule in the older form, which the call that makes it takes."""
+        given = parameters(self.table.arguments, inputs)
+        wanted = ("IpProtocol", "FromPort", "ToPort")
+        permission = {key: given[key] for key in wanted if key in given}
+        about = {"Description": inputs["description"]} if inputs.get("description") else {}
+        for key, place, name in (
+            ("CidrIpv4", "IpRanges", "CidrIp"),
+            ("CidrIpv6", "Ipv6Ranges", "CidrIpv6"),
+            ("PrefixListId", "PrefixListIds", "PrefixListId"),
+        ):
+            if given.get(key):
+                permission[place] = [{name: given[key], **about}]
+        if inputs.get("referencedSecurityGroupId"):
+            user, _, group = inputs["referencedSecurityGroupId"].rpartition("/")
+            pair = {"GroupId": group, **({"UserId": user} if user else {}), **about}
+            permission["UserIdGroupPairs"] = [pair]
+        return permission
+
     def settle(self, work: Work) -> None:
         """Tags given with the call are not kept by every implementation; set what is missing."""
-        found = self._find(work)
+        found = self.find(work)
         wanted = {
             tag["Key"]: tag["Value"]
             for spec in self.tag_specifications(work)
@@ -115,37 +114,19 @@ class Rule(Ec2Resource):
         if found is not None and missing:
             work.ec2.create_tags(Resources=[work.id], Tags=pairs(missing))
 
-    def _find(self, work: Work) -> Any:
-        found = first(
-            work.ec2.describe_security_group_rules,
-            "SecurityGroupRules",
-            _MISSING,
-            SecurityGroupRuleIds=[work.id],
-        )
-        return found if found and found.get("IsEgress", False) == self.outwards else None
+    def find(self, work: Work) -> dict[str, Any] | None:
+        found = super().find(work)
+        return found if found and found.get("IsEgress", False) == (self.way == "Egress") else None
 
-    def describe(self, work: Work) -> dict[str, Any] | None:
-        found = self._find(work)
-        if found is None:
-            return None
+    def told(self, work: Work, found: dict[str, Any]) -> dict[str, Any]:
+        told = {name: value or None for name, value in super().told(work, found).items()}
+        told["referencedSecurityGroupId"] = self._referenced(work, found)
         given = {**work.old, **work.inputs}
-        ports = {
-            name: None if found.get(key) == -1 and given.get(name) is None else found.get(key)
-            for name, key in (("fromPort", "FromPort"), ("toPort", "ToPort"))
-        }
-        return {
-            "arn": work.session.arn("ec2", f"security-group-rule/{work.id}"),
-            "cidrIpv4": found.get("CidrIpv4"),
-            "cidrIpv6": found.get("CidrIpv6"),
-            "description": found.get("Description"),
-            "ipProtocol": found["IpProtocol"],
-            "prefixListId": found.get("PrefixListId"),
-            "referencedSecurityGroupId": self._referenced(work, found),
-            "securityGroupId": found["GroupId"],
-            "securityGroupRuleId": work.id,
-            "tags": unpair(found.get("Tags")),
-            **ports,
-        }
+        for name, key in (("fromPort", "FromPort"), ("toPort", "ToPort")):
+            told[name] = (
+                None if found.get(key) == -1 and given.get(name) is None else found.get(key)
+            )
+        return told
 
     def _referenced(self, work: Work, found: dict[str, Any]) -> str | None:
         group = found.get("ReferencedGroupInfo", {})
@@ -158,15 +139,8 @@ class Rule(Ec2Resource):
         if not work.changed(*_SOURCES, "description", "fromPort", "toPort", "ipProtocol"):
             return
         inputs = work.inputs
-        rule = work.pick(
-            IpProtocol="ipProtocol",
-            FromPort="fromPort",
-            ToPort="toPort",
-            CidrIpv4="cidrIpv4",
-            CidrIpv6="cidrIpv6",
-            PrefixListId="prefixListId",
-            Description="description",
-        )
+        members = self.model(work).shape_for("SecurityGroupRuleRequest").members
+        rule = parameters(self.table.arguments, inputs, members)
         if inputs.get("referencedSecurityGroupId"):
             rule["ReferencedGroupId"] = inputs["referencedSecurityGroupId"].rpartition("/")[2]
         work.ec2.modify_security_group_rules(
@@ -175,26 +149,24 @@ class Rule(Ec2Resource):
         )
 
     def destroy(self, work: Work) -> None:
-        revoke = (
-            work.ec2.revoke_security_group_egress
-            if self.outwards
-            else work.ec2.revoke_security_group_ingress
-        )
         ignoring(
-            _MISSING,
-            revoke,
+            self.missing,
+            self.ask,
+            work,
+            f"RevokeSecurityGroup{self.way}",
             GroupId=work.old["securityGroupId"],
             SecurityGroupRuleIds=[work.id],
         )
 
 
 class IngressRule(Rule):
-    token = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"  # noqa: S105
+    type_name = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+    way = "Ingress"
 
 
 class EgressRule(Rule):
-    token = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"  # noqa: S105
-    outwards = True
+    type_name = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+    way = "Egress"
     # its schema and its changes are those of the other file
     table = replace(
         _TABLE,

@@ -1,0 +1,122 @@
+"""Whether a caller may do what it asks for: `decide`, and what a call of a service asks for."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cloud.refusals import callers
+from cloud.refusals.callers import Caller
+from cloud.refusals.conditions import Context
+from cloud.refusals.evaluation import Decision, evaluate
+from cloud.refusals.policy import Statement
+from cloud.refusals.refusal import Access, Refusal, no_access
+
+log = logging.getLogger("cloud.access")
+
+RESOURCES = {
+    "ec2:AssignPrivateIpAddresses": {"network-interface": "NetworkInterfaceId"},
+    "ec2:AttachVolume": {"instance": "InstanceId", "volume": "VolumeId"},
+    "ec2:DetachVolume": {"instance": "InstanceId", "volume": "VolumeId"},
+    "ec2:RebootInstances": {"instance": "InstanceIds"},
+    "ec2:UnassignPrivateIpAddresses": {"network-interface": "NetworkInterfaceId"},
+}
+"""The resources that an action is about, each with the parameter that names it.
+
+Each needs the permission: Service Authorization Reference, list_amazonec2. Every other action is
+decided for `*`: a policy that allows it for some resources only does not allow it here.
+"""
+
+FREE = ("sts:GetCallerIdentity", "sts:GetSessionToken")
+"""Calls that need no permission: STS API Reference, both pages."""
+UNSIGNED = ("sts:AssumeRoleWithSAML", "sts:AssumeRoleWithWebIdentity")
+"""Calls that bring another proof than a signature."""
+
+
+def decide(
+    who: Caller,
+    action: str,
+    resource: str,
+    context: Context,
+    own_policy: Iterable[Statement] = (),
+) -> None:
+    """Raise Refusal unless the caller's policies and the resource's together allow an action.
+
+    IAM User Guide, reference_policies_evaluation-logic.
+    """
+    log.debug("%s: %s on %s", who.principal.arn or "anybody", action, resource)
+    said = evaluate(own_policy, action, resource, context, who.principal)
+    if said is Decision.DENIED:
+        raise _denied(who, action, resource, "with an explicit deny in a resource-based policy")
+    if who.administrator:
+        return
+    identity = evaluate(who.policies, action, resource, context)
+    if identity is Decision.DENIED:
+        raise _denied(who, action, resource, "with an explicit deny in an identity-based policy")
+    for limit in who.limits:
+        if evaluate(limit, action, resource, context) is not Decision.ALLOWED:
+            missing = (
+                f"because no session policy or permissions boundary allows the {action} action"
+            )
+            raise _denied(who, action, resource, missing)
+    if Decision.ALLOWED not in (identity, said):
+        missing = f"because no identity-based policy allows the {action} action"
+        raise _denied(who, action, resource, missing)
+
+
+def _denied(who: Caller, action: str, resource: str, reason: str) -> Refusal:
+    service = action.partition(":")[0]
+    if who.principal.anonymous:
+        return no_access(service, Access.UNSIGNED)
+    sentence = (
+        f"User: {who.principal.arn} is not authorized to perform: {action} on resource:"
+        f' "{resource}" {reason}'
+    )
+    return no_access(service, Access.DENIED, sentence)
+
+
+def request_context(
+    headers: Mapping[str, str], secure: bool, source_ip: str, region: str
+) -> dict[str, tuple[str, ...]]:
+    """The condition keys that every request sets; header names are in lower case."""
+    found = {"aws:securetransport": str(secure).lower(), "aws:requestedregion": region}
+    if source_ip:
+        found["aws:sourceip"] = source_ip
+    for name, key in (("user-agent", "aws:useragent"), ("referer", "aws:referer")):
+        if name in headers:
+            found[key] = headers[name]
+    return {key: (value,) for key, value in found.items()}
+
+
+def require(call: Any) -> None:
+    """Raise Refusal unless whoever makes a call of a service may make it."""
+    request = call.response.normalized_request
+    action = f"{call.service}:{call.action}"
+    if action in UNSIGNED:
+        return
+    account, partition = call.response.current_account, call.response.partition
+    who = callers.caller(call.service, request.headers, request.args, partition, account)
+    if who.principal.anonymous:
+        raise no_access(call.service, Access.UNSIGNED)
+    if action in FREE:
+        return
+    own = request_context(
+        request.headers,
+        call.response.uri.startswith("https://"),
+        request.remote_addr or "",
+        call.response.region,
+    )
+    for resource in resources(call):
+        decide(who, action, resource, {**own, **who.context()})
+
+
+def resources(call: Any) -> list[str]:
+    """The ARNs that a call is about; `*` if its action is not known or the call names none."""
+    place = ":".join(("arn", call.response.partition, call.service, call.response.region))
+    found = []
+    for kind, parameter in RESOURCES.get(f"{call.service}:{call.action}", {}).items():
+        named = call.get(parameter) or []
+        for name in named if isinstance(named, list) else [named]:
+            found.append(f"{place}:{call.response.current_account}:{kind}/{name}")
+    return found or ["*"]

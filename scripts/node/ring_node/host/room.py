@@ -1,0 +1,60 @@
+"""Room on the host's disks, and what says that it has run out."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..base.errors import Exit, NodeError
+
+# Of the kernel, of apt, of MySQL 5.6 (1114; Errcode) and of mydumper, which shows the number only.
+RAN_OUT = re.compile(
+    r"No space left on device|Disk quota exceeded|don't have enough free space"
+    r"|The table '[^']*' is full|Errcode: 28|Could not create output file .* \(28\)"
+)
+DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+DISK_BROKEN = frozenset({errno.EIO, errno.EROFS})
+NEXT_STEP = (
+    "make room there or make the root volume larger (rootVolumeGib in the settings), "
+    "then run this again"
+)
+
+
+def free(path: Path) -> int:
+    """Bytes that are free where `path` is, or will be."""
+    existing = next(each for each in (path, *path.parents) if each.exists())
+    state = os.statvfs(existing)
+    return state.f_bavail * state.f_frsize
+
+
+@contextmanager
+def needed(place: Path, expected: str) -> Iterator[None]:
+    """A failure inside that is a full disk is called that."""
+    try:
+        yield
+    except NodeError as error:
+        if not RAN_OUT.search(error.found) or error.next_step == NEXT_STEP:
+            raise
+        problem = error.found
+    except OSError as error:
+        if error.errno not in DISK_FULL:
+            raise
+        problem = str(error)
+    else:
+        return
+    raise NodeError(Exit.HOST, f"no room left in {place}: {problem}", expected, NEXT_STEP)
+
+
+def disk_error(error: OSError) -> NodeError | None:
+    """What a disk that is full or broken did to the tool's own files. None: it is not the disk."""
+    if error.errno in DISK_FULL:
+        return NodeError(Exit.HOST, str(error), f"room for {error.filename or 'it'}", NEXT_STEP)
+    if error.errno in DISK_BROKEN:
+        return NodeError(
+            Exit.HOST, str(error), "a disk that can be written", "look at `dmesg` on the host"
+        )
+    return None

@@ -1,0 +1,100 @@
+"""Accounts of a server: root's, the wanted ones, the ones that anybody may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ..base import paths
+from ..base.errors import NodeError, refused
+from ..base.report import Report
+from . import grants, sql
+from .bootstrap import password_hash
+from .grants import Account, Rights
+from .login import keep_root_password
+from .sql import Session
+
+# Where a plugin keeps its password: 5.6 looks into Password for its own two, whatever stands in
+# authentication_string, and lets anybody in by a sha256_password that is empty. Of other plugins an
+# empty string says nothing: they ask elsewhere, or take the account's name.
+OPEN = (
+    "SELECT CONCAT(User, '@', Host) AS account FROM mysql.user WHERE User = ''"
+    " OR (User = 'root' AND Host <> 'localhost')"
+    " OR (Password = ''"
+    " AND IFNULL(plugin, '') IN ('', 'mysql_native_password', 'mysql_old_password'))"
+    " OR (plugin = 'sha256_password' AND IFNULL(authentication_string, '') = '')"
+)
+USERS = "SELECT User, Host, Password FROM mysql.user"
+ROOT = Account("root", "localhost")
+
+
+def set_root_password(password: str, report: Report) -> None:
+    try:
+        with sql.own(report, password=password):
+            pass
+    except NodeError as error:
+        if not sql.denied(error):
+            raise
+    else:
+        if keep_root_password(password):
+            report.did(f"{paths.ROOT_CLIENT} written")
+        return
+    try:
+        with sql.own(report) as session, session.unlogged():
+            session.do("SET PASSWORD FOR 'root'@'localhost' = %s", [password_hash(password)])
+    except NodeError as error:
+        if not sql.denied(error):
+            raise
+        raise refused(
+            f"root's password is neither the given one nor the one in {paths.ROOT_CLIENT}",
+            "one of the two",
+            f"put the password that is in force into {paths.ROOT_CLIENT}, then run this again",
+        ) from None
+    keep_root_password(password)
+    report.did("root's password changed")
+
+
+def open_to_anyone(session: Session) -> list[str]:
+    """Accounts without a name or a password, and every root but root@localhost."""
+    return [row["account"] for row in session.rows(OPEN)]
+
+
+def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> None:
+    """Makes these accounts what they should be, and leaves all others alone."""
+    present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
+    for account, rights in wanted.items():
+        have = _rights(session, account, present[account]) if account in present else None
+        changes = grants.statements(account, rights, have)
+        for statement in changes:
+            session.do(statement)
+        if changes:
+            report.did(_said(account, rights, have))
+            if grants.statements(account, rights, _rights(session, account, rights.password_hash)):
+                raise refused(
+                    f"privileges of {account} are not what was granted",
+                    "what the settings say",
+                    "name privileges as SHOW GRANTS of MySQL 5.6 does",
+                )
+    left = sorted(set(present) - set(wanted) - {ROOT})
+    if left:
+        report.note(
+            "accounts that are not in the settings stay: " + ", ".join(map(str, left))
+            + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
+        )  # fmt: skip
+
+
+def _rights(session: Session, account: Account, stored_hash: str) -> Rights:
+    rows = session.rows("SHOW GRANTS FOR %s@%s", [account.user, account.host])
+    return grants.parse((next(iter(row.values())) for row in rows), stored_hash)
+
+
+def _said(account: Account, want: Rights, have: Rights | None) -> str:
+    if have is None:
+        return f"account {account} created"
+    parts = []
+    if have.password_hash != want.password_hash:
+        parts.append("password")
+    if have.require_ssl != want.require_ssl:
+        parts.append("TLS requirement")
+    if dict(have.places) != dict(want.places):
+        parts.append("privileges")
+    return f"account {account}: {' and '.join(parts)} changed"

@@ -1,0 +1,106 @@
+"""The data directory: whether there is one, whose it is, and how it is made."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from pathlib import Path
+
+from ..base import paths
+from ..base.errors import Exit, NodeError, refused
+from ..host import files
+from . import bootstrap, lifecycle
+
+INITIALISE_SECONDS = 300.0
+# The next run must not find it writing. mysqld's own --user would clear the signal (prctl(2)).
+DIES_WITH_VERB = (
+    "setpriv", f"--reuid={paths.MYSQL_USER}", f"--regid={paths.MYSQL_USER}", "--init-groups",
+    "--pdeathsig", "KILL", "--",
+)  # fmt: skip
+
+
+def initialised() -> bool:
+    return (paths.DATA / paths.DATA_MARKER).is_file()
+
+
+def refuse_foreign_data() -> None:
+    if initialised():
+        return
+    try:
+        entries = sorted(entry.name for entry in paths.DATA.iterdir())
+    except FileNotFoundError:
+        return
+    if entries:
+        raise refused(
+            f"{paths.DATA} holds {', '.join(entries[:5])} and was not initialised by this ring",
+            f"an absent or empty {paths.DATA}",
+            "move that data away if it is wanted, remove it if not, then run this again",
+        )
+
+
+def initialise(password: str) -> None:
+    """Makes a data directory beside its place and moves it there when it is whole."""
+    for old in paths.DATA.parent.glob(f".{paths.DATA.name}.*.new"):
+        files.remove_tree(old)  # of a run that was interrupted
+    place = paths.DATA.with_name(f".{paths.DATA.name}.{secrets.token_hex(4)}.new")
+    place.mkdir(mode=0o750)
+    (place / "mysql").mkdir(mode=0o750)
+    for path in (place, place / "mysql"):
+        shutil.chown(path, paths.MYSQL_USER, paths.MYSQL_USER)
+    try:
+        sources = [(paths.SHARE / name).read_text() for name in bootstrap.FILES]
+        _bootstrap(place, bootstrap.script(sources, password))
+        (place / "auto.cnf").unlink(missing_ok=True)
+        (place / paths.DATA_MARKER).write_text("initialised by ring-node\n")
+        os.sync()
+        os.rename(place, paths.DATA)
+        files.sync_folder(paths.DATA.parent)
+    except OSError as error:
+        raise NodeError(
+            Exit.HOST, f"{error}", "an initialised data directory", "correct that, run this again"
+        ) from None
+    finally:
+        files.remove_tree(place)
+
+
+def _bootstrap(place: Path, script: str) -> None:
+    command = [
+        *DIES_WITH_VERB,
+        str(paths.MYSQLD),
+        f"--defaults-file={paths.CONFIG}",
+        "--bootstrap",
+        f"--datadir={place}",
+        f"--log-error={place}/bootstrap.err",
+        "--skip-log-bin",
+        "--skip-log-slave-updates",
+        "--skip-slave-start",
+        "--skip-ssl",
+        "--innodb-buffer-pool-load-at-startup=0",
+        "--innodb-buffer-pool-dump-at-shutdown=0",
+        "--lc-messages-dir=" + str(paths.SHARE),
+    ]
+    log = place / "bootstrap.err"
+    try:
+        result = subprocess.run(
+            command,
+            input=script.encode(),
+            capture_output=True,
+            timeout=INITIALISE_SECONDS,
+            check=False,
+        )
+        text = log.read_text(errors="replace") if log.exists() else ""
+        text += result.stderr.decode(errors="replace")
+        status = result.returncode
+    except subprocess.TimeoutExpired:
+        status, text = -1, f"still at work after {INITIALISE_SECONDS:.0f} s"
+    # A failing statement does not always change the exit status of --bootstrap.
+    if status != 0 or "[ERROR]" in text or "ERROR:" in text:
+        raise NodeError(
+            Exit.SERVER,
+            f"`mysqld --bootstrap` ended with {status}: {lifecycle.errors_of(text)[-1200:]}",
+            "a data directory with the system tables",
+            f"correct what it names ({paths.CONFIG}), then run this again",
+        )
+    log.unlink(missing_ok=True)

@@ -1,0 +1,140 @@
+"""The server as a service: it starts, restarts, greets, and says why it does not."""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from ..base import paths
+from ..base.errors import Exit, NodeError
+from ..host import files, network, systemd
+from ..host.programs import attempt
+
+# InnoDB writes its dirty pages before it ends; crash recovery reads logs before it starts.
+START_SECONDS = 900
+STOP_SECONDS = 900
+PORT = 3306
+LOG_LINES = 12
+LOG_BYTES = 20000
+# The first bytes of a packet: its length in three, its number, then what it is.
+# https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html
+HANDSHAKE = b"\x0a"  # protocol version 10
+FULL = b"\xff\x10\x04"  # error 1040, too many connections: a server that runs
+UNIT = f"""\
+# Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
+[Unit]
+Description=MySQL 5.6 of the ring
+After=network.target local-fs.target
+ConditionPathExists={paths.DATA}/{paths.DATA_MARKER}
+StartLimitIntervalSec=300
+StartLimitBurst=10
+
+[Service]
+Type=simple
+User={paths.MYSQL_USER}
+Group={paths.MYSQL_USER}
+EnvironmentFile=-{paths.FENCE}
+ExecStart={paths.MYSQLD} --defaults-file={paths.CONFIG} $MYSQLD_OPTIONS
+ExecStartPost={paths.CURRENT_RELEASE}/ring-node wait-ready
+TimeoutStartSec={START_SECONDS}
+TimeoutStopSec={STOP_SECONDS}
+Restart=on-failure
+RestartSec=2
+RuntimeDirectory=mysqld
+RuntimeDirectoryMode=0755
+UMask=0027
+LimitNOFILE=65536
+LimitCORE=0
+OOMScoreAdjust=-600
+NoNewPrivileges=yes
+ProtectSystem=full
+ProtectHome=yes
+PrivateTmp=yes
+
+[Install]
+WantedBy=multi-user.target
+"""
+
+
+def installed() -> bool:
+    return (paths.UNITS / paths.MYSQL_SERVICE).exists()
+
+
+def running() -> bool:
+    return systemd.state(paths.MYSQL_SERVICE)[0] in ("active", "activating", "reloading")
+
+
+def start() -> None:
+    _bring_up("start")
+
+
+def restart() -> None:
+    _bring_up("restart")
+
+
+def _bring_up(how: str) -> None:
+    if how == "start" and not running():
+        network.refuse_taken_port(PORT)
+    begin = paths.ERROR_LOG.stat().st_size if paths.ERROR_LOG.exists() else 0
+    attempt(
+        ["systemctl", "reset-failed", paths.MYSQL_SERVICE], seconds=30, next_step="look at systemd"
+    )
+    status, _, problems = attempt(
+        ["systemctl", how, paths.MYSQL_SERVICE],
+        seconds=START_SECONDS + STOP_SECONDS + 60,
+        next_step=f"look at {paths.ERROR_LOG} on the host",
+    )
+    if status != 0:
+        attempt(["systemctl", "stop", paths.MYSQL_SERVICE], seconds=STOP_SECONDS, next_step="")
+        raise NodeError(
+            Exit.SERVER,
+            f"the server does not start: {error_log(begin) or problems.strip()[-600:]}",
+            "mysqld answering on its socket",
+            f"correct what {paths.ERROR_LOG} names, then run this again",
+        )
+    files.remove(paths.RESTART_DUE)
+
+
+def note_restart_due() -> None:
+    """A verb that is killed between a changed file and the restart leaves this to the next."""
+    files.write(paths.RESTART_DUE, b"", mode=0o644)
+
+
+def restart_due() -> bool:
+    return paths.RESTART_DUE.exists()
+
+
+def left_down() -> bool:
+    """Whether a killed restart left a server that does not answer, such as one with a file that
+    stops it from starting. systemd tries it again and again: it looks as if it runs."""
+    return restart_due() and not greets()
+
+
+def error_log(begin: int) -> str:
+    """The [ERROR] lines that the server wrote since `begin`, or the last lines if none."""
+    try:
+        with paths.ERROR_LOG.open("rb") as stream:
+            stream.seek(0, os.SEEK_END)
+            end = stream.tell()
+            stream.seek(max(begin if begin <= end else 0, end - LOG_BYTES))
+            text = stream.read().decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+    return errors_of(text)
+
+
+def errors_of(text: str) -> str:
+    lines = text.splitlines()
+    wrong = [line for line in lines if "ERROR" in line] or lines
+    return " | ".join(line.strip() for line in wrong[-LOG_LINES:])
+
+
+def greets() -> bool | None:
+    """True if a server answers who connects. No account is needed for that."""
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+            connection.settimeout(5)
+            connection.connect(str(paths.SOCKET))
+            return True if connection.recv(7)[4:].startswith((HANDSHAKE, FULL)) else None
+    except OSError:
+        return None

@@ -1,0 +1,240 @@
+"""Connections to a server, statements, and what comes back."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+import pymysql
+from pymysql.constants import CLIENT, ER
+from pymysql.converters import escape_string
+from pymysql.cursors import Cursor, DictCursor
+
+from ..base import paths
+from ..base.errors import Exit, NodeError
+from ..base.report import Report
+from ..base.waiting import Deadline, poll
+from . import tls
+from .login import Login, root_password
+
+CONNECT_SECONDS = 5
+STATEMENT_SECONDS = 120
+# Client errors of a server that is not there (yet): may be tried again.
+PASSING = frozenset({2002, 2003, 2006, 2013, 1040, 1053})
+# Notes of MySQL 5.6 that say what this tool intends.
+EXPECTED_WARNINGS = frozenset(
+    {
+        1007,  # database exists
+        1050,  # table exists
+        1254,  # slave is already running
+        1255,  # slave is already stopped
+        1759,  # passwords without TLS are insecure (the statement goes over the local socket)
+        1760,  # the password is kept in the master info repository
+    }
+)
+STOP_INCOMPLETE = (1875, 1876)  # of the SQL thread, of the IO thread
+NO_TRUST = "no trust in"
+
+
+class Session:
+    """One connection. Warnings that nobody expects end up in the report."""
+
+    def __init__(self, connection: Any, who: str, report: Report | None) -> None:
+        self._connection = connection
+        self._report = report
+        self.who = who
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        with self._statement(DictCursor) as cursor:
+            cursor.execute(statement, tuple(parameters) or None)
+            return list(cursor.fetchall())
+
+    def row(self, statement: str, parameters: Sequence[Any] = ()) -> dict[str, Any] | None:
+        found = self.rows(statement, parameters)
+        return found[0] if found else None
+
+    def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
+        row = self.row(statement, parameters)
+        return next(iter(row.values())) if row else None
+
+    def do(self, statement: str, parameters: Sequence[Any] = ()) -> int:
+        """Rows that the statement touched."""
+        with self._statement(Cursor) as cursor:
+            return cursor.execute(statement, tuple(parameters) or None)
+
+    @contextmanager
+    def _statement(self, kind: type[Cursor]) -> Iterator[Any]:
+        """A cursor for one statement; its errors name this server, its warnings are looked at."""
+        try:
+            with self._connection.cursor(kind) as cursor:
+                yield cursor
+                warned = getattr(getattr(cursor, "_result", None), "warning_count", 0)
+            if warned:
+                self._show_warnings()
+        except pymysql.err.MySQLError as error:
+            raise refusal(error, self.who) from None
+
+    @contextmanager
+    def unlogged(self) -> Iterator[None]:
+        """What is done inside never enters the binary log, so no slave ever sees it."""
+        self.do("SET SESSION sql_log_bin = 0")
+        try:
+            yield
+        finally:
+            if self._connection.open:
+                self.do("SET SESSION sql_log_bin = 1")
+
+    def close(self) -> None:
+        """May be called twice, and on a connection that is lost."""
+        if self._connection.open:
+            with suppress(pymysql.err.MySQLError, OSError):
+                self._connection.close()
+
+    def _show_warnings(self) -> None:
+        if self._report is None:
+            return
+        for _level, code, message in self._connection.show_warnings() or ():
+            if int(code) not in EXPECTED_WARNINGS:
+                self._report.note(f"{self.who} warns ({code}): {message}")
+
+
+def name(identifier: str) -> str:
+    """An identifier as MySQL quotes it."""
+    return "`" + identifier.replace("`", "``") + "`"
+
+
+def literal(text: str) -> str:
+    """A text as a literal, for statements that take no parameters. Never log the result."""
+    return "'" + escape_string(text) + "'"
+
+
+@contextmanager
+def own(
+    report: Report | None = None,
+    *,
+    password: str | None = None,
+    patience: float = STATEMENT_SECONDS,
+) -> Iterator[Session]:
+    """Root on the own server, over its socket. `patience`: seconds to wait for an answer."""
+    login = Login("root", password if password is not None else root_password())
+    connection = _connect(
+        "this server",
+        Deadline(CONNECT_SECONDS),
+        login,
+        unix_socket=str(paths.SOCKET),
+        read_timeout=patience,
+    )
+    yield from _held(connection, "this server", report)
+
+
+@contextmanager
+def over_tls(
+    who: str,
+    address: str,
+    login: Login,
+    report: Report | None = None,
+    *,
+    seconds: float = CONNECT_SECONDS,
+) -> Iterator[Session]:
+    """A server somewhere else, its certificate checked against the own CA."""
+    encrypted = tls.client_context()
+    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=encrypted)
+    if not getattr(connection, "_secure", False):
+        connection.close()
+        raise NodeError(
+            Exit.SERVER,
+            f"{who} does not speak TLS",
+            "have_ssl=YES there",
+            "run `ring-node tls` and `ring-node server` there",
+        )
+    yield from _held(connection, who, report)
+
+
+def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
+    problem: list[pymysql.err.MySQLError] = []
+
+    def attempt() -> Any:
+        try:
+            return pymysql.connect(
+                user=login.user,
+                password=login.password,
+                charset="utf8",
+                autocommit=True,
+                connect_timeout=CONNECT_SECONDS,
+                write_timeout=STATEMENT_SECONDS,
+                client_flag=CLIENT.FOUND_ROWS,
+                **{"read_timeout": STATEMENT_SECONDS, **where},
+            )
+        except pymysql.err.OperationalError as error:
+            problem[:] = [error]
+            cause = getattr(error, "original_exception", None)
+            if isinstance(cause, ssl.SSLError):
+                raise untrusted(cause, who) from None
+            if error.args[0] in PASSING:
+                return None
+            raise refusal(error, who) from None
+
+    connection = poll(attempt, deadline)
+    if connection is None:
+        raise NodeError(
+            Exit.UNREACHABLE,
+            f"{who} does not answer: {problem[0].args[-1]}",
+            f"a connection within {deadline.seconds:.0f} s",
+            "see that the server runs (`systemctl status mysql`) and that the network is open",
+        ) from None
+    return connection
+
+
+def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]:
+    session = Session(connection, who, report)
+    try:
+        yield session
+    finally:
+        session.close()
+
+
+def untrusted(error: ssl.SSLError, who: str) -> NodeError:
+    said = getattr(error, "verify_message", "")
+    return NodeError(
+        Exit.UNREACHABLE,
+        f"{NO_TRUST} {who}: {said}" if said else f"no TLS with {who}: {error.reason}",
+        f"a certificate of the ring's CA ({paths.CA}) with that address in it",
+        "run `ring-node tls` on both nodes with keys of the same CA",
+    )
+
+
+def refusal(error: pymysql.err.MySQLError, who: str) -> NodeError:
+    """MySQL's own words. They quote names and fragments, never a password that it accepted."""
+    code = error.args[0] if error.args else 0
+    message = error.args[1] if len(error.args) > 1 else type(error).__name__
+    if code == ER.PARSE_ERROR:  # quotes the statement, which may hold a secret
+        message = "a statement that it does not understand"
+    if code in PASSING:
+        return NodeError(
+            Exit.UNREACHABLE,
+            f"{who} went away: {message}",
+            "an answer",
+            "see why it stopped (`systemctl status mysql`, its error log), then run this again",
+        )
+    return NodeError(
+        Exit.SERVER,
+        f"{who} says {code}: {message}",
+        "the statement accepted",
+        "resolve what it names, then run this again",
+    )
+
+
+def distrusted(error: NodeError) -> bool:
+    """Whether a server answered with a certificate of another CA."""
+    return error.found.startswith(NO_TRUST)
+
+
+def stop_is_incomplete(error: NodeError) -> bool:
+    """Whether STOP SLAVE gave up waiting for a thread, after `rpl_stop_slave_timeout`."""
+    return any(f"says {code}:" in error.found for code in STOP_INCOMPLETE)
+
+
+def denied(error: NodeError) -> bool:
+    return f"says {ER.ACCESS_DENIED_ERROR}:" in error.found

@@ -1,0 +1,66 @@
+"""Whose statement, or open transaction, others wait for."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from .sql import Session
+
+# What clients run now, for at least so long. The slave's threads are users of the system.
+LONG = (
+    "SELECT id, user, host, time AS seconds, info FROM information_schema.processlist"
+    " WHERE command IN ('Query', 'Execute') AND user <> 'system user' AND id <> CONNECTION_ID()"
+    " AND time >= %s ORDER BY time DESC"
+)
+# Who may hold what the slave waits for: 5.6 does not tell whose a metadata lock is.
+OPEN = (
+    "SELECT p.id, p.user, p.host, p.info,"
+    " TIMESTAMPDIFF(SECOND, t.trx_started, NOW()) AS seconds"
+    " FROM information_schema.innodb_trx t"
+    " JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id"
+    " WHERE p.user <> 'system user' AND p.id <> CONNECTION_ID() ORDER BY seconds DESC"
+)
+TEXT = re.compile(r"'(?:[^'\\]|\\.|'')*'?|\"(?:[^\"\\]|\\.|\"\")*\"?", re.DOTALL)
+LENGTH = 80
+SHOWN = 3
+
+
+class Client(NamedTuple):
+    """A session of a client. Without a statement it has an open transaction, that old."""
+
+    process: int
+    account: str
+    seconds: int
+    statement: str
+
+    def __str__(self) -> str:
+        what = f"`{self.statement}`" if self.statement else "an open transaction"
+        return f"{what} of {self.account}, {self.seconds} s old (process {self.process})"
+
+
+def long(session: Session, seconds: int) -> list[Client]:
+    """What clients have been running for so long, the oldest first."""
+    return [_client(row) for row in session.rows(LONG, [seconds])]
+
+
+def transactions(session: Session) -> list[Client]:
+    """The open transactions of clients, the oldest first."""
+    return [_client(row) for row in session.rows(OPEN)]
+
+
+def named(clients: list[Client]) -> str:
+    return "; ".join(str(client) for client in clients[:SHOWN])
+
+
+def plain(statement: str) -> str:
+    """The beginning of a statement on one line, without the texts in it: they may be secret."""
+    text = " ".join(TEXT.sub("'...'", statement).split())
+    return text if len(text) <= LENGTH else f"{text[:LENGTH]} ..."
+
+
+def _client(row: dict[str, Any]) -> Client:
+    host = row["host"].partition(":")[0]
+    return Client(
+        int(row["id"]), f"{row['user']}@{host}", int(row["seconds"]), plain(row["info"] or "")
+    )

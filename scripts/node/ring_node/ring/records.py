@@ -1,0 +1,97 @@
+"""What earlier verbs left for later ones: this node, its peer, the ring's accounts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base import paths
+from ..base.errors import refused
+from ..base.fields import to_json
+from ..base.report import Report
+from ..host import files
+from ..mysql.login import Login
+from . import documents
+from .documents import Node, Pair, Peer
+
+
+@dataclass(frozen=True)
+class Credentials:
+    replication: Login
+    peer: Login
+    peer_address: str
+
+
+def node() -> Node | None:
+    value = _read(paths.NODE)
+    return None if value is None else documents.node(value, str(paths.NODE))
+
+
+def peer() -> Peer | None:
+    value = _read(paths.PEER)
+    return None if value is None else documents.peer(value, str(paths.PEER))
+
+
+def remember_peer(pair: Pair, report: Report) -> None:
+    if node() != pair.node:
+        raise refused(
+            f"{paths.NODE} is not of {pair.node.name} as the document has it",
+            "the same node",
+            "run `ring-node tools` with the same settings first",
+        )
+    if files.write(paths.PEER, to_json(pair.peer), mode=0o644):
+        report.did(f"{paths.PEER} says who the peer is: {pair.peer.name}")
+
+
+def joined_with() -> str | None:
+    """Instance id of the peer that this node last joined a ring with."""
+    value = _read(paths.JOINED)
+    return None if value is None else value["instance_id"]
+
+
+def write_joined(peer: Peer) -> bool:
+    content = json.dumps({"instance_id": peer.instance_id}) + "\n"
+    return files.write(paths.JOINED, content.encode(), mode=0o644)
+
+
+def credentials() -> Credentials:
+    value = _read(paths.CREDENTIALS)
+    if value is None:
+        raise refused(
+            f"no {paths.CREDENTIALS}", "the ring's accounts", "run `ring-node accounts` first"
+        )
+    where = str(paths.CREDENTIALS)
+    return Credentials(
+        documents.login(value["replication"], where),
+        documents.login(value["peer"], where),
+        value["peer_address"],
+    )
+
+
+def write_credentials(value: Credentials, heartbeat: Login) -> bool:
+    kept = files.write(paths.CREDENTIALS, to_json(value), mode=0o600)
+    beat = files.write(
+        paths.HEARTBEAT_CREDENTIALS,
+        to_json(heartbeat),
+        mode=0o600,
+        owner=paths.HEARTBEAT_USER,
+    )
+    return kept or beat
+
+
+def heartbeat_login() -> Login:
+    value = _read(paths.HEARTBEAT_CREDENTIALS)
+    if value is None:
+        raise refused(
+            f"no {paths.HEARTBEAT_CREDENTIALS}",
+            "the heartbeat's account",
+            "run `ring-node accounts` first",
+        )
+    return documents.login(value, str(paths.HEARTBEAT_CREDENTIALS))
+
+
+def _read(path: Path) -> Any:
+    content = files.read_bytes(path)
+    return None if content is None else json.loads(content)

@@ -1,0 +1,199 @@
+"""A restart of the server that never leaves the ring without one that answers.
+
+Whoever restarts holds a named lock on the other node's server, until the ring is healthy again; who
+finds its own server's lock taken waits. If both take one at once the node with the larger server
+id steps back.
+
+While the CA changes there is a time when each node has a certificate of another one: both serve,
+neither reads from the other, and neither can log in there. Then the restarts that end this state
+must not wait for a healthy ring.
+"""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from ..base.errors import Exit, NodeError, refused, too_late
+from ..base.report import Report
+from ..base.waiting import Deadline, poll
+from ..mysql import lifecycle, sql
+from ..mysql.sql import Session
+from . import fence, health, reach, records, relay
+from .documents import Node, Peer
+
+LOCK = "mysql_ring.restart"
+TURN_SECONDS = 180.0
+BACK_SECONDS = 90.0
+FRESH_SECONDS = 15.0  # the peer may have restarted a moment ago: its slave is about to connect
+GREETING_SECONDS = 20.0
+GREETING_WAIT = 5.0
+TAKE = "SELECT GET_LOCK(%s, 0)"
+GIVE = "SELECT RELEASE_LOCK(%s)"
+HELD = "SELECT IS_USED_LOCK(%s)"
+
+
+def in_turn(
+    reason: str,
+    report: Report,
+    *,
+    peer_must_be_healthy: bool = True,
+    before: Callable[[], None] = lambda: None,
+    after: Callable[[], None] = lambda: None,
+    undo: Callable[[], None] = lambda: None,
+) -> None:
+    """`before` puts the changed files in place, `after` judges the server that read them.
+
+    If either the start or `after` fails, `undo` puts the old files back, and `after` judges again.
+    """
+    node, peer = records.node(), records.peer()
+    if fence.stands() or node is None or peer is None:
+        _restart(before, after, undo)
+        report.did(f"server restarted for {reason}")
+        return
+    with _turn(node, peer, peer_must_be_healthy) as ages, _nothing_dropped(ages):
+        _restart(before, after, undo)
+        served = ", the peer serving meanwhile" if ages is not None else ""
+        report.did(f"server restarted for {reason}{served}")
+        if ages is None or ages.fresh:
+            _wait_until_healthy(node, peer, report, known=ages is not None)
+
+
+def _restart(
+    before: Callable[[], None], after: Callable[[], None], undo: Callable[[], None]
+) -> None:
+    lifecycle.note_restart_due()
+    before()
+    try:
+        lifecycle.restart()
+        after()
+    except NodeError as error:
+        undo()
+        try:
+            lifecycle.restart()
+            after()
+        except NodeError as again:
+            outcome = f"with what was there before: {again.found}"
+        else:
+            outcome = "what was there before is back and the server runs with it"
+        raise NodeError(
+            error.code, f"{error.found}; {outcome}", error.expected, error.next_step
+        ) from None
+
+
+@contextmanager
+def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[health.Ages | None]:
+    """Yields the ring's health, while the peer keeps its hands off its own server.
+
+    None: the peer cannot be asked, and the caller restarts all the same.
+    """
+    with ExitStack() as stack:
+        try:
+            ages = _enter_turn(stack, node, peer)
+        except NodeError as error:
+            if error.code != Exit.UNREACHABLE:
+                raise
+            if must_be_healthy and not sql.distrusted(error):
+                raise _unhealthy(error.found) from None
+            # It may be restarting for the same reason: not both at once.
+            poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))
+            with suppress(NodeError):
+                _enter_turn(stack, node, peer)
+            yield None
+            return
+        if must_be_healthy and not ages.fresh:
+            raise _unhealthy(str(ages))
+        yield ages
+
+
+@contextmanager
+def _nothing_dropped(ages: health.Ages | None) -> Iterator[None]:
+    """A restart drops what the slave has not applied. A peer that is lost cannot send it again."""
+    if ages is not None and ages.fresh:
+        yield
+        return
+    with sql.own() as own:
+        relay.drain(own)
+    try:
+        yield
+    except BaseException:
+        with suppress(NodeError), sql.own() as own:
+            own.do("START SLAVE IO_THREAD")
+        raise
+
+
+def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> health.Ages:
+    login = records.credentials().peer
+    own = stack.enter_context(sql.own())
+    other = stack.enter_context(reach.peer(peer.replication_address, login))
+    _take_turn(own, other, node, peer)
+
+    def ages() -> health.Ages:
+        return health.ages(own, other, node.server_id, peer.server_id)
+
+    poll(lambda: ages().fresh or None, Deadline(FRESH_SECONDS))
+    found = ages()
+    own.close()
+    return found
+
+
+def _greets(address: str) -> bool | None:
+    try:
+        with socket.create_connection((address, lifecycle.PORT), GREETING_WAIT) as connection:
+            return True if connection.recv(5) else None
+    except OSError:
+        return None
+
+
+def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
+    def turn() -> bool | None:
+        if not other.value(TAKE, [LOCK]):
+            return None
+        if own.value(HELD, [LOCK]) is None:
+            return True
+        if node.server_id > peer.server_id:
+            other.value(GIVE, [LOCK])
+        return None
+
+    if poll(turn, Deadline(TURN_SECONDS)) is None:
+        raise too_late(
+            f"the peer was still restarting after {TURN_SECONDS:.0f} s",
+            "its end, before this server restarts",
+            "see what the peer's server does, then run this again",
+        )
+
+
+def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
+    """Only with a peer that can be asked: `known` if it could before."""
+    login = records.credentials().peer
+    try:
+        with reach.peer(peer.replication_address, login):
+            pass
+    except NodeError as error:
+        if not known or sql.distrusted(error):
+            report.note(f"the ring is not healthy until {peer.name} can be asked: {error.found}")
+            return
+
+    def healthy() -> bool | None:
+        try:
+            with sql.own() as own, reach.peer(peer.replication_address, login) as other:
+                found = health.ages(own, other, node.server_id, peer.server_id)
+        except NodeError:
+            return None
+        return True if found.fresh else None
+
+    if poll(healthy, Deadline(BACK_SECONDS)) is None:
+        raise too_late(
+            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
+            "fresh heartbeat rows both ways",
+            "look at `ring-node status` on both nodes before the other one is restarted",
+        )
+
+
+def _unhealthy(found: str) -> NodeError:
+    return refused(
+        f"the ring is not healthy: {found}",
+        "heartbeat rows fresh both ways before a server of the ring is restarted",
+        "look at `ring-node status` on both nodes; nothing was changed",
+    )

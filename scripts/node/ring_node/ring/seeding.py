@@ -1,0 +1,153 @@
+"""Where a node's data comes from: one decision, and what it asks for."""
+
+from __future__ import annotations
+
+from ..base.errors import NodeError, refused, too_late
+from ..base.report import Report
+from ..base.waiting import Deadline, poll
+from ..mysql.shows import show_master_status, show_slave_status
+from ..mysql.sql import Session
+from . import content, copying, fence, peer_accounts, records, relay, schema, state
+from .documents import Pair
+from .join import Refusal, Seed, State, decide_seed
+from .schema import Origin
+
+QUIET_SECONDS = 600.0
+DRAIN_SECONDS = 600.0
+LOCK_WAIT = 60
+
+
+def seed(own: Session, other: Session, pair: Pair, report: Report) -> None:
+    """One decision, and what it asks for."""
+    me, peer = state.both(own, other, pair)
+    decision = _decide(me, peer)
+    if me.follows_former(peer):
+        _leave_former(own, peer, report)
+        me, peer = state.both(own, other, pair)  # what it still had to apply may have been data
+        decision = _decide(me, peer)
+    if decision is Seed.BEGIN:
+        _begin(own, other, me, peer, report)
+    elif decision in (Seed.COPY, Seed.COPY_AGAIN):
+        _copy(own, other, me, peer, pair, report)
+    report.facts["outcome"] = decision.name.lower()
+    report.facts["why"] = decision.value
+
+
+def _decide(me: State, peer: State) -> Seed:
+    decision = decide_seed(me, peer)
+    if isinstance(decision, Refusal):
+        state.raise_refusal(decision)
+    return decision
+
+
+def joined(own: Session, pair: Pair) -> bool:
+    """Whether this node is in a ring with that very peer. One on a new instance is another."""
+    if fence.stands() or records.joined_with() != pair.peer.instance_id:
+        return False
+    source = schema.read_source(own) if schema.exists(own) else None
+    return source is not None and source.state == "wired"
+
+
+def _begin(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
+    """Writes down from where the peer must read, as of a moment when nothing is there."""
+    created = content.create_databases(own, content.databases(other))
+    begun = peer.own_origin
+    # What a peer that has begun logs from there on comes by itself.
+    if (
+        begun is None
+        or begun.peer_uuid != me.uuid
+        or begun.coordinates == show_master_status(other)
+    ):
+        peer_accounts.copy(own, other, report)
+    own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
+    own.do("FLUSH TABLES WITH READ LOCK")
+    try:
+        found = content.found(own)
+        coordinates = show_master_status(own)
+    finally:
+        own.do("UNLOCK TABLES")
+    if found:
+        raise too_late(
+            f"data appeared while the ring was being made: {found[0]}",
+            "an empty node",
+            "run this again: it decides anew",
+        )
+    if coordinates is None:
+        raise _no_binary_log(me)
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", coordinates, None))
+    if created:
+        report.did(f"databases like the peer's: {', '.join(created)}")
+    report.did(f"{peer.name} must read from {coordinates} on")
+
+
+def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
+    fence.put_up(report)
+    own.do("SET GLOBAL read_only = 1")
+    if me.empty and not me.copying and content.found(own):
+        raise too_late(
+            "data appeared before this node was fenced",
+            "an empty node",
+            "run this again: it decides anew",
+        )
+    relay.stop(own)
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
+    _wait_until_quiet(other, me, peer)
+    login = records.credentials().peer
+    copied_at = copying.copy(own, other, pair.peer, login, report)
+    coordinates = show_master_status(own)
+    if coordinates is None:
+        raise _no_binary_log(me)
+    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", coordinates, copied_at))
+    report.did(f"{peer.name} must read from {coordinates} on")
+
+
+def _wait_until_quiet(other: Session, me: State, peer: State) -> None:
+    """The peer has applied all that it got from this node's predecessor.
+
+    What it applied after the copy would carry this node's server id, and be skipped here.
+    """
+    if peer.follows(me):  # which is fenced: nothing comes
+        return
+
+    def quiet() -> bool | None:
+        slave = show_slave_status(other)
+        return True if slave is None or (slave.io_stopped and slave.drained) else None
+
+    if poll(quiet, Deadline(QUIET_SECONDS)) is None:
+        raise too_late(
+            f"{peer.name} still applies what it got from a former peer",
+            f"its slave stopped by its own seed within {QUIET_SECONDS:.0f} s",
+            f"run `ring-node seed` on {peer.name}, then this again",
+        )
+
+
+def _leave_former(own: Session, peer: State, report: Report) -> None:
+    """Applies what came from the peer's predecessor, then forgets it.
+
+    It must be in this node's data before anybody copies that or reads on from its binary log:
+    it carries a server id that the new peer may have, who would skip it.
+    """
+    own.do("STOP SLAVE IO_THREAD")
+    own.do("START SLAVE SQL_THREAD")  # a run that was killed here had stopped it
+
+    def settled() -> bool | None:
+        slave = show_slave_status(own)
+        return True if slave is None or slave.drained or slave.sql_errno else None
+
+    poll(settled, Deadline(DRAIN_SECONDS))
+    slave = show_slave_status(own)
+    if slave is None:
+        return
+    if not slave.drained:
+        raise refused(
+            f"events of the former {peer.name} are not applied: {slave.errors or 'still at work'}",
+            "all of them applied before this node is copied",
+            "resolve the error, or RESET SLAVE to give them up; then run this again",
+        )
+    relay.stop(own)
+    own.do("RESET SLAVE ALL")
+    report.did(f"left the former {peer.name}; all that came from it is applied")
+
+
+def _no_binary_log(me: State) -> NodeError:
+    return refused(f"{me.name} writes no binary log", "log-bin in my.cnf", "run `ring-node config`")

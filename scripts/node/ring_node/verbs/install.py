@@ -1,0 +1,73 @@
+"""Verb `install`: packages, MySQL, users, folders and units. Starts nothing."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from ..agent import service
+from ..base import paths
+from ..base.report import Report
+from ..host import archive, files, network, packages, systemd, users
+from ..mysql import datadir, lifecycle, program
+from ..ring import documents
+
+# libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
+# the vendor's archive.
+# mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
+PACKAGES = (
+    "libaio1",
+    "libnuma1",
+    "libtinfo5",
+    "libncurses5",
+    "python3-pymysql",
+    "mydumper",
+    "mariadb-client-core",
+)
+FOLDERS = (
+    (paths.LOGS, 0o750, paths.MYSQL_USER),
+    (paths.CONFIG.parent, 0o755, "root"),
+    (paths.SSL, 0o755, "root"),
+    (paths.ETC, 0o755, "root"),
+    (paths.STATE, 0o700, "root"),
+)
+
+
+def run(document: Any) -> Report:
+    report = Report("install")
+    wanted = documents.archive(document)
+    program.refuse_other_servers()
+    datadir.refuse_foreign_data()
+    if not _serves():
+        network.refuse_taken_port(lifecycle.PORT)
+    archive.refuse_small_disk(wanted, paths.MYSQL_ROOT)
+    before = os.path.realpath(paths.MYSQL)
+    # Side by side: each waits for another mirror most of its time.
+    with ThreadPoolExecutor(1) as pool:
+        packaged = pool.submit(packages.install, PACKAGES, report)
+        version = program.install(wanted, report, packaged.result)
+    for name in (paths.MYSQL_USER, paths.HEARTBEAT_USER):
+        if users.make(name):
+            report.did(f"system user {name}")
+    for path, mode, owner in FOLDERS:
+        if files.folder(path, mode=mode, owner=owner):
+            report.did(f"folder {path}")
+    if os.path.realpath(paths.MYSQL) != before and _serves():
+        report.note(f"the server runs on with {Path(before).name} until it is restarted")
+    _units(report)
+    network.notice_dead_links(report)
+    report.facts["version"] = version
+    return report
+
+
+def _serves() -> bool:
+    return lifecycle.installed() and lifecycle.running()
+
+
+def _units(report: Report) -> None:
+    units = ((paths.MYSQL_SERVICE, lifecycle.UNIT), (paths.HEARTBEAT_SERVICE, service.UNIT))
+    changed = [systemd.put_unit(name, text, report) for name, text in units]
+    if any(changed):
+        systemd.systemctl("daemon-reload")

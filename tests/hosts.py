@@ -1,0 +1,168 @@
+"""The nodes as the machine sees that runs their hosts: past the network, while faults are on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pymysql
+from cloud import groups
+from cloud.names import Names
+from waits import BOOT_SECONDS, within
+
+if TYPE_CHECKING:
+    from labs import Lab
+
+STATUS = ["/opt/mysql-ring/current/ring-node", "status"]
+CONNECT_SECONDS = 2
+ANSWER_SECONDS = 8
+FRESH_MS = 3000
+BEAT = (
+    "SELECT TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age FROM mysql_ring.heartbeat"
+    " WHERE server_id = {}"
+)
+
+
+class Node:
+    """One node and its host, reached through the host's own files and control group."""
+
+    def __init__(self, lab: Lab, name: str) -> None:
+        self.lab, self.name = lab, name
+        self.names = Names.of(lab.folder)
+        outputs = lab.outputs()
+        self.id: str = outputs["nodes"][name]["instanceId"]
+        self.server_id: int = outputs["nodes"][name]["serverId"]
+        (self.peer_id,) = (
+            each["serverId"] for other, each in outputs["nodes"].items() if other != name
+        )
+        self.client_address: str = outputs["nodes"][name]["clientAddress"]
+        self.replication_address: str = outputs["nodes"][name]["replicationAddress"]
+        self._password: str = outputs["passwords"]["root"]
+
+    # -- the host
+
+    @property
+    def group(self) -> str:
+        return f"{self.names.control_group}/{self.id}"
+
+    @property
+    def namespace(self) -> str:
+        return self.names.host(self.id)
+
+    def processes(self, command: str) -> dict[int, str]:
+        """Processes of the host whose program has this name, with their command lines."""
+        found = {}
+        for pid in groups.processes(self.group):
+            with contextlib.suppress(OSError):
+                place = Path(f"/proc/{pid}")
+                if (place / "comm").read_text().strip() == command:
+                    words = (place / "cmdline").read_bytes().split(b"\0")
+                    found[pid] = " ".join(word.decode(errors="replace") for word in words).strip()
+        return found
+
+    def init(self) -> int:
+        """The host's systemd, by which its namespaces are entered."""
+        for pid in self.processes("systemd"):
+            with contextlib.suppress(OSError, StopIteration):
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                numbers = next(line for line in lines if line.startswith("NSpid:")).split()[1:]
+                if len(numbers) > 1 and numbers[-1] == "1":
+                    return pid
+        raise RuntimeError(f"{self.name}: its host does not run")
+
+    def run(self, *argv: str, stdin: str = "", seconds: float = 30) -> str:
+        """Run a program on the host as root, not over the network."""
+        done = subprocess.run(
+            ["nsenter", "--all", f"--target={self.init()}", "--", *argv],
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"{self.name}: {argv[0]}: {done.returncode}: {done.stderr[-2000:]}")
+        return done.stdout
+
+    def status(self) -> dict[str, Any]:
+        return json.loads(self.run(*STATUS))
+
+    def freeze(self) -> None:
+        """Stop every process of the host where it stands, as a stalled hypervisor does."""
+        for hierarchy, name, value in (
+            (Path("/sys/fs/cgroup/freezer"), "freezer.state", "FROZEN"),
+            (Path("/sys/fs/cgroup"), "cgroup.freeze", "1"),
+        ):
+            switch = hierarchy / self.group / name
+            if switch.exists():
+                switch.write_text(value)
+                return
+        raise RuntimeError(f"{self.name}: found no freezer for the group {self.group}")
+
+    def thaw(self) -> None:
+        groups.thaw(self.group)
+
+    # -- its server
+
+    def mysqld(self) -> int:
+        pids = [
+            pid for pid, words in self.processes("mysqld").items() if "--bootstrap" not in words
+        ]
+        if len(pids) != 1:
+            raise RuntimeError(f"{self.name}: {len(pids)} servers run")
+        return pids[0]
+
+    def kill_server(self) -> int:
+        pid = self.mysqld()
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    @contextlib.contextmanager
+    def session(self) -> Iterator[pymysql.cursors.DictCursor]:
+        """A session as root over the server's socket."""
+        connection = pymysql.connect(
+            unix_socket=f"/proc/{self.mysqld()}/root/run/mysqld/mysqld.sock",
+            user="root",
+            password=self._password,
+            ssl_disabled=True,
+            connect_timeout=CONNECT_SECONDS,
+            read_timeout=ANSWER_SECONDS,
+            write_timeout=ANSWER_SECONDS,
+            autocommit=True,
+            charset="utf8",
+            cursorclass=pymysql.cursors.DictCursor,
+        )
+        try:
+            with connection.cursor() as cursor:
+                yield cursor
+        finally:
+            connection.close()
+
+    def rows(self, statement: str) -> list[dict[str, Any]]:
+        with self.session() as cursor:
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+
+    def threads(self) -> tuple[str, str]:
+        """Slave_IO_Running and Slave_SQL_Running."""
+        (row,) = self.rows("SHOW SLAVE STATUS")
+        return row["Slave_IO_Running"], row["Slave_SQL_Running"]
+
+    def heartbeat_age(self) -> float:
+        """Age of the peer's heartbeat here in milliseconds, as `ring-node status` tells it."""
+        return self.status()["heartbeat_age_ms"]
+
+    def is_whole(self) -> bool:
+        """Both threads run and the peer's heartbeat is fresh, as this host's clock sees it."""
+        (beat,) = self.rows(BEAT.format(self.peer_id))
+        return self.threads() == ("Yes", "Yes") and beat["age"] < FRESH_MS * 1000
+
+    def wait_for_server(self, seconds: float = BOOT_SECONDS) -> float:
+        _, took = within(seconds, f"{self.name}'s server answers", lambda: self.rows("SELECT 1"))
+        return took
