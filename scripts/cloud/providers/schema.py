@@ -49,7 +49,6 @@ class Table:
     autoname: str = ""
     autoname_lower: bool = False
     exactly_one: tuple[tuple[str, ...], ...] = ()
-    at_most_one: tuple[tuple[str, ...], ...] = ()
     by_name: dict[str, Argument] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
@@ -125,10 +124,6 @@ def check_table(table: Table, values: dict[str, Any]) -> tuple[dict[str, Any], l
             failures.append(
                 Failure(names[0], f"exactly one of {', '.join(names)} must be set; found {found}")
             )
-    for names in table.at_most_one:
-        given = [name for name in names if checked.get(name) is not None]
-        if len(given) > 1:
-            failures.append(Failure(given[0], f"{given[0]!r} conflicts with {given[1]!r}"))
     return checked, failures
 
 

@@ -33,7 +33,6 @@ TABLE = Table(
         ),
         Argument("rules", LIST, fields=(Argument("port", INTEGER, required=True),)),
     ),
-    at_most_one=(("right", "zone"),),
 )
 
 
@@ -61,7 +60,6 @@ def test_a_missing_argument_of_an_element_is_named_with_its_index() -> None:
 
 def test_arguments_that_exclude_each_other_are_refused() -> None:
     assert refused(name="a", left="x", right="y") == {"left": "'left' conflicts with 'right'"}
-    assert list(refused(name="a", right="x", zone="y")) == ["right"]
 
 
 @pytest.mark.parametrize(

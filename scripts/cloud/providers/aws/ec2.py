@@ -87,6 +87,7 @@ class Ec2Resource(AwsResource):
                     self.ask(work, self.modifies, **{self.identifier: work.id, name: value})
 
     def wait(self, work: Work) -> dict[str, Any]:
+        """As the API lists it once it can be used."""
         found: dict[str, Any] = {}
 
         def look() -> str | None:

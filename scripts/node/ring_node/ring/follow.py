@@ -20,7 +20,7 @@ from .schema import Source
 THREADS_SECONDS = 60.0
 CATCH_UP_SECONDS = 600.0
 QUICK = 0.05  # pause between looks at a slave that is about to be there
-# These end by themselves or are told to the reader at once.
+# Errors of the IO thread that no second try mends: the reader is told at once.
 LOG_UNREADABLE = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
 PERMANENT_IO = frozenset({LOG_UNREADABLE, 1593, 1045, 1044, 1227})
 

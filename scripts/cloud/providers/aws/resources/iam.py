@@ -66,10 +66,10 @@ class Named(AwsResource):
         names = listed(ask, "iam", f"List{self.noun}s", f"{self.noun}s[].{self.noun}Name")
         return [name for name in names if name == inputs.get("name")]
 
-    def about(self, work: Work, verb: str, **arguments: Any) -> Any:
-        """Asks for what `verb` does to it; None when it is not there."""
+    def about(self, work: Work, verb: str) -> Any:
+        """The answer to the call that does `verb` to it; None when it is not there."""
         name = {f"{self.noun}Name": work.id}
-        return ignoring(_MISSING, self.ask, work, f"{verb}{self.noun}", **name, **arguments)
+        return ignoring(_MISSING, self.ask, work, f"{verb}{self.noun}", **name)
 
     def find(self, work: Work) -> Any:
         answer = self.about(work, "Get")

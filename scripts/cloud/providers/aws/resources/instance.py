@@ -127,7 +127,7 @@ class Instance(Ec2Resource):
     def settle(self, work: Work) -> None:
         def look() -> str | None:
             found = self.find(work)
-            return found and found["State"]["Name"]
+            return found["State"]["Name"] if found else None
 
         state = wait_until(
             work.call,

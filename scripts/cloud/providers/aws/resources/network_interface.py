@@ -182,6 +182,7 @@ class NetworkInterfaceAttachment(AwsResource):
 
     def _attached(self, work: Work) -> Any:
         values = {**work.old, **work.inputs}
+        found: Any
         if values.get("networkInterfaceId"):
             found = _INTERFACE.look_up(work, values["networkInterfaceId"])
         else:
