@@ -24,7 +24,8 @@ def client_host(cidr: str) -> str:
 
 def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
     """The node's my.cnf, as soon as every override is known."""
-    return pulumi.Output.from_input(overrides).apply(lambda known: render(template(), node, known))
+    values: pulumi.Output[Any] = pulumi.Output.from_input(overrides)
+    return values.apply(lambda known: render(template(), node, known))
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import moto.s3.responses
-from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
+from moto.s3.exceptions import EntityTooSmall, InvalidPart, InvalidPartOrder, MalformedXML
 from moto.s3.models import FakeDeleteMarker, FakeKey, FakeMultipart, S3Backend
 from moto.s3.utils import _VersionedKeyStore
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
@@ -240,6 +240,8 @@ def _complete(self: Any, body: Iterator[tuple[int, str]]) -> tuple[Content, str,
     """As moto's: the object, its tag, its checksum. The object is the row of its parts' pieces."""
     listed: dict[int, Any] = {}
     for number, tag in body:
+        if listed and number <= max(listed):
+            raise InvalidPartOrder()
         part = self.parts.get(number)
         if part is None or part.etag.strip('"') != tag.strip('"'):
             raise InvalidPart()

@@ -116,10 +116,11 @@ class _Handler(MotoRequestHandler):
 
         Raises ClientDisconnected, as the stream does, when it ends early.
         """
+        connection: Any = self.rfile
         if "chunked" in self.headers.get("Transfer-Encoding", "").lower():
-            return io.BufferedReader(_Chunked(self.rfile), BLOCK)
+            return io.BufferedReader(_Chunked(connection), BLOCK)
         length = int(self.headers.get("Content-Length") or 0)
-        stream: Any = LimitedStream(self.rfile, length)
+        stream: Any = LimitedStream(connection, length)
         return io.BufferedReader(stream, BLOCK) if length > BLOCK else io.BytesIO(stream.read())
 
     def _send(self, status: str, headers: Headers, parts: Iterable[bytes]) -> None:

@@ -224,6 +224,7 @@ def test_parts_that_do_not_fit_are_refused_and_stay(s3: Any) -> None:
         ([{"PartNumber": 1, "ETag": "other"}], "InvalidPart"),
         ([{"PartNumber": 3, "ETag": small}], "InvalidPart"),
         ([{"PartNumber": 1, "ETag": small}, {"PartNumber": 2, "ETag": last}], "EntityTooSmall"),
+        ([{"PartNumber": 2, "ETag": last}, {"PartNumber": 1, "ETag": small}], "InvalidPartOrder"),
     ):
         with pytest.raises(ClientError) as refused:
             complete(s3, "dump", begun, listed)
