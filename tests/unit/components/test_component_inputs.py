@@ -68,7 +68,7 @@ def refusal(changes: Any, **options: Any) -> tuple[Recorded, SettingsError]:
 
 def inputs(recorded: Recorded) -> dict[str, Any]:
     return {
-        each.name: {**each.inputs, "source": None, "secrets": each.secrets}
+        each.name: {**each.inputs, "source": None, "logging": None, "secrets": each.secrets}
         for each in recorded.resources
     }
 
@@ -229,3 +229,20 @@ def test_an_output_where_the_ring_takes_its_shape_is_refused_by_name() -> None:
         "passwords",
     }
     assert recorded.resources == []
+
+
+def test_a_step_that_may_print_a_secret_output_shows_nothing_that_it_prints() -> None:
+    plain = stand_up(lambda: {"mysql_settings": {"max_connections": "77"}})
+    given = stand_up(
+        lambda: {
+            "mysql_settings": {"init_connect": secret("SET @word = 'x'")},
+            "mysql_archive_url": secret("https://example.org/mysql.tar.gz?signature=x"),
+        }
+    )
+    for verb in ("install", "config"):
+        shown, hidden = plain.named(step("node-1", verb)), given.named(step("node-1", verb))
+        assert not shown.secret_outputs
+        assert shown.inputs["logging"] == "stderr"
+        assert {"stdout", "stderr"} <= hidden.secret_outputs
+        assert hidden.inputs["logging"] == "none"
+        assert "stdin" in hidden.secrets
