@@ -26,6 +26,14 @@ SINGLE = (
     "ca_private_key",
 )
 MAPPINGS = ("mysql_settings", "tags", "passwords")
+# No message about these holds any part of their values.
+NEVER_SHOWN = (
+    "sshPrivateKey",
+    "caCertificate",
+    "caPrivateKey",
+    "nodeCertificates",
+    "passwords",
+)
 FLAGS = ("require_client_tls", "destroy_bucket_contents")
 
 
@@ -42,8 +50,8 @@ def known(args: RingArgs) -> Texts:
 def judged_when_known(args: RingArgs, judge: Judge) -> RingArgs:
     """The same settings, in which each output waits until all of them that can be known are judged.
 
-    An output keeps its own secrecy and its own dependencies. What is unknown in a preview is judged
-    in the update.
+    An output keeps its own secrecy, in messages too, and its own dependencies. What is unknown in a
+    preview is judged in the update.
     """
     pending = {
         name: pulumi.Output.from_input(value)
@@ -54,16 +62,24 @@ def judged_when_known(args: RingArgs, judge: Judge) -> RingArgs:
         return args
 
     async def look() -> None:
-        texts, problems = dict(known(args)), []
+        texts, problems, secret = dict(known(args)), [], set()
         for name, output in pending.items():
             value = await output.future()
+            if await output.is_secret():
+                secret.add(name)
             if isinstance(value, str):
                 texts[name] = value
             elif value is not None or await output.is_known():
                 problems.append(Problem(name, "an output that is no text", "a text"))
         problems += judge(args, texts)
         if problems:
-            raise SettingsError(problems, late=True)
+            shown = [
+                replace(each, found="a secret")
+                if each.setting in secret and each.root not in NEVER_SHOWN
+                else each
+                for each in problems
+            ]
+            raise SettingsError(shown, late=True)
 
     done = pulumi.Output.from_input(look())
 

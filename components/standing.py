@@ -17,6 +17,10 @@ SUBNET = "aws:ec2/subnet:Subnet"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 INSTANCE = "aws:ec2/instance:Instance"
 STEP = "command:remote:Command"
+# In the URN of a resource of a ring, among the types of what it is a part of.
+OF_A_RING = "mysql-ring:index:"
+# The same of the program's first version, which named most resources otherwise.
+OF_AN_OLD_RING = "mysql-ring:ring:Ring"
 CLIENT_INTERFACE = "-client-interface"
 INSTANCE_NAME = "-instance"
 
@@ -51,6 +55,7 @@ class Standing:
 def read_standing(ring: str) -> Standing:
     """Ask the engine what stands of the ring of that name in the stack that is being updated.
 
+    Raises RunError when it cannot be known, and for a ring of an old version of this program.
     A program's test with mocks answers this call with {"outputs": {}}.
     """
     stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
@@ -66,7 +71,19 @@ def read_standing(ring: str) -> Standing:
             f"found no outputs in what {STATE} answers for {stack}; expected the stack's resources "
             'there, {"outputs": {}} if it has none; in a test, let the mock of `call` answer that'
         )
+    refuse_old(stack, state["outputs"])
     return standing(ring, state["outputs"])
+
+
+def refuse_old(stack: str, state: Mapping[str, object]) -> None:
+    """Nothing of it has the name that it would have now: all would be replaced."""
+    if any(OF_AN_OLD_RING in _types(urn) for urn in state):
+        raise pulumi.RunError(
+            f"found a ring of an older version of this program in {stack} ({OF_AN_OLD_RING}); "
+            "expected none: this version would replace both instances, with all data on them; "
+            "dump the data and `pulumi destroy` with that version, then `pulumi up` with this one "
+            "and load it (docs/operations.md)"
+        )
 
 
 def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
@@ -74,17 +91,22 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
     by_name: dict[tuple[str, str], Mapping[str, Any]] = {
         (resource["type"], urn.rpartition("::")[2]): resource["outputs"]
         for urn, resource in state.items()
+        if OF_A_RING in _types(urn)
     }
 
     def outputs(kind: str, name: str) -> Mapping[str, Any]:
         return by_name.get((kind, name), {})
 
+    def mine(name: str, found: Mapping[str, Any]) -> bool:
+        """Another ring's name may begin with this one's: the tag tells them apart. Where somebody
+        has removed it on AWS the node may be this ring's, and counts."""
+        return name.startswith(f"{ring}-") and (found.get("tags") or {}).get(RING, ring) == ring
+
     names = {
         name.removeprefix(f"{ring}-").removesuffix(suffix)
         for (kind, name), found in by_name.items()
         for wanted, suffix in ((INTERFACE, CLIENT_INTERFACE), (INSTANCE, INSTANCE_NAME))
-        # Another ring's name may begin with this one's: the tag tells them apart.
-        if kind == wanted and name.endswith(suffix) and (found.get("tags") or {}).get(RING) == ring
+        if kind == wanted and name.endswith(suffix) and mine(name, found)
     }
     nodes = []
     for name in sorted(names):
@@ -117,6 +139,11 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
         zone=outputs(SUBNET, f"{ring}-network-client-subnet").get("availabilityZone"),
         nodes=tuple(nodes),
     )
+
+
+def _types(urn: str) -> str:
+    """urn:pulumi:STACK::PROJECT::TYPES::NAME, in which the types are those of all parents too."""
+    return urn.split("::")[2]
 
 
 def _whole(value: object) -> int | None:

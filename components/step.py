@@ -52,7 +52,7 @@ class Host:
         parent: pulumi.Resource,
         depends_on: Sequence[pulumi.Resource],
         minutes: int = UPLOAD_MINUTES,
-        secret: bool = False,
+        secret_outputs: Sequence[str] = (),
     ) -> pulumi.ResourceOptions:
         """A step ends with its instance: there is nothing to undo on a host that is gone."""
         timeout = f"{minutes}m"
@@ -61,7 +61,7 @@ class Host:
             depends_on=list(depends_on),
             deleted_with=self.instance,
             custom_timeouts=pulumi.CustomTimeouts(create=timeout, update=timeout),
-            additional_secret_outputs=["stdin", "stdout", "stderr"] if secret else None,
+            additional_secret_outputs=list(secret_outputs) or None,
         )
 
 
@@ -94,20 +94,24 @@ def step(
     parent: pulumi.Resource,
     depends_on: Sequence[pulumi.Resource],
     secret: bool = False,
+    quiet: bool = False,
     command: str | None = None,
 ) -> remote.Command:
     """Run `verb` again whenever its document, the tool's version or the instance changes.
 
-    Another instance is another host: `triggers` makes the step anew there. With `secret` neither
-    the document nor what the verb prints is shown.
+    Another instance is another host: `triggers` makes the step anew there. With `quiet` what the
+    verb prints is not shown, with `secret` neither that nor the document.
     """
+    printed = ("stdout", "stderr") if secret or quiet else ()
     return remote.Command(
         name,
         connection=host.connection,
         create=command or f"sudo {RELEASES}/{host.release}/ring-node {verb}",
         stdin=stdin,
         triggers=[host.instance.id],
-        logging=remote.Logging.NONE if secret else remote.Logging.STDERR,
+        logging=remote.Logging.NONE if printed else remote.Logging.STDERR,
         add_previous_output_in_env=False,
-        opts=host.options(parent, depends_on, MINUTES[verb], secret),
+        opts=host.options(
+            parent, depends_on, MINUTES[verb], ("stdin", *printed) if secret else printed
+        ),
     )

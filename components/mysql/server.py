@@ -24,7 +24,8 @@ def client_host(cidr: str) -> str:
 
 def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
     """The node's my.cnf, as soon as every override is known."""
-    return pulumi.Output.from_input(overrides).apply(lambda known: render(template(), node, known))
+    values: pulumi.Output[Any] = pulumi.Output.from_input(overrides)
+    return values.apply(lambda known: render(template(), node, known))
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class MysqlServer(pulumi.ComponentResource):
             ),
             parent=self,
             depends_on=args.after,
+            quiet=_may_be_secret(settings.mysql_archive_url, settings.mysql_archive_checksum),
         )
         # Both of these restart a running server: one node after the other.
         tls = step(
@@ -86,6 +88,7 @@ class MysqlServer(pulumi.ComponentResource):
             my_cnf(node, settings.mysql_settings),
             parent=self,
             depends_on=[tls],
+            quiet=_may_be_secret(*settings.mysql_settings.values()),
         )
         server = step(
             f"{name}-server",
@@ -106,6 +109,11 @@ class MysqlServer(pulumi.ComponentResource):
             secret=True,
         )
         self.register_outputs({})
+
+
+def _may_be_secret(*given: pulumi.Input[str]) -> bool:
+    """Whether a verb that prints what it was given may print a secret: an output may be one."""
+    return not all(isinstance(value, str) for value in given)
 
 
 def _accounts(args: MysqlServerArgs) -> dict[str, Any]:

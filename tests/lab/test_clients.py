@@ -48,12 +48,12 @@ class ClientHost(Host):
         self.nodes = self.outputs["nodes"]
 
     def query(
-        self, host: str, sql: str, tls: bool = True, user: str = "app", role: str = "app"
+        self, host: str, sql: str, tls: bool = True, user: str = "app"
     ) -> subprocess.CompletedProcess[str]:
         asked = {
             "host": host,
             "user": user,
-            "password": self.outputs["passwords"][role],
+            "password": self.outputs["passwords"][user],
             "ca": self.outputs["caCertificate"],
             "sql": sql,
             "tls": tls,
@@ -148,7 +148,7 @@ def test_the_replication_account_is_refused_on_the_client_network(
 ) -> None:
     address, user = client.nodes[node]["clientAddress"], client.outputs["users"]["replication"]
     assert client.query(address, "SELECT 1").stdout.strip() == "[[1]]"
-    refused = client.query(address, "SELECT 1", user=user, role="replication")
+    refused = client.query(address, "SELECT 1", user=user)
     assert refused.returncode != 0
     assert f"(1045, \"Access denied for user '{user}'@'{CLIENT_ADDRESS}'" in refused.stderr
 

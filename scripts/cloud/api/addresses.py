@@ -175,7 +175,7 @@ def _interface_id(self: Any) -> str | None:
 
 
 def _automatic_address(self: Any) -> None:
-    if str(self.public_ip_auto_assign).lower() == "true" and self.public_ip is None:
+    if lookup.is_true(self.public_ip_auto_assign) and self.public_ip is None:
         self.public_ip = free_public_address()
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 from cloud.refusals import callers
+from cloud.refusals.call import Call
 from cloud.refusals.callers import Caller
 from cloud.refusals.conditions import Context
 from cloud.refusals.evaluation import Decision, evaluate
@@ -89,7 +89,7 @@ def request_context(
     return {key: (value,) for key, value in found.items()}
 
 
-def require(call: Any) -> None:
+def require(call: Call) -> None:
     """Raise Refusal unless whoever makes a call of a service may make it."""
     request = call.response.normalized_request
     action = f"{call.service}:{call.action}"
@@ -111,7 +111,7 @@ def require(call: Any) -> None:
         decide(who, action, resource, {**own, **who.context()})
 
 
-def resources(call: Any) -> list[str]:
+def resources(call: Call) -> list[str]:
     """The ARNs that a call is about; `*` if its action is not known or the call names none."""
     place = ":".join(("arn", call.response.partition, call.service, call.response.region))
     found = []

@@ -6,7 +6,8 @@ import ipaddress
 from typing import Any
 
 from cloud.api import lookup
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 from cloud.refusals.instance import several_interfaces
 
 

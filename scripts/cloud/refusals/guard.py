@@ -9,15 +9,15 @@ import inspect
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any, TypeVar
 
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 
-from cloud.api import errors, launch, lookup
+from cloud.api import errors, launch
 from cloud.api.patching import replace
 from cloud.refusals import access
+from cloud.refusals.call import Call
 from cloud.refusals.refusal import Refusal
 
 Check = TypeVar("Check", bound=Callable[..., str | None])
@@ -81,25 +81,6 @@ def refuses(service: str, *actions: str, code: str) -> Callable[[Check], Check]:
         return check
 
     return register
-
-
-class Call:
-    """One call of a service: its parameters and the state that it finds."""
-
-    def __init__(self, response: Any) -> None:
-        self.response = response
-        self.service: str = response.service_name or ""
-        self.action: str = response._get_action() or ""
-
-    @cached_property
-    def backend(self) -> Any:
-        return self.response.ec2_backend if self.service == "ec2" else self.response.backend
-
-    def get(self, name: str, otherwise: Any = None) -> Any:
-        return self.response._get_param(name, otherwise)
-
-    def flag(self, name: str) -> bool:
-        return lookup.is_true(self.get(name))
 
 
 def check(service: str, action: str, call: Any) -> None:

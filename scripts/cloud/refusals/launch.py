@@ -9,7 +9,8 @@ from typing import Any
 from cloud.api import launch, lookup, placement
 from cloud.api.instances import IMAGE_GIB
 from cloud.refusals import placement_group, security_group
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 from cloud.refusals.network_interface import first, taken, unusable, wanted_addresses
 
 INSTANCE_LEVEL = {

@@ -8,7 +8,8 @@ from typing import Any
 
 from cloud.api import lookup
 from cloud.api.addresses import RESERVED_AT_START
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 from cloud.refusals.security_group import foreign
 
 

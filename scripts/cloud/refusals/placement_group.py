@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from cloud.api import lookup
 from cloud.api.placement import groups
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 
 STRATEGIES = ("cluster", "spread", "partition")
 

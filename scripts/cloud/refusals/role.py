@@ -12,7 +12,8 @@ from collections.abc import Callable
 from moto.iam.models import iam_backends
 
 from cloud.refusals import policy
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 
 
 @refuses("iam", "DeleteRole", code="DeleteConflict")

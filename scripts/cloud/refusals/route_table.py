@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 from cloud.refusals.refusal import dependencies
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cloud.api import lookup
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 
 LAST_PORT = 65535
 

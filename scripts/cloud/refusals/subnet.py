@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from cloud.api import lookup
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 from cloud.refusals.refusal import dependencies
 from cloud.refusals.vpc import LARGEST, SMALLEST
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from ipaddress import IPv4Network
 
 from cloud.api import lookup
-from cloud.refusals.guard import Call, refuses
+from cloud.refusals.call import Call
+from cloud.refusals.guard import refuses
 from cloud.refusals.refusal import dependencies
 
 PRIVATE = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))

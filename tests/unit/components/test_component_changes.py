@@ -188,6 +188,9 @@ def test_a_host_is_told_the_address_that_is_read_back() -> None:
     assert address_in("") is None
 
 
+OF_THE_RING = "mysql-ring:index:Ring$mysql-ring:index:Node$"
+
+
 def state(*, seeded_instance: str = "i-1", ring: str = "ring") -> dict[str, Any]:
     """What the engine answers of a stack with one node, as far as it is looked at."""
     node, tags = ARTICLE_NODES[0], {"Ring": ring}
@@ -223,7 +226,10 @@ def state(*, seeded_instance: str = "i-1", ring: str = "ring") -> dict[str, Any]
         },
     }
     return {
-        f"urn:pulumi:test::mysql-ring::a$b${kind}::{name}": {"type": kind, "outputs": outputs}
+        f"urn:pulumi:test::mysql-ring::{OF_THE_RING}{kind}::{name}": {
+            "type": kind,
+            "outputs": outputs,
+        }
         for (kind, name), outputs in made.items()
     }
 
@@ -240,6 +246,41 @@ def test_another_ring_of_the_stack_is_not_this_one(other: str) -> None:
     assert standing("ring", both) == standing("ring", state())
     assert standing(other, both) == standing("ring", state())
     assert standing("ring", state(ring=other)) == Standing()
+
+
+def test_a_node_whose_tag_was_removed_on_aws_still_stands() -> None:
+    """A refresh takes the change over into the state."""
+    there = state()
+    for resource in there.values():
+        resource["outputs"].pop("tags", None)
+    assert standing("ring", there) == standing("ring", state())
+
+
+def test_resources_beside_the_ring_are_none_of_its_nodes() -> None:
+    own = {
+        "urn:pulumi:test::mysql-ring::aws:ec2/instance:Instance::ring-app-instance": {
+            "type": INSTANCE,
+            "outputs": {"tags": {"Ring": "ring"}},
+        },
+        "urn:pulumi:test::mysql-ring::aws:ec2/vpc:Vpc::ring-network-client-vpc": {
+            "type": VPC,
+            "outputs": {"cidrBlock": "172.31.0.0/16"},
+        },
+    }
+    assert standing("ring", {**state(), **own}) == standing("ring", state())
+
+
+def test_a_ring_of_an_older_version_is_not_replaced_in_silence() -> None:
+    old = {
+        "urn:pulumi:test::mysql-ring::mysql-ring:ring:Ring$mysql-ring:node:Node"
+        "$aws:ec2/instance:Instance::node-1-instance": {"type": INSTANCE, "outputs": {}}
+    }
+    answer = {"outputs": {**state(), **old}}
+    with answering(lambda *_: answer), pytest.raises(pulumi.RunError) as caught:
+        read_standing("ring")
+    assert "older version of this program in acme/mysql-ring/test (mysql-ring:ring:Ring)" in str(
+        caught.value
+    )
 
 
 def test_the_names_that_are_looked_for_are_those_that_a_ring_gives(ring: Recorded) -> None:

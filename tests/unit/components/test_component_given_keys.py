@@ -63,7 +63,7 @@ CHANGES: list[tuple[Change, str, str]] = [
         "BEGIN CERTIFICATE",
     ),
     (
-        lambda given: {"ca_private_key": given.node_certificates["node-1"].key},
+        lambda given: {"ca_private_key": str(given.node_certificates["node-1"].key)},
         "caPrivateKey",
         "key of caCertificate",
     ),
@@ -77,15 +77,15 @@ CHANGES: list[tuple[Change, str, str]] = [
         "without one",
     ),
     (
-        lambda given: with_node_1(given, key=given.node_certificates["node-2"].key),
+        lambda given: with_node_1(given, key=str(given.node_certificates["node-2"].key)),
         "nodeCertificates.node-1.key",
         "its certificate",
     ),
     (
         lambda given: with_node_1(
             given,
-            given.node_certificates["node-2"].certificate,
-            given.node_certificates["node-2"].key,
+            str(given.node_certificates["node-2"].certificate),
+            str(given.node_certificates["node-2"].key),
         ),
         "nodeCertificates.node-1.certificate",
         "10.10.1.10",
@@ -93,7 +93,9 @@ CHANGES: list[tuple[Change, str, str]] = [
     (
         lambda given: with_node_1(
             given,
-            key=openssl("pkcs8", "-topk8", "-nocrypt", stdin=given.node_certificates["node-1"].key),
+            key=openssl(
+                "pkcs8", "-topk8", "-nocrypt", stdin=str(given.node_certificates["node-1"].key)
+            ),
         ),
         "nodeCertificates.node-1.key",
         "PKCS#1",
@@ -103,7 +105,7 @@ CHANGES: list[tuple[Change, str, str]] = [
             given,
             key=openssl(
                 *("rsa", "-traditional", "-aes128", "-passout", "pass:word"),
-                stdin=given.node_certificates["node-1"].key,
+                stdin=str(given.node_certificates["node-1"].key),
             ),
         ),
         "nodeCertificates.node-1.key",

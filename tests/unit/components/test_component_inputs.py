@@ -68,7 +68,7 @@ def refusal(changes: Any, **options: Any) -> tuple[Recorded, SettingsError]:
 
 def inputs(recorded: Recorded) -> dict[str, Any]:
     return {
-        each.name: {**each.inputs, "source": None, "secrets": each.secrets}
+        each.name: {**each.inputs, "source": None, "logging": None, "secrets": each.secrets}
         for each in recorded.resources
     }
 
@@ -126,7 +126,7 @@ def as_outputs(value: Any) -> Any:
         return {key: as_outputs(each) for key, each in value.items()}
     if isinstance(value, NodeCertificate):
         return NodeCertificate(later(value.certificate), secret(str(value.key)))
-    return secret(value)
+    return later(value)
 
 
 def test_mistakes_in_outputs_are_one_list_with_the_same_words_as_in_plain_values() -> None:
@@ -136,6 +136,33 @@ def test_mistakes_in_outputs_are_one_list_with_the_same_words_as_in_plain_values
     text = str(error)
     assert "11 mistakes in the settings, seen when outputs were known" in text
     assert "hush" not in text
+
+
+def test_a_secret_that_is_wrong_is_named_and_not_shown() -> None:
+    wrong = {
+        "instance_type": "t4g.nano",
+        "mysql_archive_url": "ftp://example.org/me:word@hidden?word",
+        "mysql_archive_checksum": "sha1:word",
+        "mysql_settings": {"init_connect": "word # word"},
+        "tags": {"Owner": "word?"},
+        "passwords": {"app": "word"},
+    }
+
+    def as_secrets() -> dict[str, Any]:
+        return {
+            name: {key: secret(each) for key, each in value.items()}
+            if isinstance(value, dict)
+            else secret(value)
+            for name, value in wrong.items()
+        }
+
+    _, error = refusal(as_secrets)
+    assert len(error.problems) == len(wrong)
+    assert not any(
+        part in problem.found for problem in error.problems for part in ("word", "t4g", "hidden")
+    )
+    assert "passwords.app: found 4 characters" in str(error)
+    assert "tags.Owner: found a secret, expected a value of letters" in str(error)
 
 
 def test_nothing_that_takes_a_wrong_output_is_declared() -> None:
@@ -202,3 +229,20 @@ def test_an_output_where_the_ring_takes_its_shape_is_refused_by_name() -> None:
         "passwords",
     }
     assert recorded.resources == []
+
+
+def test_a_step_that_may_print_a_secret_output_shows_nothing_that_it_prints() -> None:
+    plain = stand_up(lambda: {"mysql_settings": {"max_connections": "77"}})
+    given = stand_up(
+        lambda: {
+            "mysql_settings": {"init_connect": secret("SET @word = 'x'")},
+            "mysql_archive_url": secret("https://example.org/mysql.tar.gz?signature=x"),
+        }
+    )
+    for verb in ("install", "config"):
+        shown, hidden = plain.named(step("node-1", verb)), given.named(step("node-1", verb))
+        assert not shown.secret_outputs & {"stdin", "stdout", "stderr"}
+        assert shown.inputs["logging"] == "stderr"
+        assert {"stdout", "stderr"} <= hidden.secret_outputs
+        assert hidden.inputs["logging"] == "none"
+        assert "stdin" in hidden.secrets

@@ -139,6 +139,30 @@ def test_a_package_counts_only_when_it_is_wholly_installed() -> None:
     assert packages.not_installed(names, listing) == names[1:]
 
 
+def unpacked(place: Path) -> Path:
+    """As far as the header of an x86-64 mysqld says it."""
+    mysqld = place / "bin" / "mysqld"
+    mysqld.parent.mkdir()
+    mysqld.write_bytes(b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00")
+    return mysqld
+
+
+@pytest.mark.parametrize(("version", "taken"), [("5.6.21", False), ("5.6.22-log", True)])
+def test_a_server_too_old_for_its_my_cnf_is_refused_before_it_is_in_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str, taken: bool
+) -> None:
+    mysqld = unpacked(tmp_path)
+    said = f"{mysqld}  Ver {version} for linux-glibc2.5 on x86_64 (MySQL Community Server (GPL))\n"
+    monkeypatch.setattr(programs, "attempt", lambda *_, **__: (0, said, ""))
+    if taken:
+        assert program.check(tmp_path) == "5.6.22"
+        return
+    with pytest.raises(NodeError, match=r"MySQL 5\.6\.21, older than 5\.6\.22") as caught:
+        program.check(tmp_path)
+    assert caught.value.code is Exit.REFUSED
+    assert "mysqlArchiveUrl" in caught.value.next_step
+
+
 @pytest.mark.parametrize(
     ("library", "package"),
     [
@@ -152,9 +176,7 @@ def test_a_package_counts_only_when_it_is_wholly_installed() -> None:
 def test_a_library_that_mysqld_lacks_is_named_with_its_package(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str, package: str
 ) -> None:
-    mysqld = tmp_path / "bin" / "mysqld"
-    mysqld.parent.mkdir()
-    mysqld.write_bytes(b"\x7fELF\x02\x01" + bytes(12) + b"\x3e\x00")
+    mysqld = unpacked(tmp_path)
     said = (
         f"{mysqld}: error while loading shared libraries: {library}: cannot open shared object "
         "file: No such file or directory\n"

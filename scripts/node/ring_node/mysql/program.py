@@ -15,7 +15,10 @@ from ..host.archive import SETTINGS, Archive, unsuitable
 
 # Of the loader, ld.so(8).
 LACKING = re.compile(r"error while loading shared libraries: (?P<library>[^:\s]+):")
-VERSION = re.compile(r"Ver (5\.6\.\d+)\S* .*?for (\S+) on (\S+)")
+VERSION = re.compile(r"Ver (5\.6\.(?P<release>\d+))\S* .*?for (\S+) on (\S+)")
+# The first that knows binlog_error_action, which is in every my.cnf.
+# https://dev.mysql.com/blog-archive/new-option-to-stop-the-server-if-binlogging-fails-in-mysql-5-6/
+OLDEST_RELEASE = 22
 
 
 def install(wanted: Archive, report: Report, libraries: Callable[[], object]) -> str:
@@ -38,7 +41,8 @@ def install(wanted: Archive, report: Report, libraries: Callable[[], object]) ->
 
 
 def check(place: Path) -> str:
-    """The version of the server in `place`; refuses what is not MySQL 5.6 for x86-64."""
+    """The version of the server in `place`; refuses what is not MySQL 5.6 for x86-64, 5.6.22 or
+    later."""
     mysqld = place / "bin" / "mysqld"
     if not mysqld.is_file():
         raise unsuitable(f"no bin/mysqld in {place.name}")
@@ -54,6 +58,8 @@ def check(place: Path) -> str:
     found = VERSION.search(output)
     if status != 0 or found is None:
         raise unsuitable(f"mysqld --version says: {(output + problems).strip()[-300:]}")
+    if int(found["release"]) < OLDEST_RELEASE:
+        raise unsuitable(f"MySQL {found[1]}, older than 5.6.{OLDEST_RELEASE}")
     return found[1]
 
 
