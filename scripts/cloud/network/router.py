@@ -156,17 +156,18 @@ class Routers:
         subnet = vpc.subnet(each.subnet_id)
         if each.id in router.cables:
             self.unplug(each.id)
-        namespaces.link(
-            router.namespace,
-            [
-                f"link add {end} type veth peer name {guest}"
-                f" netns {host_namespace} address {each.mac}",
-                f"address add {subnet.gateway}/{subnet.prefix_length} dev {end} noprefixroute",
-                f"address add {subnet.resolver}/32 dev {end}",
-                f"link set {end} up",
-            ],
-        )
+        commands = [
+            f"link add {end} type veth peer name {guest} netns {host_namespace} address {each.mac}",
+            f"address add {subnet.gateway}/{subnet.prefix_length} dev {end} noprefixroute",
+            f"address add {subnet.resolver}/32 dev {end}",
+            f"link set {end} up",
+        ]
         router.cables[each.id] = each
+        try:
+            namespaces.link(router.namespace, commands)
+        except namespaces.CommandFailed:
+            self.unplug(each.id)  # half of a cable would be in the way of the next attempt
+            raise
         self._route(router, vpc)
         # An answer for a neighbour would be delayed by up to 0.8 s.
         settings = [f"net.ipv4.conf.{end}.proxy_arp=1", f"net.ipv4.neigh.{end}.proxy_delay=0"]

@@ -271,6 +271,27 @@ def test_a_cable_that_is_laid_anew_has_its_routes_again(kernel: Any, plugged: Ro
     ]
 
 
+def test_a_cable_that_was_laid_by_half_is_taken_away_for_the_next_attempt(
+    kernel: Any, plugged: Routers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plugged.unplug(NODE_1.id)
+    laid = namespaces.link
+
+    def fail(namespace: str, commands: list[str]) -> None:
+        laid(namespace, commands[:1])
+        if commands[0].startswith("link add"):
+            raise namespaces.CommandFailed("address add: no memory")
+
+    monkeypatch.setattr(namespaces, "link", fail)
+    with pytest.raises(namespaces.CommandFailed, match="no memory"):
+        plugged.plug(NODE_1, "mrabcdef-host", vpc())
+    assert ONE not in kernel.there
+    kernel.asked.clear()
+    monkeypatch.setattr(namespaces, "link", laid)
+    plugged.plug(NODE_1, "mrabcdef-host", vpc())
+    assert kernel.routes(ROUTER) == [f"route replace 192.168.100.10/32 dev {ONE}"]
+
+
 def test_an_address_without_a_cable_is_unreachable(kernel: Any, plugged: Routers) -> None:
     plugged.unplug(NODE_1.id)
     kernel.asked.clear()
