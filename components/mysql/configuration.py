@@ -28,6 +28,7 @@ OWNED = frozenset(OWNED_NAMES.split())
 # https://dev.mysql.com/doc/refman/5.6/en/option-modifiers.html
 MODIFIER = re.compile(r"(loose|skip|disable|enable|maximum)_")
 
+END = "# The end of what the program wrote."
 SETTING = re.compile(r"(?P<name>[A-Za-z][\w-]*)(?P<equals>\s*=\s*)(?P<value>.*)")
 
 
@@ -64,7 +65,8 @@ def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
     """The my.cnf of one node.
 
     An override takes the place of the template's value, on the same line. What the template does
-    not name follows at the end, sorted, so that the order of the settings makes no difference.
+    not name follows at the end, sorted, so that the order of the settings makes no difference. The
+    last line tells the host that the whole text has come.
     """
     filled = Template(text).substitute(
         server_id=node.server_id,
@@ -83,4 +85,4 @@ def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
     if left:
         lines += ["", "#", "# Settings of this stack", "#"]
         lines += [f"{name} = {left[name]}" for name in sorted(left)]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", END]) + "\n"

@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from components.mysql.configuration import OWNED, known_settings, plain_name, render, template
+from components.mysql.configuration import (
+    END,
+    OWNED,
+    known_settings,
+    plain_name,
+    render,
+    template,
+)
 from components.settings import ARTICLE_NODES
 
 pytestmark = pytest.mark.unit
@@ -112,7 +119,8 @@ def test_an_override_takes_the_place_of_the_value() -> None:
 
 def test_an_override_that_the_template_lacks_is_added_at_the_end() -> None:
     text = render(template(), ARTICLE_NODES[0], {"max_connections": "77", "back_log": "90"})
-    assert text.endswith("# Settings of this stack\n#\nback_log = 90\nmax_connections = 77\n")
+    own, end = "# Settings of this stack\n#\nback_log = 90\nmax_connections = 77\n", f"\n{END}\n"
+    assert text.endswith(own + end)
 
 
 def test_what_the_ring_stands_on_is_owned_by_it() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from ring_node.base import paths
+from ring_node.base.errors import Exit, NodeError
 from ring_node.mysql import datadir, lifecycle
 from ring_node.mysql.tls import Keys
 from ring_node.ring import restart
@@ -14,7 +15,7 @@ from ring_node.verbs.config import Act
 
 pytestmark = pytest.mark.unit
 
-TEXT = "[mysqld]\nserver-id = 1\n"
+TEXT = f"[mysqld]\nserver-id = 1\n{config.END}\n"
 
 
 @pytest.fixture
@@ -92,3 +93,17 @@ def test_a_running_server_is_restarted_in_its_turn_and_any_other_one_started(
     assert act is config.decide(
         same=same, initialised=initialised, runs=runs, left_down=left_down, due=due
     )
+
+
+def test_a_my_cnf_that_came_in_part_is_refused_before_anything_is_read(done: list[str]) -> None:
+    for length in range(len(TEXT) - 1):
+        with pytest.raises(NodeError) as error:
+            config.run(TEXT[:length])
+        assert error.value.code is Exit.INPUT
+    assert paths.CONFIG.read_text() == TEXT
+    assert done == []
+
+
+def test_the_program_ends_its_my_cnf_as_the_verb_expects() -> None:
+    node = Path(__file__).parents[1] / "components/golden/node-1.cnf"
+    assert node.read_text().splitlines()[-1] == config.END

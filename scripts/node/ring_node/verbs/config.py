@@ -5,11 +5,14 @@ from __future__ import annotations
 from enum import Enum
 
 from ..base import paths
-from ..base.errors import refused, wrong_input
+from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import files
 from ..mysql import datadir, lifecycle, options
 from ..ring import fence, restart
+
+END = "# The end of what the program wrote."
+"""The last line of the program's text: a part of a my.cnf looks like a whole one."""
 
 
 class Act(Enum):
@@ -35,8 +38,13 @@ def decide(*, same: bool, initialised: bool, runs: bool, left_down: bool, due: b
 
 def run(text: str) -> Report:
     report = Report("config")
-    if "[mysqld]" not in text:
-        raise wrong_input("no [mysqld] group on standard input", "the text of my.cnf")
+    if "[mysqld]" not in text or END not in text.splitlines():
+        raise NodeError(
+            Exit.INPUT,
+            "standard input is no my.cnf, or a part of one",
+            f"the text of my.cnf with a [mysqld] group and the line `{END}`",
+            "run it again: a connection that breaks off leaves a part",
+        )
     content = text.encode()
     old = files.read_bytes(paths.CONFIG)
     same = old == content
