@@ -100,7 +100,7 @@ def _run(name: str) -> int:
     else:
         report = module.run(*arguments)
     print(report.line(), flush=True)
-    return Exit.OK
+    return report.code
 
 
 def _standard_input() -> str:

@@ -37,6 +37,10 @@ ROOT_CLIENT = Path("/root/.my.cnf")
 STATE = Path("/var/lib/mysql-ring")
 COPY = STATE / "copy"
 
+RUN = Path("/run/mysql-ring")
+AGENT_STATE = RUN / "agent.json"  # what the agent sees, written about once a second
+CONFLICTS = RUN / "conflicts.json"  # how far the error log was read for them
+
 LOCK = Path("/run/mysql-ring.lock")
 RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
 

@@ -10,7 +10,6 @@ from ..mysql.sql import Session
 
 DRAIN_SECONDS = 120.0
 STOP_SECONDS = 120.0
-HELD_UP = "Waiting for table"  # Slave_SQL_Running_State: by a lock, or by tables that are flushed
 
 
 def stop(own: Session) -> None:
@@ -24,7 +23,7 @@ def stop(own: Session) -> None:
         status = show_slave_status(own)
         if status is None:
             return True
-        if status.sql_running != "No" and status.sql_state.startswith(HELD_UP):
+        if status.waits_for_table:
             return None
         return _told_to_stop(own)
 
@@ -89,7 +88,7 @@ def _not_applied(own: Session, status: SlaveStatus) -> NodeError:
         why = "its SQL thread is stopped"
     else:
         code, why = Exit.DEADLINE, f"still at work after {DRAIN_SECONDS:.0f} s"
-        if status.sql_state.startswith(HELD_UP):
+        if status.waits_for_table:
             why += f", {_held_up_by(own)}"
         next_step = "run this again: the slave goes on"
     return NodeError(
