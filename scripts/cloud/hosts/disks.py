@@ -12,7 +12,6 @@ import contextlib
 import fcntl
 import logging
 import os
-import stat
 import struct
 import subprocess
 import time
@@ -33,8 +32,6 @@ log = logging.getLogger("cloud.hosts")
 GIB = 1 << 30
 BY_ID = "/dev/disk/by-id"
 MODEL = "Amazon_Elastic_Block_Store"
-DISK_GROUP = 6
-"""Debian's group `disk`, which has the block devices."""
 FREE_SECONDS = 10.0
 """How long the mounts of a host that is off may take to end."""
 COPY_SECONDS = 600.0
@@ -179,11 +176,7 @@ class Disks:
         name = next(name for n in range(1, 100) if (name := f"nvme{n}n1") not in taken)
         try:
             if root is not None:
-                node = root / "dev" / name
-                node.unlink(missing_ok=True)
-                os.mknod(node, 0o660 | stat.S_IFBLK, loop.device)
-                os.chmod(node, 0o660)  # whatever the umask of this process
-                os.chown(node, 0, DISK_GROUP)
+                loops.make_node(root / "dev" / name, loop.device)
             self._link(guest, part.id).unlink(missing_ok=True)
             self._link(guest, part.id).symlink_to(f"../../{name}")
         except BaseException:
@@ -197,9 +190,7 @@ class Disks:
         folder = self._folder(guest)
         return [
             f"--bind={folder}:{BY_ID}",
-            *(
-                f"--bind={place.loop.path}:/dev/{place.name}" for place in self._of(guest).values()
-            ),
+            *(f"--bind={place.loop.path}:/dev/{place.name}" for place in self._of(guest).values()),
         ]
 
     def unfit(self, guest: Guest, part: Disk) -> bool:

@@ -6,7 +6,6 @@ let go of it, however that one ends.
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import fcntl
 import os
@@ -17,6 +16,8 @@ from pathlib import Path
 
 CONTROL = Path("/dev/loop-control")
 MAJOR = 7
+DISK_GROUP = 6
+"""Debian's group `disk`, which has the block devices."""
 # linux/loop.h: the calls, struct loop_config and, in it, struct loop_info64.
 GET_FREE, CONFIGURE, SET_CAPACITY, SET_STATUS, GET_STATUS = 0x4C82, 0x4C0A, 0x4C07, 0x4C04, 0x4C05
 AUTOCLEAR = 4
@@ -91,6 +92,7 @@ def attach(file: Path) -> Loop:
                 if error.errno != errno.EBUSY:
                     raise
                 continue  # another lab was quicker
+            own(node(number))
             return Loop(number, handle)
     finally:
         os.close(backing)
@@ -103,6 +105,18 @@ def _free() -> int:
         number = fcntl.ioctl(control, GET_FREE)
     finally:
         os.close(control)
-    with contextlib.suppress(FileExistsError):
-        os.mknod(node(number), 0o660 | stat.S_IFBLK, os.makedev(MAJOR, number))
+    if not node(number).exists():
+        make_node(node(number), os.makedev(MAJOR, number))
     return number
+
+
+def make_node(path: Path, device: int) -> None:
+    """A block device's file, with the owner and the rights that udev gives it."""
+    path.unlink(missing_ok=True)
+    os.mknod(path, stat.S_IFBLK, device)
+    own(path)
+
+
+def own(path: Path) -> None:
+    os.chmod(path, 0o660)
+    os.chown(path, 0, DISK_GROUP)
