@@ -72,7 +72,7 @@ def found(text: bytes) -> tuple[list[Conflict], int]:
                     match["at"].decode(),
                     match["table"].decode(errors="replace"),
                     int(match["code"]),
-                    match["text"].decode(errors="replace")[:TEXT_SHOWN],
+                    " ".join(match["text"].decode(errors="replace").split())[:TEXT_SHOWN],
                 )
             )
             at = match.end()

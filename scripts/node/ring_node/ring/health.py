@@ -104,6 +104,7 @@ class Facts:
     joined: bool = True
     gate: Gate | None = None
     disks: tuple[Disk, ...] = ()
+    host_silent: str | None = None  # why services and disks are not known
     server: Server | None = None
     silent: str | None = None  # why the server cannot be asked
     all_taken: bool = False  # the reason is that every connection is taken, root's spare one too
@@ -169,6 +170,12 @@ def _host(facts: Facts) -> Iterator[Problem]:
             "volume not mounted",
             "the data volume is not mounted",
             "look at `systemctl status mysql-ring-volume` on the host",
+        )
+    if facts.host_silent is not None:
+        yield Problem(
+            "host hangs",
+            f"services and disks cannot be looked at: {facts.host_silent}",
+            "look at the host (`dmesg`): a disk may not answer",
         )
     for disk in facts.disks:
         if disk.low:

@@ -68,7 +68,7 @@ def _server(facts: Facts, shown: dict[str, Any]) -> dict[str, Any]:
         "binary_log": str(facts.log_end) if facts.log_end else None,
         "slave": _slave(facts),
         "unapplied_bytes": facts.unapplied,
-        "empty": shown["empty"],
+        "empty": shown.get("empty"),
     }
     if "origin" in shown:
         origin: Origin | None = shown["origin"]
@@ -84,9 +84,21 @@ def _server(facts: Facts, shown: dict[str, Any]) -> dict[str, Any]:
             "peer_uuid": source.peer_uuid,
             "position": str(source.coordinates),
         }
-        result["heartbeat_age_ms"] = shown["heartbeat_age_ms"]
-        result["own_heartbeat_age_ms"] = shown["own_heartbeat_age_ms"]
+        result.update(_ages(facts, shown))
     return result
+
+
+def _ages(facts: Facts, shown: dict[str, Any]) -> dict[str, Any]:
+    """As the agent saw the rows change. Without it by the time in the row, which has the difference
+    of the hosts' clocks in it and is not judged."""
+    beats = facts.beats
+    if beats is None or beats.watched is not None:
+        names = ("heartbeat_age_ms", "own_heartbeat_age_ms")
+        return {name: shown[name] for name in names}
+    return {
+        "heartbeat_age_ms": _milliseconds(beats.peer),
+        "own_heartbeat_age_ms": _milliseconds(beats.own),
+    }
 
 
 def _slave(facts: Facts) -> dict[str, Any] | None:
@@ -104,6 +116,10 @@ def _slave(facts: Facts) -> dict[str, Any] | None:
         "executed": str(slave.executed),
         "errors": slave.errors or None,
     }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
 
 
 def _rounded(seconds: float | None) -> float | None:
