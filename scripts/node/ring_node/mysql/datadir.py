@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from ..host import files
 from . import bootstrap, lifecycle
 
 INITIALISE_SECONDS = 300.0
+UUID = re.compile(r"^server-uuid\s*=\s*([0-9a-fA-F-]{36})\s*$", re.MULTILINE)
 # The next run must not find it writing. mysqld's own --user would clear the signal (prctl(2)).
 DIES_WITH_VERB = (
     "setpriv", f"--reuid={paths.MYSQL_USER}", f"--regid={paths.MYSQL_USER}", "--init-groups",
@@ -23,6 +25,13 @@ DIES_WITH_VERB = (
 
 def initialised() -> bool:
     return (paths.DATA / paths.DATA_MARKER).is_file()
+
+
+def server_uuid() -> str | None:
+    """The uuid that the server gave itself at its first start; None before that."""
+    content = files.read_bytes(paths.DATA / "auto.cnf")
+    found = UUID.search(content.decode(errors="replace")) if content else None
+    return found[1] if found else None
 
 
 def refuse_foreign_data() -> None:

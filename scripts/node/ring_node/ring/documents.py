@@ -16,6 +16,7 @@ from ..mysql.tls import Keys
 PASSWORD_LONGEST = 32  # MASTER_PASSWORD of MySQL 5.6
 USER_LONGEST = 16  # user names of MySQL 5.6
 SERVER_ID_LARGEST = 4294967295
+OPEN_WITHOUT_PEER_LONGEST = 86400
 # MySQL's option files and client programs read these in a way of their own.
 PASSWORD_FORBIDDEN = frozenset("\"'\\ ")
 PRIVILEGE = re.compile(r"[A-Z]+( [A-Z]+)*")
@@ -37,7 +38,7 @@ class Peer:
     name: str
     server_id: int
     replication_address: str
-    instance_id: str
+    volume_id: str  # another volume holds other data, and so is another peer
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def peer(value: Any, where: str = "peer") -> Peer:
         name=fields.matching("name", NAME, "letters, digits, dot, dash"),
         server_id=fields.number("server_id", 1, SERVER_ID_LARGEST),
         replication_address=fields.address("replication_address"),
-        instance_id=fields.text("instance_id"),
+        volume_id=fields.text("volume_id"),
     )
     fields.end()
     return result
@@ -91,8 +92,22 @@ def peer(value: Any, where: str = "peer") -> Peer:
 
 def pair(value: Any) -> Pair:
     fields = Fields(value, "document")
-    result = Pair(node(fields.any("node")), peer(fields.any("peer")))
+    result = _pair(fields)
     fields.end()
+    return result
+
+
+def replicate(value: Any) -> tuple[Pair, int]:
+    """Both nodes, and for how many seconds a node does without a peer that cannot be asked."""
+    fields = Fields(value, "document")
+    result = _pair(fields)
+    seconds = fields.number("open_without_peer_seconds", 1, OPEN_WITHOUT_PEER_LONGEST)
+    fields.end()
+    return result, seconds
+
+
+def _pair(fields: Fields) -> Pair:
+    result = Pair(node(fields.any("node")), peer(fields.any("peer")))
     for name in ("name", "server_id", "replication_address"):
         mine, other = getattr(result.node, name), getattr(result.peer, name)
         if mine == other:
