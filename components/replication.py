@@ -38,7 +38,7 @@ class Replication(pulumi.ComponentResource):
                     f"{name}-{node.name}-{verb}",
                     verb,
                     args.hosts[node.name],
-                    self._document(node, args),
+                    self._document(node, args, verb),
                     parent=self,
                     depends_on=done,
                 )
@@ -47,7 +47,7 @@ class Replication(pulumi.ComponentResource):
         self.last_steps = done
         self.register_outputs({})
 
-    def _document(self, node: NodeSettings, args: ReplicationArgs) -> pulumi.Output[str]:
+    def _document(self, node: NodeSettings, args: ReplicationArgs, verb: str) -> pulumi.Output[str]:
         peer = args.settings.peer_of(node)
         return document(
             {
@@ -62,7 +62,8 @@ class Replication(pulumi.ComponentResource):
                     "replication_address": peer.replication_address,
                     "server_id": peer.server_id,
                     # A peer on a new instance is a new server: the survivor looks again.
-                    "instance_id": args.hosts[peer.name].instance.id,
+                    "volume_id": args.hosts[peer.name].instance.id,
                 },
+                **({"open_without_peer_seconds": 30} if verb == "replicate" else {}),
             }
         )

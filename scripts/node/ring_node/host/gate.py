@@ -64,7 +64,7 @@ def close() -> None:
         CLOSE.split(),
         seconds=SECONDS,
         expected="the gate closed",
-        next_step="run `ring-node install`, which writes that file; then run this again",
+        next_step="run `ring-node tools`, which writes that file; then run this again",
     )
 
 
@@ -81,6 +81,14 @@ def number() -> int | None:
         if table.get("name") == TABLE:
             return int(table["handle"])
     return None
+
+
+def state() -> str:
+    """open or closed, or what keeps it from being seen. For people."""
+    try:
+        return "open" if is_open() else "closed"
+    except NodeError as error:
+        return f"unknown: {error.found}"
 
 
 def is_open() -> bool:

@@ -83,3 +83,27 @@ def server_id(content: bytes) -> str:
     """The one that a my.cnf states, or an empty text."""
     stated = STATED_SERVER_ID.search(content)
     return stated[1].decode() if stated else ""
+
+
+def events_run() -> bool:
+    """Whether the my.cnf in place asks for a running event scheduler."""
+    status, output, problems = attempt(
+        [
+            str(paths.MYSQLD),
+            f"--defaults-file={paths.CONFIG}",
+            "--user=root",
+            "--log-error=",
+            "--verbose",
+            "--help",
+        ],
+        seconds=60,
+        next_step=SETTINGS,
+    )
+    if status != 0:
+        raise NodeError(
+            Exit.HOST,
+            f"mysqld cannot say what {paths.CONFIG} is: {problems.strip()[-300:]}",
+            "a file that it takes",
+            SETTINGS,
+        )
+    return variables(output).get("event-scheduler", "OFF") == "ON"

@@ -7,9 +7,9 @@ from typing import Any
 from ..base import paths
 from ..base.errors import NodeError
 from ..base.report import Report
-from ..host import room, systemd
+from ..host import gate, room, systemd
 from ..mysql import datadir, lifecycle, shows
-from ..ring import fence, records, schema
+from ..ring import admission, agent_state, records, schema
 
 UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
 ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until there is room again
@@ -25,9 +25,11 @@ def run() -> Report:
         "client_address": node.client_address if node else None,
         "replication_address": node.replication_address if node else None,
         "service": server,
-        "heartbeat_service": systemd.state(paths.HEARTBEAT_SERVICE)[0],
+        "agent_service": systemd.state(paths.AGENT_SERVICE)[0],
+        "gate": gate.state(),
+        "agent": agent_state.read(),
         "initialised": datadir.initialised(),
-        "joined": datadir.initialised() and not fence.stands() and peer is not None,
+        "admitted": admission.admitted(),
         "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
         "unknown": None,
     }
