@@ -1,4 +1,4 @@
-"""Opens the gate when ring/opening.py says so. It never closes it: each start of the server does."""
+"""Opens the gate when ring/opening.py says so. Each start of the server closes it, not this."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..mysql import shows, sql
 from ..mysql.login import Login
 from ..mysql.shows import SlaveStatus
 from ..mysql.sql import Session
-from ..ring import admission, opening, reach, records, schema
+from ..ring import admission, generation, opening, reach, records, schema
 from ..ring.opening import GOAL_SECONDS, Facts, Peer
 from .loop import Loop
 from .state import Board
@@ -122,6 +122,8 @@ class Gatekeeper(Loop):
                 )
             self._goal_asked = boottime()
             self._peer = self._answer(self._other)
+            # Before this node beats for the first time: it is closed, so it cannot.
+            self._set_back = generation.set_back(own, self._other, self._server_id)
         except NodeError as error:
             self._leave_peer()
             self._peer, self._problem = None, error.found

@@ -1,7 +1,7 @@
 """When the gate opens, and how: a pure decision, and the acts on the server and the host.
 
-The order of an opening: the server takes writes, events run as my.cnf says, and the gate opens last.
-So no client ever meets a server that is read-only, and an opening that is killed in the middle
+The order of an opening: the server takes writes, events run as my.cnf says, the gate opens last. So
+no client ever meets a server that is read-only, and an opening that is killed in the middle
 leaves a closed gate and is done again. Before the gate is open nobody but the host's own programs
 can write. A closing goes the other way round. Both hold one lock, so that neither ends up half done
 within the other.

@@ -9,8 +9,8 @@ neither reads from the other, and neither can log in there. Then the restarts th
 must not wait for a healthy ring.
 
 A restart closes the gate of its node. So nobody restarts beside a peer whose gate is closed, nor a
-server whose gate would stay closed, and the turn ends when the own gate is open again. Beside a peer
-that cannot be asked that takes as long as this node is told to wait for one.
+server whose gate would stay closed, and the turn ends when the own gate is open again. Beside a
+peer that cannot be asked that takes as long as this node is told to wait for one.
 """
 
 from __future__ import annotations
@@ -149,11 +149,11 @@ def _refuse_a_gate_that_would_stay_closed(own: Session) -> None:
 
     if poll(runs, Deadline(FRESH_SECONDS)) is None:
         status = shows.show_slave_status(own)
-        said = (
-            (status.errors or f"IO {status.io_running}, SQL {status.sql_running}") if status else ""
-        )
+        said = "none is configured"
+        if status is not None:
+            said = status.errors or f"IO {status.io_running}, SQL {status.sql_running}"
         raise refused(
-            f"the slave of this node does not run: {said or 'none is configured'}",
+            f"the slave of this node does not run: {said}",
             "both threads Yes: after a restart the gate opens when the slave has caught up",
             "resolve what the slave names (`ring-node status`), then run this again",
         )

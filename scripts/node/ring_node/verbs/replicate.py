@@ -38,7 +38,7 @@ def run(document: Any) -> Report:
             follow.begin(own, me, peer, target, report)
         follow.start(own, report)
         status = follow.wait_for_threads(own)
-        follow.check(status, peer)
+        follow.check(status, me, peer)
         follow.take_part(own, other, me, peer, pair, report)
         if opening.wait_until_open(OPEN_SECONDS):
             report.did("serves clients")
