@@ -25,6 +25,7 @@ class Verb(NamedTuple):
 VERBS = {
     "tools": Verb("install this tool itself as a release", "json", True),
     "install": Verb("install packages and MySQL, without starting it", "json", True),
+    "volume": Verb("mount the data volume, as large as it is to be", "json", True),
     "tls": Verb("put CA, certificate and key in place", "json", True),
     "config": Verb("put my.cnf in place and restart the server when that is safe", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
@@ -41,6 +42,7 @@ VERBS = {
         {"though_behind": "the name of this node, whose data may be older than its peer's"},
     ),
     "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
+    "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 

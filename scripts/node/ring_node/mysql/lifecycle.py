@@ -27,8 +27,9 @@ UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
 [Unit]
 Description=MySQL 5.6 of the ring
-After=network.target local-fs.target {paths.GATE_SERVICE}
-Requires={paths.GATE_SERVICE}
+After=network.target local-fs.target {paths.VOLUME_SERVICE} {paths.GATE_SERVICE}
+Requires={paths.VOLUME_SERVICE} {paths.GATE_SERVICE}
+ConditionPathIsMountPoint={paths.VOLUME}
 ConditionPathExists={paths.DATA}/{paths.DATA_MARKER}
 StartLimitIntervalSec=300
 StartLimitBurst=10

@@ -10,12 +10,12 @@ from typing import Any
 from ..agent import service
 from ..base import paths
 from ..base.report import Report
-from ..host import archive, files, gate, network, packages, systemd, users
+from ..host import archive, files, gate, network, packages, systemd, users, volumes
 from ..mysql import datadir, lifecycle, program
 from ..ring import documents
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
-# the vendor's archive. nftables: the gate.
+# the vendor's archive. nftables: the gate. xfsprogs: the data volume.
 # mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
 PACKAGES = (
     "libaio1",
@@ -23,12 +23,12 @@ PACKAGES = (
     "libtinfo5",
     "libncurses5",
     "nftables",
+    "xfsprogs",
     "python3-pymysql",
     "mydumper",
     "mariadb-client-core",
 )
 FOLDERS = (
-    (paths.LOGS, 0o750, paths.MYSQL_USER),
     (paths.CONFIG.parent, 0o755, "root"),
     (paths.SSL, 0o755, "root"),
     (paths.ETC, 0o755, "root"),
@@ -68,6 +68,7 @@ def _serves() -> bool:
 
 def _units(report: Report) -> None:
     units = (
+        (paths.VOLUME_SERVICE, volumes.UNIT),
         (paths.GATE_SERVICE, gate.unit(paths.MYSQL_SERVICE)),
         (paths.MYSQL_SERVICE, lifecycle.UNIT),
         (paths.AGENT_SERVICE, service.UNIT),
