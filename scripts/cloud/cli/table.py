@@ -38,10 +38,7 @@ def _verdict(_node: Facts, state: Facts, _verified: Facts) -> str:
 
 
 def _gate(_node: Facts, state: Facts, _verified: Facts) -> str:
-    gate = state["gate"]
-    if gate is None:
-        return "unknown"
-    return "open" if gate["open"] else f"closed: {gate['why']}"
+    return state["gate"] + (f": {state['gate_why']}" if state["gate_why"] else "")
 
 
 ROWS: tuple[tuple[str, Cell], ...] = (

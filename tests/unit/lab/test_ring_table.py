@@ -29,7 +29,8 @@ def status(number: int, **changes: Any) -> dict[str, Any]:
         "version": "5.6.24-log",
         "healthy": True,
         "problems": [],
-        "gate": {"open": True, "why": ""},
+        "gate": "open",
+        "gate_why": None,
         "slave": {"io": "Yes", "sql": "Yes", "ssl_allowed": True},
         "heartbeat_age_ms": 612.4,
         **changes,
@@ -86,9 +87,7 @@ def test_a_node_that_does_not_replicate_is_shown_as_it_is() -> None:
 
 def test_what_is_wrong_with_a_node_stands_below_the_table_with_the_next_step() -> None:
     problem = {"case": "disk low", "text": "the disk is [full]", "next_step": "make room"}
-    sick = status(
-        2, healthy=False, problems=[problem], gate={"open": False, "why": "it catches up"}
-    )
+    sick = status(2, healthy=False, problems=[problem], gate="closed", gate_why="it catches up")
     del sick["version"], sick["slave"], sick["heartbeat_age_ms"]  # its server did not answer
     out = Console(file=io.StringIO(), width=120)
     print_ring(out, NODES, {"node-1": status(1), "node-2": sick}, VERIFIED)

@@ -151,10 +151,18 @@ def over_tls(
     report: Report | None = None,
     *,
     seconds: float = CONNECT_SECONDS,
+    patience: float = STATEMENT_SECONDS,
 ) -> Iterator[Session]:
     """A server somewhere else, its certificate checked against the own CA."""
-    encrypted = tls.client_context()
-    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=encrypted)
+    connection = _connect(
+        who,
+        Deadline(seconds),
+        login,
+        host=address,
+        port=3306,
+        ssl=tls.client_context(),
+        read_timeout=patience,
+    )
     if not getattr(connection, "_secure", False):
         connection.close()
         raise NodeError(

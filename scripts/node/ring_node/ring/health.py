@@ -43,12 +43,6 @@ class Disk:
 
 
 @dataclass(frozen=True)
-class Gate:
-    open: bool
-    why: str
-
-
-@dataclass(frozen=True)
 class Server:
     """What the server itself answered."""
 
@@ -101,8 +95,9 @@ class Facts:
     service: str = "active"
     agent_service: str = "active"
     agent_silent: str | None = None  # why nothing that it wrote counts
-    joined: bool = True
-    gate: Gate | None = None
+    admitted: bool = True  # it held all that its peer held, and joined it
+    gate: str = "open"  # or closed, or why that is not known
+    gate_why: str = "the agent does not say why"
     disks: tuple[Disk, ...] = ()
     host_silent: str | None = None  # why services and disks are not known
     server: Server | None = None
@@ -192,7 +187,7 @@ def _server(facts: Facts) -> Iterator[Problem]:
     server = facts.server
     if not facts.installed:
         yield Problem("server absent", "MySQL is not installed", "`pulumi up`")
-    elif not facts.initialised:
+    elif not facts.initialised and facts.mounted:
         yield Problem("server absent", "the server has no data directory yet", "`pulumi up`")
     elif server is None and facts.service not in ("active", "activating", "reloading"):
         yield Problem(
@@ -233,17 +228,19 @@ def _server(facts: Facts) -> Iterator[Problem]:
             f"the agent runs and says nothing: {facts.agent_silent}",
             "look at its journal (`journalctl --unit 'mysql-ring-*'`), then restart it",
         )
-    if not facts.joined:
+    if not facts.mounted:
+        return  # whether it has joined is written there
+    if not facts.admitted:
         yield Problem(
             "not joined",
             f"{facts.node} has not joined its ring: it is being filled, or that was interrupted",
             f"`pulumi up` or {REJOIN}: either goes on",
         )
-    elif facts.gate is not None and not facts.gate.open:
+    elif facts.gate != "open":
         yield Problem(
             "gate closed",
-            f"clients are turned away: {facts.gate.why}",
-            "the agent opens the gate when that has ended",
+            f"the gate is {facts.gate}, clients are turned away: {facts.gate_why}",
+            "the agent opens it when that has ended; `ring-node gate` says more",
         )
     elif server is not None and server.read_only:
         yield Problem(
@@ -329,7 +326,8 @@ def _beats(facts: Facts) -> Iterator[Problem]:
                 f"the heartbeat of {facts.peer} {since} to change here{why}",
                 f"look at `ring-node status` on {facts.peer}, and at the replication network",
             )
-        if beats.own is None or beats.own > STALE_SECONDS:
+        closed = facts.gate != "open"  # which is said already: behind it nobody beats
+        if not closed and (beats.own is None or beats.own > STALE_SECONDS):
             why = f": {beats.own_problem}" if beats.own_problem else ""
             yield Problem(
                 "no heartbeat",

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from ..base import paths
+from ..base.clock import boottime
 from ..base.errors import NodeError
 from ..base.later import Later
-from ..host import room, systemd
+from ..host import gate, room, systemd, volumes
 from ..mysql import conflicts, datadir, lifecycle
 from ..mysql.conflicts import Conflicts
-from . import agent_state, fence, records
-from .agent_state import AgentState
+from . import admission, agent_state, records
 from .documents import Peer
-from .health import Beats, Disk, Facts, Gate
+from .health import Beats, Disk, Facts
 
 HOST_SECONDS = 3.0
 PEER_SECONDS = 3.0
@@ -27,42 +27,40 @@ PEER_SECONDS = 3.0
 def look() -> tuple[Facts, dict[str, Any]]:
     """The facts that are judged, and more that is only shown."""
     node, peer = records.node(), records.peer()
-    shown: dict[str, Any] = {}
-    host = Later("a look at the host", _host, HOST_SECONDS)
+    host = Later("looking at the host", _host, HOST_SECONDS)
     passed_over = Later("reading the error log", _conflicts, HOST_SECONDS)
-    agent = agent_state.read(paths.AGENT_STATE)
-    now = agent_state.clock()
-    if agent is not None and now - agent.written > agent_state.SILENT_SECONDS:
-        silent = f"its last word is {now - agent.written:.0f} s old"
-    else:
-        silent = None
-    listening = agent is not None and silent is None
-    joined = datadir.initialised() and not fence.stands() and peer is not None
+    agent = agent_state.read()
+    shown: dict[str, Any] = {"agent": agent}
+    silent = agent_state.silence(agent, None)
+    admitted = admission.admitted()
+    watch = silent is not None and admitted
     there = None
-    if peer is not None and joined and not listening:
-        there = Later("asking the peer", lambda: _peers_clock(peer), PEER_SECONDS)
+    if peer is not None and watch:
+        there = Later("an answer of the peer", lambda: _peers_clock(peer), PEER_SECONDS)
     facts: dict[str, Any] = {
         "node": node.name if node else "this node",
         "peer": peer.name if peer else None,
         "installed": lifecycle.installed(),
         "initialised": datadir.initialised(),
-        "joined": joined,
-        "agent_silent": silent,
+        "mounted": volumes.is_mounted(),
+        "admitted": admitted,
         "restart_due": lifecycle.restart_due(),
     }
-    try:
-        facts.update(host.get())
-    except NodeError as error:
-        facts["host_silent"] = error.found
     if facts["installed"]:
         try:
             from .questions import ask_server
         except ModuleNotFoundError:
             facts["silent"] = "python3-pymysql is not installed"
         else:
-            ask_server(node, peer, facts, shown, watch=joined and not listening)
-    if listening and agent is not None:
+            ask_server(node, peer, facts, shown, watch)
+    server = facts.get("server")
+    facts["agent_silent"] = agent_state.silence(agent, server.server_uuid if server else None)
+    if facts["agent_silent"] is None and agent is not None:
         _from_agent(agent, facts)
+    try:
+        facts.update(host.get())
+    except NodeError as error:
+        facts["host_silent"] = error.found
     if there is not None:
         try:
             facts["clock_difference"] = there.get()
@@ -80,7 +78,8 @@ def _host() -> dict[str, Any]:
     service = systemd.state(paths.MYSQL_SERVICE)[0] if lifecycle.installed() else "absent"
     return {
         "service": service,
-        "agent_service": systemd.state(paths.HEARTBEAT_SERVICE)[0],
+        "agent_service": systemd.state(paths.AGENT_SERVICE)[0],
+        "gate": gate.state(),
         "disks": disks(),
     }
 
@@ -88,11 +87,12 @@ def _host() -> dict[str, Any]:
 def disks() -> tuple[Disk, ...]:
     root = Path("/")
     found: dict[int, Disk] = {}
-    for path in (root, paths.DATA, paths.LOGS):
-        existing = next(each for each in (path, *path.parents) if each.exists())
-        device = existing.stat().st_dev
+    for path in (root, paths.VOLUME):
+        if not path.exists():
+            continue
+        device = path.stat().st_dev
         if device not in found:
-            state = os.statvfs(existing)
+            state = os.statvfs(path)
             setting = "rootVolumeGib" if path == root else "dataVolumeGib"
             found[device] = Disk(
                 str(path), room.free(path), state.f_blocks * state.f_frsize, setting
@@ -104,20 +104,17 @@ def _conflicts() -> Conflicts:
     return conflicts.count(paths.ERROR_LOG, paths.CONFLICTS)
 
 
-def _from_agent(agent: AgentState, facts: dict[str, Any]) -> None:
-    now = agent_state.clock()
-    server = facts.get("server")
-    if server is not None and agent.server_uuid not in (None, server.server_uuid):
-        facts["agent_silent"] = "it speaks of a server that was here before"
-        return
-    facts["gate"] = Gate(agent.gate_open, agent.gate_why)
+def _from_agent(agent: dict[str, Any], facts: dict[str, Any]) -> None:
+    now = boottime()
+    own, peer = agent["beat"], agent["peer"]
+    facts["gate_why"] = agent["gate"]["why"]
     facts["beats"] = Beats(
-        None if agent.beat_done is None else now - agent.beat_done,
-        None if agent.beat_changed is None else now - agent.beat_changed,
-        own_problem=agent.beat_problem,
+        None if own["done"] is None else now - own["done"],
+        None if peer["beat_changed"] is None else now - peer["beat_changed"],
+        own_problem=own["problem"],
     )
-    facts["clock_difference"] = agent.clock_difference
-    facts["peer_problem"] = agent.peer_problem
+    facts["clock_difference"] = peer["clock_difference_s"]
+    facts["peer_problem"] = peer["problem"]
 
 
 def _peers_clock(peer: Peer) -> float:

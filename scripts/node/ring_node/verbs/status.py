@@ -22,6 +22,7 @@ def run() -> Report:
         healthy=not problems,
         problems=[asdict(problem) for problem in problems],
         **_node(facts),
+        agent=shown["agent"],
     )
     if facts.server is None:
         report.facts["unknown"] = f"the server cannot be asked: {facts.silent or facts.service}"
@@ -41,10 +42,11 @@ def _node(facts: Facts) -> dict[str, Any]:
         "client_address": node.client_address if node else None,
         "replication_address": node.replication_address if node else None,
         "service": facts.service,
-        "heartbeat_service": facts.agent_service,
+        "agent_service": facts.agent_service,
         "initialised": facts.initialised,
-        "joined": facts.joined,
-        "gate": facts.gate and asdict(facts.gate),
+        "admitted": facts.admitted,
+        "gate": facts.gate,
+        "gate_why": None if facts.gate == "open" else facts.gate_why,
         "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
         "disks": [
             {"path": disk.path, "free_mib": disk.free >> 20, "size_mib": disk.size >> 20}
