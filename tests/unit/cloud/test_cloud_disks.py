@@ -1,4 +1,4 @@
-"""The files and devices of volumes, with loop devices that only write down what is asked of them."""
+"""Files and devices of volumes, with loop devices that only write down what is asked of them."""
 
 from __future__ import annotations
 
@@ -232,9 +232,7 @@ def test_a_volume_that_is_forced_out_answers_nobody_any_more(lab: Lab) -> None:
 
 
 @pytest.mark.parametrize("state", ["running", "stopped"])
-def test_a_volume_is_attached_when_it_is_in_a_host_or_the_host_is_off(
-    lab: Lab, state: str
-) -> None:
+def test_a_volume_is_attached_when_it_is_in_a_host_or_the_host_is_off(lab: Lab, state: str) -> None:
     coming = replace(VOLUME, state="in-use", instance_id="i-1", attachment="attaching")
     lab.step(VOLUME)
     lab.disks.tidy(lab.snapshot(coming, state=state))

@@ -120,9 +120,7 @@ def test_a_volume_outlives_the_instance_it_is_attached_to(
     assert set(cloud.api.snapshot().volumes) == {made}
 
 
-def test_a_volume_of_the_launch_goes_with_the_instance(
-    cloud: Any, ec2: Any, network: Any
-) -> None:
+def test_a_volume_of_the_launch_goes_with_the_instance(cloud: Any, ec2: Any, network: Any) -> None:
     mappings = [
         {"DeviceName": f"/dev/{name}", "Ebs": {"VolumeSize": 9, "DeleteOnTermination": goes}}
         for name, goes in (("xvda", True), ("sdf", True), ("sdg", False))
@@ -181,9 +179,7 @@ def test_a_volume_is_modified_in_steps(cloud: Any, ec2: Any, made: str, tmp_path
     assert (volume["Size"], volume["Iops"], volume.get("Throughput")) == (20, 100, None)
 
 
-def test_a_snapshot_is_pending_until_its_bytes_are_copied(
-    cloud: Any, ec2: Any, made: str
-) -> None:
+def test_a_snapshot_is_pending_until_its_bytes_are_copied(cloud: Any, ec2: Any, made: str) -> None:
     answer = ec2.create_snapshot(VolumeId=made)
     copy = answer["SnapshotId"]
     assert (answer["State"], answer["VolumeSize"]) == ("pending", 2)
