@@ -275,7 +275,7 @@ def test_a_volume_outlives_its_host_and_is_there_when_another_one_boots(
     volumes.becomes(volume, "available")
     files = [path.name for path in Path(ring.folder / "cloud/volumes").iterdir()]
     assert volume in files
-    assert [line for line in loops_of(ring) if volume in Path(line).read_text()] == []
+    assert [file for file in loops_of(ring) if volume in file] == []
     volumes.attach(volume, hosts.two)
     hosts.two.root(f"mount {device} {PLACE}")
     assert hosts.two.root(f"cat {PLACE}/file") == "kept\n"
