@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from components.problems import Found, Problem
 from components.settings import RingArgs
 
-# Debian's image has 8 GiB. https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm
 SMALLEST_ROOT_VOLUME_GIB = 8
 LARGEST_ROOT_VOLUME_GIB = 16384
 # mkfs.xfs wants 300 MiB, an empty server has InnoDB's two logs of 264 MiB, a copy that arrives is
@@ -55,7 +54,6 @@ def data(settings: RingArgs) -> Found:
     if not SMALLEST_DATA_VOLUME_GIB <= size <= kind.largest_gib:
         expected = f"{SMALLEST_DATA_VOLUME_GIB} to {kind.largest_gib} GiB, as {name} has it"
         yield Problem("dataVolumeGib", str(size), expected, compared="dataVolumeType")
-        return
     yield from _iops(settings, name, kind)
     yield from _throughput(settings, name, kind)
 
@@ -68,7 +66,7 @@ def _iops(settings: RingArgs, name: str, kind: VolumeType) -> Found:
             yield Problem("dataVolumeIops", str(iops), expected, compared="dataVolumeType")
         return
     least, most = kind.iops
-    if not least <= iops <= most and (iops or kind.needs_iops):
+    if not least <= iops <= most and (iops != 0 or kind.needs_iops):
         zero = "" if kind.needs_iops else ", or 0 for the least"
         expected = f"{least} to {most} for {name}{zero}"
         yield Problem("dataVolumeIops", str(iops), expected, compared="dataVolumeType")
