@@ -22,6 +22,10 @@ OWN_SETTINGS = {
 }
 SETTINGS = "correct the my.cnf settings of the program"
 VALUE = re.compile(r"^(\S+)\s+(.*)$")
+EVENTS = re.compile(
+    r"(?:^|\s)--(?:loose[-_])?(?:(skip|disable|enable)[-_])?event[-_]scheduler(?:=(\S*))?(?=\s|$)",
+    re.IGNORECASE,
+)
 STATED_SERVER_ID = re.compile(rb"^\s*server[-_]id\s*=\s*(\d+)", re.MULTILINE)
 
 
@@ -90,23 +94,28 @@ def server_id(content: bytes) -> str:
 
 def events_run() -> bool:
     """Whether the my.cnf in place asks for a running event scheduler."""
+    # Not --help: that wants to become the user that the file names.
     status, output, problems = attempt(
-        [
-            str(paths.MYSQLD),
-            f"--defaults-file={paths.CONFIG}",
-            "--user=root",
-            "--log-error=",
-            "--verbose",
-            "--help",
-        ],
+        [str(paths.MYSQLD), f"--defaults-file={paths.CONFIG}", "--print-defaults"],
         seconds=60,
         next_step=SETTINGS,
     )
     if status != 0:
         raise NodeError(
             Exit.HOST,
-            f"mysqld cannot say what {paths.CONFIG} is: {problems.strip()[-300:]}",
+            f"mysqld cannot read {paths.CONFIG}: {problems.strip()[-300:]}",
             "a file that it takes",
             SETTINGS,
         )
-    return variables(output).get("event-scheduler", "OFF") == "ON"
+    return events_asked(output)
+
+
+def events_asked(arguments: str) -> bool:
+    """Of the arguments that mysqld would have been started with, the last one counts.
+
+    https://dev.mysql.com/doc/refman/5.6/en/server-system-variables.html#sysvar_event_scheduler
+    """
+    asked = False
+    for modifier, value in EVENTS.findall(arguments):
+        asked = modifier.lower() not in ("skip", "disable") and value.upper() in ("", "1", "ON")
+    return asked
