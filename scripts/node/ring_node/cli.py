@@ -113,7 +113,7 @@ def _run(name: str, options: Mapping[str, str]) -> int:
     else:
         report = module.run(*arguments, **options)
     print(report.line(), flush=True)
-    return Exit.OK
+    return report.code
 
 
 def _standard_input() -> str:

@@ -52,6 +52,7 @@ LOCK = Path("/run/mysql-ring.lock")
 RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
 AGENT_RUN = Path("/run/mysql-ring")
 AGENT_STATE = AGENT_RUN / "agent.json"
+CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for them
 GATE_LOCK = AGENT_RUN / "gate.lock"
 
 UNITS = Path("/etc/systemd/system")

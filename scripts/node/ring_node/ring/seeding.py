@@ -132,16 +132,11 @@ def _leave_former(own: Session, peer: State, report: Report) -> None:
     """
     own.do("STOP SLAVE IO_THREAD")
     own.do("START SLAVE SQL_THREAD")  # a run that was killed here had stopped it
-
-    def settled() -> bool | None:
-        slave = show_slave_status(own)
-        return True if slave is None or slave.drained or slave.sql_errno else None
-
-    poll(settled, Deadline(DRAIN_SECONDS))
+    done = relay.applied(own, DRAIN_SECONDS, lambda status: status.sql_errno)
     slave = show_slave_status(own)
     if slave is None:
         return
-    if not slave.drained:
+    if not done:
         raise refused(
             f"events of the former {peer.name} are not applied: {slave.errors or 'still at work'}",
             "all of them applied before this node is copied",
