@@ -19,7 +19,7 @@ class DataVolumeArgs:
 
 
 class DataVolume(pulumi.ComponentResource):
-    """An encrypted volume, blank when it is made. Nothing deletes it while `protect_data` is set."""
+    """An encrypted volume, blank when it is made. With `protect_data` nothing deletes it."""
 
     volume_id: pulumi.Output[str]
 

@@ -39,7 +39,8 @@ class NodeArgs:
 
 
 class Node(pulumi.ComponentResource):
-    """An instance with both interfaces and its data volume attached. It answers SSH when its first step runs."""
+    """An instance with both interfaces and its data volume attached. It answers SSH when its first
+    step runs."""
 
     instance_id: pulumi.Output[str]
     data_volume_id: pulumi.Output[str]
@@ -190,8 +191,9 @@ class Node(pulumi.ComponentResource):
                 # It ends before the volume does.
                 depends_on=[*depends_on, data],
                 delete_before_replace=True,
-                # A host never lets go of a volume that its server writes to.
-                replacement_trigger=data.volume_id,
+                # A host never lets go of a volume that its server writes to, and it is told its
+                # second interface at its first boot.
+                replacement_trigger=[data.volume_id, replication.id],
                 # These three act at the first boot alone. A newer image, another text or another
                 # key must not stop a server.
                 ignore_changes=["ami", "user_data", "key_name"],

@@ -61,7 +61,7 @@ class Resource:
     deleted_with: str
     delete_before_replace: bool
     protect: bool
-    replacement_trigger: str
+    replacement_trigger: list[str]
     ignored: frozenset[str]
     secret_outputs: frozenset[str]
     create_timeout: str
@@ -172,7 +172,9 @@ class _Monitor(mocks.MockMonitor):
                     deleted_with=request.deletedWith,
                     delete_before_replace=request.deleteBeforeReplace,
                     protect=request.protect,
-                    replacement_trigger=request.replacement_trigger.string_value,
+                    replacement_trigger=[
+                        each.string_value for each in request.replacement_trigger.list_value.values
+                    ],
                     ignored=frozenset(request.ignoreChanges),
                     secret_outputs=frozenset(request.additionalSecretOutputs),
                     create_timeout=request.customTimeouts.create,

@@ -128,8 +128,13 @@ def test_the_data_volume_is_detached_by_the_end_of_the_instance_alone(ring: Reco
     assert attachment.delete_before_replace
 
 
-def test_an_instance_ends_before_its_volume_and_is_made_anew_with_it(ring: Recorded) -> None:
-    assert ring.named("ring-node-1-instance").replacement_trigger == "ring-node-1-data-volume-id"
+def test_an_instance_ends_before_its_volume_and_is_made_anew_with_what_it_cannot_leave(
+    ring: Recorded,
+) -> None:
+    assert ring.named("ring-node-1-instance").replacement_trigger == [
+        "ring-node-1-data-volume-id",
+        "ring-node-1-replication-interface-id",
+    ]
     assert "ring-node-1-data-volume" in ring.before("ring-node-1-instance")
     assert not ring.named("ring-node-1-data-volume").delete_before_replace
 
