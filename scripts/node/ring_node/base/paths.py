@@ -15,6 +15,9 @@ SHARE = MYSQL / "share"
 DATA = Path("/var/lib/mysql")
 DATA_MARKER = ".mysql-ring"  # inside the data directory: this tool initialised it
 LOGS = Path("/var/log/mysql")
+VOLUME = Path("/srv/mysql-ring")
+SNAPSHOTS = VOLUME / "snapshots"
+ARRIVING = VOLUME / "arriving"
 ERROR_LOG = LOGS / "error.log"
 SOCKET = Path("/run/mysqld/mysqld.sock")
 
@@ -35,7 +38,6 @@ FENCE = ETC / "fence.env"
 ROOT_CLIENT = Path("/root/.my.cnf")
 
 STATE = Path("/var/lib/mysql-ring")
-COPY = STATE / "copy"
 
 LOCK = Path("/run/mysql-ring.lock")
 RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
@@ -45,5 +47,7 @@ SYSCTL = Path("/etc/sysctl.d/60-mysql-ring.conf")
 
 MYSQL_SERVICE = "mysql.service"
 HEARTBEAT_SERVICE = "mysql-ring-heartbeat.service"
+COPY_SOCKET = "mysql-ring-copy.socket"
+COPY_SERVICE = "mysql-ring-copy@.service"
 MYSQL_USER = "mysql"
 HEARTBEAT_USER = "mysql-ring"

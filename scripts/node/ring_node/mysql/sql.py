@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any
 
@@ -41,8 +41,9 @@ NO_TRUST = "no trust in"
 class Session:
     """One connection. Warnings that nobody expects end up in the report."""
 
-    def __init__(self, connection: Any, who: str, report: Report | None) -> None:
-        self._connection = connection
+    def __init__(self, connect: Callable[[], Any], who: str, report: Report | None) -> None:
+        self._connect = connect
+        self._connection = connect()
         self._report = report
         self.who = who
 
@@ -86,6 +87,11 @@ class Session:
             if self._connection.open:
                 self.do("SET SESSION sql_log_bin = 1")
 
+    def connect_anew(self) -> None:
+        """To a server that was restarted. What was set for the session is gone."""
+        self.close()
+        self._connection = self._connect()
+
     def close(self) -> None:
         """May be called twice, and on a connection that is lost."""
         if self._connection.open:
@@ -119,14 +125,17 @@ def own(
 ) -> Iterator[Session]:
     """Root on the own server, over its socket. `patience`: seconds to wait for an answer."""
     login = Login("root", password if password is not None else root_password())
-    connection = _connect(
-        "this server",
-        Deadline(CONNECT_SECONDS),
-        login,
-        unix_socket=str(paths.SOCKET),
-        read_timeout=patience,
-    )
-    yield from _held(connection, "this server", report)
+
+    def connect() -> Any:
+        return _connect(
+            "this server",
+            Deadline(CONNECT_SECONDS),
+            login,
+            unix_socket=str(paths.SOCKET),
+            read_timeout=patience,
+        )
+
+    yield from _held(connect, "this server", report)
 
 
 @contextmanager
@@ -140,16 +149,20 @@ def over_tls(
 ) -> Iterator[Session]:
     """A server somewhere else, its certificate checked against the own CA."""
     encrypted = tls.client_context()
-    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=encrypted)
-    if not getattr(connection, "_secure", False):
-        connection.close()
-        raise NodeError(
-            Exit.SERVER,
-            f"{who} does not speak TLS",
-            "have_ssl=YES there",
-            "run `ring-node tls` and `ring-node server` there",
-        )
-    yield from _held(connection, who, report)
+
+    def connect() -> Any:
+        connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=encrypted)
+        if not getattr(connection, "_secure", False):
+            connection.close()
+            raise NodeError(
+                Exit.SERVER,
+                f"{who} does not speak TLS",
+                "have_ssl=YES there",
+                "run `ring-node tls` and `ring-node server` there",
+            )
+        return connection
+
+    yield from _held(connect, who, report)
 
 
 def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
@@ -187,8 +200,8 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
     return connection
 
 
-def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]:
-    session = Session(connection, who, report)
+def _held(connect: Callable[[], Any], who: str, report: Report | None) -> Iterator[Session]:
+    session = Session(connect, who, report)
     try:
         yield session
     finally:

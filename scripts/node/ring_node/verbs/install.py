@@ -9,21 +9,21 @@ from typing import Any
 
 from ..agent import service
 from ..base import paths
+from ..base.errors import refused
 from ..base.report import Report
 from ..host import archive, files, network, packages, systemd, users
 from ..mysql import datadir, lifecycle, program
-from ..ring import documents
+from ..ring import documents, records, sending
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
 # the vendor's archive.
-# mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
+# mariadb-client-core: a prompt.
 PACKAGES = (
     "libaio1",
     "libnuma1",
     "libtinfo5",
     "libncurses5",
     "python3-pymysql",
-    "mydumper",
     "mariadb-client-core",
 )
 FOLDERS = (
@@ -69,5 +69,19 @@ def _serves() -> bool:
 def _units(report: Report) -> None:
     units = ((paths.MYSQL_SERVICE, lifecycle.UNIT), (paths.HEARTBEAT_SERVICE, service.UNIT))
     changed = [systemd.put_unit(name, text, report) for name, text in units]
+    changed.append(_copies(report))
     if any(changed):
         systemd.systemctl("daemon-reload")
+        systemd.systemctl("restart", paths.COPY_SOCKET)
+
+
+def _copies(report: Report) -> bool:
+    """The peer may ask for a copy from now on. True when systemd must read its units again."""
+    node = records.node()
+    if node is None:
+        raise refused(f"no {paths.NODE}", "who this node is", "run `ring-node tools` first")
+    text = sending.socket_unit(node.replication_address)
+    changed = systemd.put_unit(paths.COPY_SOCKET, text, report)
+    return files.write(paths.UNITS / paths.COPY_SERVICE, sending.SERVICE.encode(), mode=0o644) or (
+        changed
+    )

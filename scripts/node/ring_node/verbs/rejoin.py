@@ -1,0 +1,41 @@
+"""Verb `rejoin`: seed and replicate from the records on this host, by hand.
+
+Of two nodes the one whose data is wanted runs it without an option. The other one, whose data is
+not wanted, runs it with `--discard` and its own name first: it then copies its peer.
+"""
+
+from __future__ import annotations
+
+from ..agent import service
+from ..base.errors import refused
+from ..base.report import Report
+from ..mysql import lifecycle
+from ..ring import records, replicating, seeding
+from ..ring.documents import Pair
+
+
+def run(*, discard: str | None) -> Report:
+    report = Report("rejoin")
+    pair = records.pair()
+    if discard is not None:
+        _discard(discard, pair, report)
+    elif not lifecycle.running():
+        lifecycle.start()
+        report.did("server started")
+    seeding.run(pair, report)
+    replicating.run(pair, report)
+    records.write_joined(pair.peer)  # without it the heartbeat's service does not start
+    service.start(report)
+    return report
+
+
+def _discard(named: str, pair: Pair, report: Report) -> None:
+    if named != pair.node.name:
+        raise refused(
+            f"--discard {named} on {pair.node.name}",
+            f"--discard {pair.node.name}, the node that gives up what it holds",
+            f"run it on the node whose data is not wanted. If that is {named}: "
+            f"on {named} `sudo ring-node rejoin --discard {named}`, then on {pair.node.name} "
+            "`sudo ring-node rejoin`",
+        )
+    seeding.discard(pair, report)
