@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ..base import paths
-from ..base.errors import Exit, NodeError, refused
+from ..base.errors import Exit, NodeError, refused, too_late
+from ..base.waiting import Deadline
 from ..host import files, room
 from ..host.programs import DIES_WITH_VERB
 from . import offer, stream
@@ -43,7 +44,7 @@ def remove_left() -> None:
             files.remove_tree(left)
 
 
-def fetch(pair: Pair, expected_uuid: str, version: str) -> Arrived:
+def fetch(pair: Pair, expected_uuid: str, version: str, deadline: Deadline) -> Arrived:
     """The data of the peer, whose server must be the one with that uuid. `version`: of mysqld here.
 
     What an earlier run left is removed first, and what this one leaves when it fails.
@@ -58,7 +59,7 @@ def fetch(pair: Pair, expected_uuid: str, version: str) -> Arrived:
         refuse_unfit(offered, who, expected_uuid, version, room.free(paths.VOLUME))
         begun = time.monotonic()
         with room.needed(paths.VOLUME, f"room for the copy of {who}"):
-            _land(source, folder, offered)
+            _land(source, folder, offered, deadline)
         source.say(Frame.RECEIVED, {"bytes": source.bytes})
     except BaseException as error:
         if isinstance(error, NodeError) and not isinstance(error, Broken):
@@ -99,7 +100,7 @@ def release(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in numbers if part.isdigit())
 
 
-def _land(source: Stream, folder: Path, offered: Offer) -> None:
+def _land(source: Stream, folder: Path, offered: Offer, deadline: Deadline) -> None:
     data = folder / "data"
     for path in (paths.ARRIVING, folder):
         files.folder(path, mode=0o755)
@@ -109,6 +110,12 @@ def _land(source: Stream, folder: Path, offered: Offer) -> None:
     with unpacked(data) as write:
 
         def take(part: memoryview) -> None:
+            if deadline.over:
+                raise too_late(
+                    f"{source.bytes >> 20} of {offered.bytes >> 20} MiB of {source.who} are here",
+                    f"all of it within {deadline.seconds / 3600:.0f} hours",
+                    "see what the replication link carries, then run this again",
+                )
             write(part)
             progress.at(source.bytes)
 

@@ -7,6 +7,7 @@ import os
 from ..base import paths
 from ..base.errors import NodeError
 from ..base.report import Report
+from ..base.waiting import Deadline
 from ..host import files, systemd
 from ..mysql import incarnations, lifecycle, program
 from . import arriving, proving
@@ -14,6 +15,7 @@ from .arriving import Arrived
 from .documents import Pair
 
 TRIES = 3  # of a copy that definitions changed under
+COPY_SECONDS = 14 * 3600.0  # for all tries
 
 
 def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
@@ -39,9 +41,9 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
 
 
 def _proven(pair: Pair, expected_uuid: str, report: Report) -> Arrived:
-    version = program.check(paths.MYSQL)
+    version, deadline = program.check(paths.MYSQL), Deadline(COPY_SECONDS)
     for left in reversed(range(TRIES)):
-        arrived = arriving.fetch(pair, expected_uuid, version)
+        arrived = arriving.fetch(pair, expected_uuid, version, deadline)
         try:
             arriving.say(f"proving the copy of {pair.peer.name} on a scratch server")
             proving.prove(arrived, pair, report)

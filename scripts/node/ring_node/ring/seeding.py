@@ -61,6 +61,7 @@ def discard(pair: Pair, report: Report) -> None:
         refusal = decide_discard(pair.node.name, peer)
         if refusal:
             state.raise_refusal(refusal)
+        fence.put_up(report)
         copying.stop_server()
         try:
             _wait_until_applied(other, pair)

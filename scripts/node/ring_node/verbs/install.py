@@ -13,7 +13,7 @@ from ..base.errors import refused
 from ..base.report import Report
 from ..host import archive, files, network, packages, systemd, users
 from ..mysql import datadir, lifecycle, program
-from ..ring import documents, records, sending
+from ..ring import copy_units, documents, records
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
 # the vendor's archive.
@@ -80,8 +80,9 @@ def _copies(report: Report) -> bool:
     node = records.node()
     if node is None:
         raise refused(f"no {paths.NODE}", "who this node is", "run `ring-node tools` first")
-    text = sending.socket_unit(node.replication_address)
-    changed = systemd.put_unit(paths.COPY_SOCKET, text, report)
-    return files.write(paths.UNITS / paths.COPY_SERVICE, sending.SERVICE.encode(), mode=0o644) or (
-        changed
-    )
+    socket = copy_units.socket_unit(node.replication_address)
+    changed = [
+        systemd.put_unit(paths.COPY_SOCKET, socket, report),
+        files.write(paths.UNITS / paths.COPY_SERVICE, copy_units.SERVICE.encode(), mode=0o644),
+    ]
+    return any(changed)

@@ -33,9 +33,7 @@ def _discard(named: str, pair: Pair, report: Report) -> None:
     if named != pair.node.name:
         raise refused(
             f"--discard {named} on {pair.node.name}",
-            f"--discard {pair.node.name}, the node that gives up what it holds",
-            f"run it on the node whose data is not wanted. If that is {named}: "
-            f"on {named} `sudo ring-node rejoin --discard {named}`, then on {pair.node.name} "
-            "`sudo ring-node rejoin`",
+            f"--discard {pair.node.name}: the name of the node that gives up what it holds",
+            "run it on the node whose data is not wanted",
         )
     seeding.discard(pair, report)
