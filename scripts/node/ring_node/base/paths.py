@@ -15,6 +15,8 @@ SHARE = MYSQL / "share"
 DATA = Path("/var/lib/mysql")
 DATA_MARKER = ".mysql-ring"  # inside the data directory: this tool initialised it
 LOGS = Path("/var/log/mysql")
+VOLUME = Path("/srv/mysql-ring")
+SNAPSHOTS = VOLUME / "snapshots"
 ERROR_LOG = LOGS / "error.log"
 SOCKET = Path("/run/mysqld/mysqld.sock")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -86,6 +87,11 @@ class Session:
             if self._connection.open:
                 self.do("SET SESSION sql_log_bin = 1")
 
+    @property
+    def open(self) -> bool:
+        """False once the connection is known to be lost."""
+        return bool(self._connection.open)
+
     def close(self) -> None:
         """May be called twice, and on a connection that is lost."""
         if self._connection.open:
@@ -127,6 +133,19 @@ def own(
         read_timeout=patience,
     )
     yield from _held(connection, "this server", report)
+
+
+@contextmanager
+def at_socket(who: str, place: Path, *, patience: float = STATEMENT_SECONDS) -> Iterator[Session]:
+    """Root, without a password, on a server that asks for none."""
+    connection = _connect(
+        who,
+        Deadline(CONNECT_SECONDS),
+        Login("root", ""),
+        unix_socket=str(place),
+        read_timeout=patience,
+    )
+    yield from _held(connection, who, None)
 
 
 @contextmanager
@@ -238,3 +257,7 @@ def stop_is_incomplete(error: NodeError) -> bool:
 
 def denied(error: NodeError) -> bool:
     return f"says {ER.ACCESS_DENIED_ERROR}:" in error.found
+
+
+def lock_wait_timed_out(error: NodeError) -> bool:
+    return f"says {ER.LOCK_WAIT_TIMEOUT}:" in error.found
