@@ -130,12 +130,12 @@ def errors_of(text: str) -> str:
     return " | ".join(line.strip() for line in wrong[-LOG_LINES:])
 
 
-def greets(place: Path = paths.SOCKET) -> bool | None:
+def greets(place: Path | None = None) -> bool | None:
     """True if a server answers who connects. No account is needed for that."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(5)
-            connection.connect(str(place))
+            connection.connect(str(place or paths.SOCKET))
             return True if connection.recv(7)[4:].startswith((HANDSHAKE, FULL)) else None
     except OSError:
         return None
