@@ -18,7 +18,10 @@ END_SECONDS = 120
 AIM_SECONDS_MORE = 0.5
 POSITION = ("FLUSH TABLES WITH READ LOCK", "SHOW MASTER STATUS", "UNLOCK TABLES")
 ADD_BEAT = "INSERT INTO mysql_ring.heartbeat (server_id) VALUES ({})"
-BEAT = "UPDATE mysql_ring.heartbeat SET beat = UTC_TIMESTAMP(6) WHERE server_id = {}"
+BEAT = (
+    "UPDATE mysql_ring.heartbeat SET beat = UTC_TIMESTAMP(6), generation = generation + 1"
+    " WHERE server_id = {}"
+)
 Half = Callable[[], object]
 Way = tuple[Half, Half]  # what each node needs to know of the other; then to follow it
 

@@ -43,6 +43,8 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     monkeypatch.setattr(content, "databases", lambda _: {})
     monkeypatch.setattr(content, "found", lambda _: [])
     monkeypatch.setattr(schema, "write_origin", lambda *_: None)
+    monkeypatch.setattr(schema, "generation", lambda *_: 0)
+    monkeypatch.setattr(schema, "go_on_from", lambda *_: None)
     monkeypatch.setattr(seeding, "show_master_status", lambda session: places[session])
     session: Any = own
     peer_session: Any = other

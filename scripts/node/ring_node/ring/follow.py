@@ -14,7 +14,7 @@ from ..mysql.shows import Coordinates, SlaveStatus
 from ..mysql.sql import Session
 from . import fence, records, relay, schema
 from .documents import Pair
-from .join import State, where_to_read
+from .join import State, discarding_either, where_to_read
 from .schema import Source
 
 THREADS_SECONDS = 60.0
@@ -96,13 +96,13 @@ def wait_for_threads(own: Session) -> SlaveStatus:
     return status
 
 
-def check(status: SlaveStatus, peer: State) -> None:
+def check(status: SlaveStatus, me: State, peer: State) -> None:
     if not status.both_run:
         next_step = "resolve the error that the slave names, then run this again"
         if status.io_errno == LOG_UNREADABLE:
             next_step = (
-                "the peer no longer has what this node lacks: decide which data is wanted and "
-                "replace the other node's instance (`pulumi up --replace` with its URN)"
+                "the peer no longer has what this node lacks, or never had it: "
+                f"{discarding_either(me, peer)}"
             )
         raise NodeError(
             Exit.SERVER,

@@ -33,6 +33,7 @@ class State:
     source: Source | None
     slave: SlaveStatus | None
     logs: frozenset[str]  # names of the binary logs that it still has
+    set_back: str | None = None  # why its data is older than what its peer has seen of it
 
     @property
     def empty(self) -> bool:
@@ -115,6 +116,22 @@ class Refusal:
     next_step: str
 
 
+def discarding(node: str, other: str) -> str:
+    """The next step that makes `node` give up what it holds and copy the other one."""
+    return (
+        f"on {node}: `sudo ring-node rejoin --discard {node}`; meanwhile on {other}: "
+        "`sudo ring-node rejoin`"
+    )
+
+
+def discarding_either(me: State, peer: State) -> str:
+    """The same, where somebody must say whose data is not wanted."""
+    return (
+        f"decide whose data is not wanted; if it is {me.name}'s, {discarding(me.name, peer.name)}; "
+        f"if it is {peer.name}'s, {discarding(peer.name, me.name)}"
+    )
+
+
 def decide_seed(me: State, peer: State) -> Seed | Refusal:
     refusal = _impossible(me, peer)
     if refusal:
@@ -162,8 +179,8 @@ def _impossible(me: State, peer: State) -> Refusal | None:
             "same uuid",
             f"{me.name} and {peer.name} have the same server_uuid {me.uuid}",
             "two servers of their own",
-            "one is a clone: replace its instance, or stop its server, remove auto.cnf from its "
-            "data directory and start it",
+            "one is a clone: stop its server, remove auto.cnf from its data directory and start "
+            f"it; then, if that is {me.name}, {discarding(me.name, peer.name)}",
         )
     if me.server_id == peer.server_id:
         return Refusal(
@@ -184,9 +201,16 @@ def _impossible(me: State, peer: State) -> Refusal | None:
             "lost slave",
             f"{me.name} was following {peer.name} and its slave configuration has been removed",
             "SHOW SLAVE STATUS naming the peer",
-            "where it stopped is not known: replace the instance of the node whose data is not "
-            "wanted, and it copies the other",
+            f"where it stopped is not known: {discarding_either(me, peer)}",
         )
+    for old, other in ((me, peer), (peer, me)):
+        if old.set_back and not old.copying:  # which gives up what it holds
+            return Refusal(
+                "set back in time",
+                f"{old.name} was set back in time: {old.set_back}",
+                f"all that {other.name} has seen of it",
+                discarding(old.name, other.name),
+            )
     return None
 
 
@@ -238,8 +262,7 @@ def _both_hold_data(me: State, peer: State) -> Refusal:
         "both hold data",
         f"{me.describe()}; {peer.describe()}; they are not one ring",
         "one empty node, or two that were wired",
-        "decide which data is wanted and replace the other node's instance "
-        "(`pulumi up --replace` with its URN): it then copies this one",
+        discarding_either(me, peer),
     )
 
 
@@ -248,8 +271,8 @@ def _source_lost(me: State, peer: State) -> Refusal:
         "source lost",
         f"{me.describe()}; {peer.describe()}: what is being copied is nowhere whole",
         "the server that was being copied, with its data",
-        "bring that server back; if it is lost, restore a backup on one node and replace the "
-        "other's instance",
+        "bring that server back; if it is lost, restore a backup on one node, and let the other "
+        "one discard what it holds (`sudo ring-node rejoin --discard` with its own name there)",
     )
 
 
@@ -274,6 +297,5 @@ def _purged(me: State, peer: State, coordinates: Coordinates) -> Refusal:
         "coordinates purged",
         f"{peer.name} no longer has {coordinates.file}, from where {me.name} must read",
         "that binary log",
-        f"replace the instance of the node whose data is not wanted; the other one is copied. "
-        f"{me.describe()}; {peer.describe()}",
+        f"{me.describe()}; {peer.describe()}; {discarding_either(me, peer)}",
     )

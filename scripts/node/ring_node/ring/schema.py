@@ -1,6 +1,6 @@
 """The ring's own schema on each server, and the statements on it.
 
-heartbeat  replicated: one row per node, updated by its node every second
+heartbeat  replicated: one row per node, updated by its node every second: when, and how many times
 probe      replicated: one row per (node that writes, server it writes on), for verify
 origin     never replicated: from where on the peer must read this server's binary log
 source     never replicated: which incarnation of the peer this server's slave reads
@@ -29,7 +29,8 @@ CREATE = (
     "CREATE DATABASE IF NOT EXISTS mysql_ring CHARACTER SET ascii",
     "CREATE TABLE IF NOT EXISTS mysql_ring.heartbeat ("
     " server_id INT UNSIGNED NOT NULL PRIMARY KEY,"
-    " beat DATETIME(6) NULL"
+    " beat DATETIME(6) NULL,"
+    " generation BIGINT UNSIGNED NOT NULL DEFAULT 0"
     ") ENGINE=InnoDB",
     "CREATE TABLE IF NOT EXISTS mysql_ring.probe ("
     " writer INT UNSIGNED NOT NULL,"
@@ -65,7 +66,12 @@ TABLES = (
 )
 ADD_BEAT = "INSERT INTO mysql_ring.heartbeat (server_id) VALUES (%s)"
 BEATS = "SELECT SQL_NO_CACHE server_id FROM mysql_ring.heartbeat"
-BEAT = "UPDATE mysql_ring.heartbeat SET beat = UTC_TIMESTAMP(6) WHERE server_id = %s"
+BEAT = (
+    "UPDATE mysql_ring.heartbeat SET beat = UTC_TIMESTAMP(6), generation = generation + 1"
+    " WHERE server_id = %s"
+)
+GENERATION = "SELECT SQL_NO_CACHE generation FROM mysql_ring.heartbeat WHERE server_id = %s"
+RAISE = "UPDATE mysql_ring.heartbeat SET generation = GREATEST(generation, %s) WHERE server_id = %s"
 AGE = (
     "SELECT SQL_NO_CACHE TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age"
     " FROM mysql_ring.heartbeat WHERE server_id = %s"
@@ -179,6 +185,17 @@ def add_rows(session: Session, own_id: int, peer_id: int) -> bool:
 def beat(session: Session, server_id: int) -> datetime | None:
     """That node's newest heartbeat here, by that node's clock; None when never."""
     return session.value(READ_BEAT, [server_id])
+
+
+def generation(session: Session, server_id: int) -> int:
+    """How many times that node had beaten, as far as this server knows."""
+    return int(session.value(GENERATION, [server_id]) or 0)
+
+
+def go_on_from(session: Session, server_id: int, generation: int) -> None:
+    """A node in the place of a former one counts on from what the peer knows of that."""
+    with session.unlogged():
+        session.do(RAISE, [generation, server_id])
 
 
 def clock(session: Session) -> datetime:

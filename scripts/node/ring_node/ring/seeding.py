@@ -74,6 +74,7 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
         )
     if coordinates is None:
         raise _no_binary_log(me)
+    schema.go_on_from(own, me.server_id, schema.generation(other, me.server_id))
     schema.write_origin(own, Origin(me.uuid, peer.uuid, "ready", "empty", coordinates, None))
     if created:
         report.did(f"databases like the peer's: {', '.join(created)}")
@@ -97,6 +98,7 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     coordinates = show_master_status(own)
     if coordinates is None:
         raise _no_binary_log(me)
+    schema.go_on_from(own, me.server_id, schema.generation(other, me.server_id))
     schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", coordinates, copied_at))
     report.did(f"{peer.name} must read from {coordinates} on")
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import NoReturn
 
 from ..base.errors import refused
 from ..mysql import shows
 from ..mysql.sql import Session
-from . import content, schema
+from . import content, generation, schema
 from .documents import Pair
 from .join import Refusal, State
 
@@ -37,7 +38,10 @@ def both(own: Session, other: Session, pair: Pair) -> tuple[State, State]:
     peer = read(other, pair.peer.name)
     check_id(me, pair.node.server_id)
     check_id(peer, pair.peer.server_id)
-    return me, peer
+    return (
+        replace(me, set_back=generation.set_back(own, other, me.server_id)),
+        replace(peer, set_back=generation.set_back(other, own, peer.server_id)),
+    )
 
 
 def check_id(state: State, server_id: int) -> None:

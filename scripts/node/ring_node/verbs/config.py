@@ -94,5 +94,5 @@ def _refuse_other_server_id(old: bytes | None, values: dict[str, str]) -> None:
         raise refused(
             f"server-id would change from {before} to {after} on a joined node",
             "the server-id that it joined with",
-            "keep it, or replace the instance: a new node may have a new server-id",
+            "keep it: the data of this node was written with it",
         )

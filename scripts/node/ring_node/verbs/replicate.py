@@ -35,7 +35,7 @@ def run(document: Any) -> Report:
             follow.begin(own, me, peer, target, report)
         follow.start(own, report)
         status = follow.wait_for_threads(own)
-        follow.check(status, peer)
+        follow.check(status, me, peer)
         follow.take_part(own, other, me, peer, report)
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
