@@ -29,7 +29,7 @@ from cloud.names import (
 from cloud.network import namespaces, resolver
 from cloud.network.router import Routers, make_cloud
 from cloud.processes import Process
-from cloud.wanted import Interface
+from cloud.wanted import Disk, Interface
 
 log = logging.getLogger("cloud")
 
@@ -134,6 +134,7 @@ class Daemon:
         from cloud.api.state import SERVICES, StateUnreadable, Store, locked
         from cloud.hosts import image
         from cloud.hosts.complaints import Complaints
+        from cloud.hosts.disks import Disks
         from cloud.hosts.fittings import Cables
         from cloud.hosts.reconciler import Reconciler
         from cloud.services.dnsmasq import Dnsmasq
@@ -172,7 +173,10 @@ class Daemon:
         reconciler = Reconciler(
             api,
             self.names,
-            {Interface: Cables(Routers(self.names), services, complaints)},
+            {
+                Interface: Cables(Routers(self.names), services, complaints),
+                Disk: Disks(self.folder, api.reach, complaints),
+            },
             complaints,
             self.folder / "hosts",
             [layer, self.base],

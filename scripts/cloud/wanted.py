@@ -68,6 +68,45 @@ class Interface:
 
 
 @dataclass(frozen=True)
+class Disk:
+    """A volume that is attached to an instance."""
+
+    id: str
+    """The volume's."""
+    device: str
+    """The name that the call gave it. The host has another one, see hosts/disks.py."""
+
+    @property
+    def mark(self) -> Hashable:
+        return self.device
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An EBS volume, the root volumes of instances aside: those are the hosts' folders."""
+
+    id: str
+    gib: int
+    snapshot_id: str | None = None
+    """What its bytes were when it was made."""
+    state: str = "available"
+    modifying: bool = False
+    instance_id: str | None = None
+    """The instance that it is attached to, on its way there, or on its way out."""
+    attachment: str | None = None
+    """attaching, attached, detaching or busy."""
+    forced: bool = False
+    """It is to be taken out whoever uses it."""
+
+
+@dataclass(frozen=True)
+class VolumeSnapshot:
+    id: str
+    volume_id: str
+    pending: bool = False
+
+
+@dataclass(frozen=True)
 class Subnet:
     id: str
     network: str
@@ -147,3 +186,5 @@ class Host:
 class Snapshot:
     vpcs: dict[str, Vpc]
     hosts: dict[str, Host]
+    volumes: dict[str, Volume] = field(default_factory=dict)
+    volume_snapshots: dict[str, VolumeSnapshot] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
-from cloud.api import errors, identity, instances, later, tags, uploads
+from cloud.api import errors, identity, instances, later, tags, uploads, volumes
 from cloud.api.objects import Content
 from cloud.api.snapshot import take
 from cloud.api.state import TOGETHER, Store, locked, regions
@@ -151,6 +151,14 @@ class Api:
                 instances.settle(instance, state)
         log.info("%s is %s", instance_id, state)
         return True
+
+    def reach(self, resource_id: str, state: str) -> None:
+        """Note what a volume, its attachment or a snapshot has come to, see `volumes.reach`."""
+        with locked("ec2"):
+            for backend in regions("ec2"):
+                if volumes.reach(backend, resource_id, state):
+                    self._keep(("ec2",))
+                    log.info("%s is %s", resource_id, state)
 
     def halted(self, instance_id: str) -> None:
         """A host has switched itself off: what that means is the instance's own setting."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Any
 
 from moto.ec2.exceptions import EC2ClientError
-from moto.ec2.models.elastic_block_store import EBSBackend
 from moto.ec2.models.elastic_network_interfaces import NetworkInterfaceBackend
 from moto.ec2.models.instances import Instance, InstanceBackend, InstanceState
 from moto.ec2.responses.instances import InstanceResponse
@@ -28,10 +27,6 @@ CODES = {
 
 IMAGE_GIB = 8
 """Size of Debian's image."""
-GP3_IOPS = 3000
-"""Operations per second of a gp3 volume for which no more is paid."""
-GP3_THROUGHPUT = 125
-"""MiB/s of a gp3 volume for which no more is paid (Amazon EBS User Guide, general-purpose)."""
 
 _moto_start = Instance.start
 _moto_stop = Instance.stop
@@ -39,8 +34,6 @@ _moto_terminate = Instance.terminate
 _moto_add_block_device = Instance.add_block_device
 _moto_validate_mapping = InstanceResponse._validate_block_device_mapping
 _moto_detach = NetworkInterfaceBackend.detach_network_interface
-_moto_create_volume = EBSBackend.create_volume
-_moto_detach_volume = EBSBackend.detach_volume
 _moto_metadata_options = InstanceBackend.modify_instance_metadata_options
 
 
@@ -140,15 +133,6 @@ def _add_block_device(
     )
 
 
-def _create_volume(self: Any, *arguments: Any, **named: Any) -> Any:
-    """A gp3 volume has operations and throughput also where the request names none."""
-    volume = _moto_create_volume(self, *arguments, **named)
-    if volume.volume_type == "gp3":
-        volume.iops = volume.iops or GP3_IOPS
-        volume.throughput = volume.throughput or GP3_THROUGHPUT
-    return volume
-
-
 def _validate_mapping(device_mapping: dict[str, Any]) -> None:
     """As moto, and a size is not needed: the image has one."""
     ebs = device_mapping.get("Ebs")
@@ -165,12 +149,6 @@ def _detach(self: Any, attachment_id: str) -> None:
                 f"The network interface at device index 0 cannot be detached ({eni.id}).",
             )
     _moto_detach(self, attachment_id)
-
-
-def _detach_volume(self: Any, volume_id: str, instance_id: str | None, device: Any) -> Any:
-    """The instance need not be named: a volume is attached to one."""
-    attached = self.get_volume(volume_id).attachment
-    return _moto_detach_volume(self, volume_id, instance_id or attached.instance.id, device)
 
 
 def _metadata_options(
@@ -235,4 +213,3 @@ def install() -> None:
         modify_instance_metadata_options=_metadata_options,
     )
     replace(NetworkInterfaceBackend, detach_network_interface=_detach)
-    replace(EBSBackend, create_volume=_create_volume, detach_volume=_detach_volume)

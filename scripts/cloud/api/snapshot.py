@@ -5,15 +5,35 @@ from __future__ import annotations
 import base64
 from typing import Any
 
+from cloud.api import volumes as ebs
 from cloud.names import host_name
-from cloud.wanted import Group, Host, Interface, Rule, Snapshot, Subnet, Vpc
+from cloud.wanted import (
+    Disk,
+    Group,
+    Host,
+    Interface,
+    Rule,
+    Snapshot,
+    Subnet,
+    Volume,
+    VolumeSnapshot,
+    Vpc,
+)
 
 
 def take(backends: list[Any]) -> Snapshot:
     """Read moto's EC2 backends, one for each region, under the API's lock."""
     vpcs: dict[str, Vpc] = {}
     hosts: dict[str, Host] = {}
+    volumes: dict[str, Volume] = {}
+    volume_snapshots: dict[str, VolumeSnapshot] = {}
     for backend in backends:
+        volumes |= {one.id: _volume(one) for one in ebs.blocks(backend)}
+        volume_snapshots |= {
+            one.id: VolumeSnapshot(one.id, one.volume_id, one.status == "pending")
+            for one in backend.snapshots.values()
+            if one.from_ami is None
+        }
         for instance in backend.all_instances():
             if instance.state != "terminated":
                 hosts[instance.id] = _host(backend, instance)
@@ -25,7 +45,7 @@ def take(backends: list[Any]) -> Snapshot:
         }
         for vpc_id in sorted(wanted):
             vpcs[vpc_id] = _vpc(backend, vpc_id, hosts)
-    return Snapshot(vpcs, hosts)
+    return Snapshot(vpcs, hosts, volumes, volume_snapshots)
 
 
 def user_data_bytes(instance: Any) -> bytes:
@@ -45,8 +65,13 @@ def _host(backend: Any, instance: Any) -> Host:
         region=backend.region_name,
         zone=instance.placement.zone,
         hostname=host_name(instance.nics[0].private_ip_address),
-        parts=tuple(
-            _interface(instance, index, nic) for index, nic in sorted(instance.nics.items())
+        parts=(
+            *(_interface(instance, index, nic) for index, nic in sorted(instance.nics.items())),
+            *(
+                Disk(volume.id, volume.attachment.device)
+                for volume in ebs.blocks(backend)
+                if ebs.belongs_in(volume, instance)
+            ),
         ),
         public_key=key.public_key.strip() if key else None,
         user_data=user_data_bytes(instance),
@@ -67,6 +92,20 @@ def _interface(instance: Any, index: int, nic: Any) -> Interface:
         secondary=tuple(sorted(set(addresses) - {nic.private_ip_address})),
         public=nic.public_ip,
         checked=bool(nic.source_dest_check),
+    )
+
+
+def _volume(volume: Any) -> Volume:
+    attachment = volume.attachment
+    return Volume(
+        id=volume.id,
+        gib=int(volume.size),
+        snapshot_id=volume.snapshot_id,
+        state=volume.status,
+        modifying=ebs.modifying(volume),
+        instance_id=attachment.instance.id if attachment else None,
+        attachment=attachment.status if attachment else None,
+        forced=bool(attachment and getattr(attachment, "forced", False)),
     )
 
 

@@ -23,15 +23,19 @@ class Fitter(Protocol):
         """Raise unless the part can be put in in this pass."""
         ...
 
-    def fit(self, guest: Guest, part: Any) -> None:
-        """Put a part into a host that runs or is about to boot."""
+    def fit(self, guest: Guest, part: Any) -> bool:
+        """Put a part into a host that runs or is about to boot. False: the host is not ready for
+        it yet, and the next pass asks again."""
         ...
 
     def boot_arguments(self, guest: Guest) -> list[str]:
         """What systemd-nspawn must be told about the parts that are in the host."""
         ...
 
-    def unfit(self, guest: Guest, part: Any) -> None: ...
+    def unfit(self, guest: Guest, part: Any) -> bool:
+        """Take a part out of a host that runs. False: the host uses it, and the next pass asks
+        again."""
+        ...
 
     def forget(self, guest: Guest) -> None:
         """The host is off: free what its parts still hold."""
@@ -75,9 +79,10 @@ class Cables:
         if part.vpc_id not in self.ready:
             raise RuntimeError(f"no router yet for {part.vpc_id}")
 
-    def fit(self, guest: Guest, part: Interface) -> None:
+    def fit(self, guest: Guest, part: Interface) -> bool:
         self.check(part)
         self.routers.plug(part, guest.namespace, self.ready[part.vpc_id])
+        return True
 
     def boot_arguments(self, guest: Guest) -> list[str]:
         return [
@@ -85,8 +90,9 @@ class Cables:
             "--capability=CAP_NET_ADMIN,CAP_NET_RAW",
         ]
 
-    def unfit(self, guest: Guest, part: Interface) -> None:  # noqa: ARG002 - other parts need it
+    def unfit(self, guest: Guest, part: Interface) -> bool:  # noqa: ARG002 - other parts need it
         self.routers.unplug(part.id)
+        return True
 
     def forget(self, guest: Guest) -> None:
         self.routers.forget(guest.id)

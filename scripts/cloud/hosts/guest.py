@@ -112,6 +112,15 @@ class Guest:
         nspawn = _child(self.process.pid) if self.process is not None else None
         return nspawn, _child(nspawn) if nspawn is not None else None
 
+    def root(self) -> Path | None:
+        """The root folder of a host whose systemd has started, as seen from here."""
+        _, init = self.processes()
+        try:
+            started = init is not None and os.readlink(f"/proc/{init}/exe").endswith("/systemd")
+        except OSError:
+            return None
+        return Path(f"/proc/{init}/root") if started else None
+
     def kill(self) -> None:
         groups.end(self.group)
         if self.process is not None:

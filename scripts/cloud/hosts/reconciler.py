@@ -90,14 +90,14 @@ class Reconciler:
             {host_id: _fact(guest) for host_id, guest in self.guests.items()},
             time.monotonic(),
         )
-        failed = False
+        failed = acted = False
         for action in actions:
             with self.complaints.about(action.host):
-                self._act(action, snapshot.hosts.get(action.host))
+                acted |= self._act(action, snapshot.hosts.get(action.host))
             failed |= action.host in self.complaints.open
         for fitter in self.fitters.values():
             fitter.tidy(snapshot)
-        if actions and not failed:
+        if acted and not failed:
             return True
         return any(
             guest.asked or (guest.process is None and snapshot.hosts[host_id].wanted)
@@ -122,12 +122,13 @@ class Reconciler:
             )  # fmt: skip
         guest.since = time.monotonic()
 
-    def _act(self, action: Action, host: Host | None) -> None:
+    def _act(self, action: Action, host: Host | None) -> bool:
+        """Whether it was done: a host may not be ready for a part, or not give it up."""
         guest = self.guests.get(action.host)
         if guest is None:
             guest = Guest(action.host, self.folder / action.host, self.names)
             self.guests[action.host] = guest
-        steps: dict[str, Callable[[], None]] = {
+        steps: dict[str, Callable[[], bool | None]] = {
             "halt": lambda: self._halt(guest),
             "shutdown": lambda: self._ask(guest, "shutdown"),
             "kill": lambda: self._kill(guest, action.detail),
@@ -141,7 +142,7 @@ class Reconciler:
                 "fit": lambda: self._fit(guest, host.fittings[action.detail]),
                 "settle": lambda: self._settle(guest, host, action.detail),
             }
-        steps[action.kind]()
+        return steps[action.kind]() is not False
 
     def _boot(self, guest: Guest, host: Host) -> None:
         guest.since = time.monotonic()
@@ -189,14 +190,18 @@ class Reconciler:
     def _fitter(self, part: Part) -> Fitter:
         return self.fitters[type(part)]
 
-    def _fit(self, guest: Guest, part: Part) -> None:
-        self._fitter(part).fit(guest, part)
-        guest.fitted[part.id] = part
+    def _fit(self, guest: Guest, part: Part) -> bool:
+        fitted = self._fitter(part).fit(guest, part)
+        if fitted:
+            guest.fitted[part.id] = part
+        return fitted
 
-    def _unfit(self, guest: Guest, part_id: str) -> None:
+    def _unfit(self, guest: Guest, part_id: str) -> bool:
         part = guest.fitted[part_id]
-        self._fitter(part).unfit(guest, part)
-        del guest.fitted[part_id]
+        out = self._fitter(part).unfit(guest, part)
+        if out:
+            del guest.fitted[part_id]
+        return out
 
     def _settle(self, guest: Guest, host: Host, state: str) -> None:
         if state != "running":

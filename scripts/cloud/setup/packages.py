@@ -29,11 +29,15 @@ MIRRORED = (
     "libtinfo5",
     "python3-pymysql",
     "mariadb-client-core",
+    "xfsprogs",
+    "nftables",
+    "zstd",
     "s3cmd",
     "sysbench",
+    "faketime",
 )
 """What hosts install from the mirror; it holds them with all that they depend on.
 
-The node tool asks for all but s3cmd, with which the tests try what a node's role may do, and
-sysbench, with which the bench loads the ring.
+The node tool asks for all but s3cmd, with which the tests try what a node's role may do, sysbench,
+with which the bench loads the ring, and faketime, with which the tests set a program's clock.
 """

@@ -5,6 +5,7 @@ from functools import cache
 from itertools import count
 from typing import Any
 
+import volumes
 from cloud.api import instances
 from cloud.providers.aws.config import Config
 from cloud.providers.aws.provider import AwsProvider
@@ -39,6 +40,7 @@ class Quick(Call):
 
     def pause(self, seconds: float) -> None:
         super().pause(min(seconds, SHORTEST_PAUSE))
+        volumes.arrive()
         backends: list[Any] = [each for _, _, each in ec2_backends.iter_backends()]
         for backend in backends:
             for instance in backend.all_instances():

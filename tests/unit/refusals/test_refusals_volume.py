@@ -3,13 +3,16 @@
 from typing import Any
 
 import pytest
+import volumes
 from aws_world import OTHER_ZONE, ZONE, World, refused
 
 pytestmark = pytest.mark.refusals
 
 
 def volume(ec2: Any, zone: str = ZONE) -> str:
-    return ec2.create_volume(AvailabilityZone=zone, Size=8, VolumeType="gp3")["VolumeId"]
+    made = ec2.create_volume(AvailabilityZone=zone, Size=8, VolumeType="gp3")["VolumeId"]
+    volumes.arrive()
+    return made
 
 
 def attach(ec2: Any, made: str, instance: str, device: str = "/dev/sdf") -> None:
@@ -22,6 +25,7 @@ def test_a_volume_in_use_is_not_deleted(ec2: Any, world: World) -> None:
     with refused("VolumeInUse", made, instance):
         ec2.delete_volume(VolumeId=made)
     ec2.detach_volume(VolumeId=made, InstanceId=instance)
+    volumes.arrive()
     ec2.delete_volume(VolumeId=made)
 
 
@@ -33,6 +37,7 @@ def test_a_volume_is_attached_once(ec2: Any, world: World) -> None:
         with refused("VolumeInUse", made):
             attach(ec2, made, instance, "/dev/sdg")
     ec2.detach_volume(VolumeId=made, InstanceId=one)
+    volumes.arrive()
     attach(ec2, made, two)
 
 

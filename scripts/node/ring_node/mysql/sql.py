@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -92,6 +93,11 @@ class Session:
         self.close()
         self._connection = self._connect()
 
+    @property
+    def open(self) -> bool:
+        """False once the connection is known to be lost."""
+        return bool(self._connection.open)
+
     def close(self) -> None:
         """May be called twice, and on a connection that is lost."""
         if self._connection.open:
@@ -136,6 +142,22 @@ def own(
         )
 
     yield from _held(connect, "this server", report)
+
+
+@contextmanager
+def at_socket(who: str, place: Path, *, patience: float = STATEMENT_SECONDS) -> Iterator[Session]:
+    """Root, without a password, on a server that asks for none."""
+
+    def connect() -> Any:
+        return _connect(
+            who,
+            Deadline(CONNECT_SECONDS),
+            Login("root", ""),
+            unix_socket=str(place),
+            read_timeout=patience,
+        )
+
+    yield from _held(connect, who, None)
 
 
 @contextmanager
@@ -251,3 +273,7 @@ def stop_is_incomplete(error: NodeError) -> bool:
 
 def denied(error: NodeError) -> bool:
     return f"says {ER.ACCESS_DENIED_ERROR}:" in error.found
+
+
+def lock_wait_timed_out(error: NodeError) -> bool:
+    return f"says {ER.LOCK_WAIT_TIMEOUT}:" in error.found
