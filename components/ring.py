@@ -83,7 +83,11 @@ class Ring(pulumi.ComponentResource):
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
             f"{name}-bucket",
-            BucketArgs(self._tags, destroy_contents=self._args.destroy_bucket_contents),
+            BucketArgs(
+                self._tags,
+                destroy_contents=self._args.destroy_bucket_contents,
+                protect=self._args.protect_data,
+            ),
             self._child,
         )
         roles = {
@@ -198,6 +202,7 @@ class Ring(pulumi.ComponentResource):
                 server_id=node.server_id,
                 ssh_host_key=credentials.host_keys[node.name].public_key,
                 instance_id=nodes[node.name].instance_id,
+                data_volume_id=nodes[node.name].data_volume_id,
                 client_interface_id=nodes[node.name].client_interface_id,
                 replication_interface_id=nodes[node.name].replication_interface_id,
                 replication_security_group_id=network.replication_security_group_ids[node.name],

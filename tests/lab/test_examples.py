@@ -113,10 +113,10 @@ def test_two_rings_of_one_stack_stand_and_each_is_guarded(two_rings: Example) ->
 def test_a_cli_that_is_too_old_is_refused(application: Example, tmp_path: Path) -> None:
     """The lab's own is new enough for the program, and too old for this one."""
     project = (application.place / "Pulumi.yaml").read_text()
-    assert '">=3.200.0"' in project
+    assert '">=3.226.0"' in project
     newer = tmp_path / "newer"
     newer.mkdir()
-    (newer / "Pulumi.yaml").write_text(project.replace("3.200.0", "99.0.0"))
+    (newer / "Pulumi.yaml").write_text(project.replace("3.226.0", "99.0.0"))
     (newer / "__main__.py").write_text("")
     with pytest.raises(CommandFailed, match=r'does not satisfy the version range ">=99\.0\.0"'):
         application.lab.pulumi("preview", *PLAIN, "--cwd", str(newer))

@@ -128,7 +128,8 @@ class Disks:
             stdout=subprocess.PIPE,
             text=True,
         ) as holder:
-            assert holder.stdin and holder.stdout
+            assert holder.stdin
+            assert holder.stdout
             if holder.stdout.readline() != "\n":
                 raise RuntimeError(f"{volume_id}: {mount} cannot be held")
             try:

@@ -26,6 +26,7 @@ class Verb(NamedTuple):
 VERBS = {
     "tools": Verb("install this tool itself as a release", "json", True),
     "install": Verb("install packages and MySQL, without starting it", "json", True),
+    "volume": Verb("mount the data volume, as large as it is to be", "json", True),
     "tls": Verb("put CA, certificate and key in place", "json", True),
     "config": Verb("put my.cnf in place and restart the server when that is safe", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
@@ -46,7 +47,21 @@ VERBS = {
     ),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
-    "heartbeat": Verb("write this node's heartbeat row every second (a service)", "", False),
+    "gate": Verb("say whether clients reach this node, and why not", "", False),
+    "open": Verb(
+        "open the gate by hand: clients then see and change what this node has",
+        "",
+        False,
+        {
+            "--though-behind": {
+                "metavar": "NODE",
+                "required": True,
+                "help": "the name of this node, whose data may be older than its peer's",
+            }
+        },
+    ),
+    "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
+    "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 
@@ -98,7 +113,7 @@ def _run(name: str, options: Mapping[str, Any]) -> int:
     os.umask(0o022)
     text = _standard_input() if verb.document else ""
     module = import_module(f".verbs.{name.replace('-', '_')}", __package__)
-    if name in ("heartbeat", "wait-ready"):
+    if name in ("agent", "wait-ready"):
         return module.run()
     _must_be_root()
     if verb.document == "json":
@@ -116,7 +131,7 @@ def _run(name: str, options: Mapping[str, Any]) -> int:
     else:
         report = module.run(*arguments, **options)
     print(report.line(), flush=True)
-    return Exit.OK
+    return report.code
 
 
 def _standard_input() -> str:

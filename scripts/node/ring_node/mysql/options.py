@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -32,6 +33,7 @@ def judge(content: bytes) -> dict[str, str]:
         candidate = Path(folder, "mysqld.cnf")
         candidate.write_bytes(content)
         Path(folder).chmod(0o755)
+        shutil.chown(folder, paths.MYSQL_USER)
         candidate.chmod(0o644)
         status, output, problems = attempt(
             [
@@ -39,6 +41,7 @@ def judge(content: bytes) -> dict[str, str]:
                 f"--defaults-file={candidate}",
                 f"--user={paths.MYSQL_USER}",
                 "--log-error=",  # its complaints belong on standard error here
+                f"--log-bin-index={folder}/index",  # it makes one
                 "--verbose",
                 "--help",
             ],
@@ -83,3 +86,27 @@ def server_id(content: bytes) -> str:
     """The one that a my.cnf states, or an empty text."""
     stated = STATED_SERVER_ID.search(content)
     return stated[1].decode() if stated else ""
+
+
+def events_run() -> bool:
+    """Whether the my.cnf in place asks for a running event scheduler."""
+    status, output, problems = attempt(
+        [
+            str(paths.MYSQLD),
+            f"--defaults-file={paths.CONFIG}",
+            "--user=root",
+            "--log-error=",
+            "--verbose",
+            "--help",
+        ],
+        seconds=60,
+        next_step=SETTINGS,
+    )
+    if status != 0:
+        raise NodeError(
+            Exit.HOST,
+            f"mysqld cannot say what {paths.CONFIG} is: {problems.strip()[-300:]}",
+            "a file that it takes",
+            SETTINGS,
+        )
+    return variables(output).get("event-scheduler", "OFF") == "ON"

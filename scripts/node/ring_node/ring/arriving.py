@@ -19,6 +19,7 @@ from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.waiting import Deadline
 from ..host import files, room
 from ..host.programs import DIES_WITH_VERB
+from ..mysql import incarnations
 from . import offer, stream
 from .documents import Pair
 from .offer import Offer
@@ -102,10 +103,8 @@ def release(version: str) -> tuple[int, ...]:
 
 def _land(source: Stream, folder: Path, offered: Offer, deadline: Deadline) -> None:
     data = folder / "data"
-    for path in (paths.ARRIVING, folder):
-        files.folder(path, mode=0o755)
-    for path in (data, folder / "log"):
-        files.folder(path, mode=0o750, owner=paths.MYSQL_USER)
+    paths.ARRIVING.mkdir(mode=0o755, exist_ok=True)
+    incarnations.make(folder)
     progress = Progress(source.who, offered.bytes)
     with unpacked(data) as write:
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from ..base import paths
 from ..base.errors import NodeError
 from ..base.report import Report
@@ -25,7 +23,6 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
     `origin` says as of where it is.
     """
     arrived = _proven(pair, expected_uuid, report)
-    os.sync()
     stop_server()
     incarnations.take_place(arrived.folder)
     report.did(

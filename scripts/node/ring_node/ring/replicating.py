@@ -1,4 +1,4 @@
-"""A node follows its peer from where it was written down, catches up, and takes part."""
+"""A node follows its peer from where it was written down, is admitted, and its gate opens."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import sql
 from ..mysql.sql import Session
-from . import follow, reach, records, seeding, state
+from . import follow, opening, reach, records, schema, seeding, state
 from .documents import Pair
 from .join import Follow, Refusal, State, decide_follow
 
 PEER_SECONDS = 60.0
 COORDINATES_SECONDS = 60.0
+OPEN_SECONDS = 600.0
 
 
 def run(pair: Pair, report: Report) -> None:
@@ -30,7 +31,10 @@ def run(pair: Pair, report: Report) -> None:
         follow.start(own, report)
         status = follow.wait_for_threads(own)
         follow.check(status, me, peer)
-        follow.take_part(own, other, me, peer, report)
+        follow.take_part(own, other, me, peer, pair, report)
+        if opening.wait_until_open(OPEN_SECONDS):
+            report.did("serves clients")
+            own.do(schema.BEAT, [pair.node.server_id])  # the peer need not wait for the agent
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )

@@ -23,9 +23,8 @@ def run(*, discard: str | None) -> Report:
         lifecycle.start()
         report.did("server started")
     seeding.run(pair, report)
-    replicating.run(pair, report)
-    records.write_joined(pair.peer)  # without it the heartbeat's service does not start
     service.start(report)
+    replicating.run(pair, report)
     return report
 
 

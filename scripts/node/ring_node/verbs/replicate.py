@@ -1,4 +1,4 @@
-"""Verb `replicate`: follow the peer, catch up, lift the fence, beat."""
+"""Verb `replicate`: follow the peer, catch up, be admitted, and wait until the gate is open."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from ..ring import documents, records, replicating
 
 def run(document: Any) -> Report:
     report = Report("replicate")
-    pair = documents.pair(document)
+    pair, patience = documents.replicate(document)
     records.remember_peer(pair, report)
-    replicating.run(pair, report)
-    records.write_joined(pair.peer)  # without it the heartbeat's service does not start
+    records.write_opening(patience, report)
     service.start(report)
+    replicating.run(pair, report)
     return report
