@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import NamedTuple, NoReturn
 
@@ -19,11 +19,13 @@ class Verb(NamedTuple):
     help: str
     document: str  # how standard input is read: "json", "text" or "" for not at all
     locks: bool
+    options: Mapping[str, str] = {}  # names of required ones, and what they say
 
 
 VERBS = {
     "tools": Verb("install this tool itself as a release", "json", True),
     "install": Verb("install packages and MySQL, without starting it", "json", True),
+    "volume": Verb("mount the data volume, as large as it is to be", "json", True),
     "tls": Verb("put CA, certificate and key in place", "json", True),
     "config": Verb("put my.cnf in place and restart the server when that is safe", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
@@ -32,7 +34,15 @@ VERBS = {
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
-    "heartbeat": Verb("write this node's heartbeat row every second (a service)", "", False),
+    "gate": Verb("say whether clients reach this node, and why not", "", False),
+    "open": Verb(
+        "open the gate by hand: clients then see and change what this node has",
+        "",
+        False,
+        {"though_behind": "the name of this node, whose data may be older than its peer's"},
+    ),
+    "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
+    "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 
@@ -51,14 +61,17 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = result.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        verbs.add_parser(name, help=verb.help, description=verb.help)
+        one = verbs.add_parser(name, help=verb.help, description=verb.help)
+        for option, said in verb.options.items():
+            flag = f"--{option.replace('_', '-')}"
+            one.add_argument(flag, metavar="NODE", help=said, required=True)
     return result
 
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        verb = parser().parse_args(arguments).verb
-        return _run(verb)
+        given = vars(parser().parse_args(arguments))
+        return _run(given.pop("verb"), given)
     except NodeError as error:
         print(error.render(), file=sys.stderr)
         return error.code
@@ -77,12 +90,12 @@ def main(arguments: Sequence[str]) -> int:
         return failed.code
 
 
-def _run(name: str) -> int:
+def _run(name: str, options: Mapping[str, str]) -> int:
     verb = VERBS[name]
     os.umask(0o022)
     text = _standard_input() if verb.document else ""
     module = import_module(f".verbs.{name.replace('-', '_')}", __package__)
-    if name in ("heartbeat", "wait-ready"):
+    if name in ("agent", "wait-ready"):
         return module.run()
     _must_be_root()
     if verb.document == "json":
@@ -96,11 +109,11 @@ def _run(name: str) -> int:
         from .base.lock import host_lock
 
         with host_lock(paths.LOCK, name, LOCK_SECONDS):
-            report = module.run(*arguments)
+            report = module.run(*arguments, **options)
     else:
-        report = module.run(*arguments)
+        report = module.run(*arguments, **options)
     print(report.line(), flush=True)
-    return Exit.OK
+    return report.code
 
 
 def _standard_input() -> str:

@@ -17,6 +17,7 @@ class Exit(IntEnum):
     SERVER = 6  # MySQL refused a statement, or does not start
     BUSY = 7  # another verb holds this host's lock
     DEADLINE = 8  # something did not come true in time; running the verb again continues
+    UNHEALTHY = 9  # `status` found problems; it has printed them
 
 
 class NodeError(Exception):

@@ -19,7 +19,8 @@ RAN_OUT = re.compile(
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_BROKEN = frozenset({errno.EIO, errno.EROFS})
 NEXT_STEP = (
-    "make room there or make the root volume larger (rootVolumeGib in the settings), "
+    "make room there or make the volume larger (dataVolumeGib in the settings; rootVolumeGib is "
+    "the root volume's), "
     "then run this again"
 )
 

@@ -3,7 +3,7 @@
 Each node decides for itself, from its own state and its peer's. Nothing is guessed: a node
 follows its peer only from coordinates that somebody wrote down while they were true.
 
-- A node is born fenced (read-only for everyone without SUPER). The fence falls when it has
+- A node is born behind a closed gate, and read-only. It is admitted when it has
   joined, so what a fenced node holds came from this tool.
 - `origin` of a node says from where on in its binary log its peer must read, and for which
   incarnation (server_uuid) of the peer that holds.

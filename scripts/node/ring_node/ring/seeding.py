@@ -7,7 +7,8 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql.shows import show_master_status, show_slave_status
 from ..mysql.sql import Session
-from . import content, copying, fence, peer_accounts, records, relay, schema, state
+from . import admission as admissions
+from . import content, copying, opening, peer_accounts, records, relay, schema, state
 from .documents import Pair
 from .join import Refusal, Seed, State, decide_seed
 from .schema import Origin
@@ -41,8 +42,9 @@ def _decide(me: State, peer: State) -> Seed:
 
 
 def joined(own: Session, pair: Pair) -> bool:
-    """Whether this node is in a ring with that very peer. One on a new instance is another."""
-    if fence.stands() or records.joined_with() != pair.peer.instance_id:
+    """Whether this node is in a ring with that very peer. One on a new volume is another."""
+    admission = admissions.read()
+    if admission is None or admission.peer_volume_id != pair.peer.volume_id:
         return False
     source = schema.read_source(own) if schema.exists(own) else None
     return source is not None and source.state == "wired"
@@ -82,11 +84,10 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
 
 
 def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report) -> None:
-    fence.put_up(report)
-    own.do("SET GLOBAL read_only = 1")
+    opening.shut(own, report)
     if me.empty and not me.copying and content.found(own):
         raise too_late(
-            "data appeared before this node was fenced",
+            "data appeared before the gate of this node was closed",
             "an empty node",
             "run this again: it decides anew",
         )
@@ -108,7 +109,7 @@ def _wait_until_quiet(other: Session, me: State, peer: State) -> None:
 
     What it applied after the copy would carry this node's server id, and be skipped here.
     """
-    if peer.follows(me):  # which is fenced: nothing comes
+    if peer.follows(me):  # nobody writes here: nothing comes
         return
 
     def quiet() -> bool | None:
@@ -131,16 +132,11 @@ def _leave_former(own: Session, peer: State, report: Report) -> None:
     """
     own.do("STOP SLAVE IO_THREAD")
     own.do("START SLAVE SQL_THREAD")  # a run that was killed here had stopped it
-
-    def settled() -> bool | None:
-        slave = show_slave_status(own)
-        return True if slave is None or slave.drained or slave.sql_errno else None
-
-    poll(settled, Deadline(DRAIN_SECONDS))
+    done = relay.applied(own, DRAIN_SECONDS, lambda status: status.sql_errno)
     slave = show_slave_status(own)
     if slave is None:
         return
-    if not slave.drained:
+    if not done:
         raise refused(
             f"events of the former {peer.name} are not applied: {slave.errors or 'still at work'}",
             "all of them applied before this node is copied",

@@ -1,4 +1,4 @@
-"""Verb `replicate`: follow the peer, catch up, lift the fence, beat."""
+"""Verb `replicate`: follow the peer, catch up, be admitted, and wait until the gate is open."""
 
 from __future__ import annotations
 
@@ -10,20 +10,23 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import sql
 from ..mysql.sql import Session
-from ..ring import documents, follow, reach, records, seeding, state
+from ..ring import documents, follow, opening, reach, records, schema, seeding, state
 from ..ring.documents import Pair
 from ..ring.join import Follow, Refusal, State, decide_follow
 
 PEER_SECONDS = 60.0
 COORDINATES_SECONDS = 60.0
+OPEN_SECONDS = 600.0
 
 
 def run(document: Any) -> Report:
     report = Report("replicate")
-    pair = documents.pair(document)
+    pair, patience = documents.replicate(document)
     records.remember_peer(pair, report)
+    records.write_opening(patience, report)
     kept = records.credentials()
     target = follow.connection(pair, kept.replication)
+    service.start(report)
     with (
         sql.own(report) as own,
         reach.peer(pair.peer.replication_address, kept.peer, report, seconds=PEER_SECONDS) as other,
@@ -36,12 +39,13 @@ def run(document: Any) -> Report:
         follow.start(own, report)
         status = follow.wait_for_threads(own)
         follow.check(status, me, peer)
-        follow.take_part(own, other, me, peer, report)
+        follow.take_part(own, other, me, peer, pair, report)
+        if opening.wait_until_open(OPEN_SECONDS):
+            report.did("serves clients")
+            own.do(schema.BEAT, [pair.node.server_id])  # the peer need not wait for the agent
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
-    records.write_joined(pair.peer)  # without it the heartbeat's service does not start
-    service.start(report)
     return report
 
 
