@@ -117,11 +117,12 @@ def test_the_data_volume_is_encrypted_and_as_the_settings_say(ring: Recorded) ->
     assert (inputs["iops"], inputs["throughput"]) == (4000, 250)
 
 
-def test_the_data_volume_is_detached_by_the_end_of_the_instance_alone(ring: Recorded) -> None:
+def test_the_data_volume_is_detached_when_its_host_has_ended_or_stopped(ring: Recorded) -> None:
     attachment = ring.named("ring-node-1-data-attachment")
     assert attachment.inputs == {
         "deviceName": "/dev/sdf",
         "instanceId": "ring-node-1-instance-id",
+        "stopInstanceBeforeDetaching": True,
         "volumeId": "ring-node-1-data-volume-id",
     }
     assert attachment.deleted_with.endswith("::ring-node-1-instance")
