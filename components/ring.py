@@ -82,9 +82,13 @@ class Ring(pulumi.ComponentResource):
         self._lookup = lookup
         self._tags = Tags(pulumi.get_project(), pulumi.get_stack(), name, self._args.tags)
 
+        # The list of zones may come in another order: a ring does not move for that. And plain, not
+        # the subnet's own: a volume must not be made anew with a subnet.
+        self._zone = args.availability_zone or standing.zone or lookup.zone
+
         # The network first: all that takes long waits for it, and the engine takes turns.
         network = Network(
-            f"{name}-network", NetworkArgs(self._args, self._lookup.zone, self._tags), self._child
+            f"{name}-network", NetworkArgs(self._args, self._zone, self._tags), self._child
         )
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
@@ -152,6 +156,7 @@ class Ring(pulumi.ComponentResource):
                     settings=self._args,
                     tags=tags,
                     network=network,
+                    zone=self._zone,
                     image=self._lookup.image,
                     profile_name=roles[node.name].profile_name,
                     placement_group=spread.name,
