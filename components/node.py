@@ -96,8 +96,8 @@ class Node(pulumi.ComponentResource):
             device_index=REPLICATION_DEVICE_INDEX,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        # A host that has it mounted would never let it go. In a destroy the end of the instance
-        # detaches it; the engine does not heed deleted_with where an instance is replaced.
+        # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
+        # the volume; where the instance is replaced, the engine wants it detached before.
         data_attachment = ec2.VolumeAttachment(
             f"{name}-data-attachment",
             device_name=DATA_DEVICE,
