@@ -34,6 +34,12 @@ from components.tools import SOURCE, Tools, ToolsArgs, digest
 
 __all__ = ["Ring", "RingArgs"]
 
+# Pulumi's error names the resource and no setting. A destroy does not run the program, and of all
+# that is the program's it shows the stack's outputs.
+PROTECTION = (
+    "protectData is true: `pulumi config set protectData false`, `pulumi up`, then `pulumi destroy`"
+)
+
 
 class Ring(pulumi.ComponentResource):
     """Everything that two servers in circular replication need, in the zone of one region.
@@ -49,6 +55,8 @@ class Ring(pulumi.ComponentResource):
     nodes: dict[str, RingNode]
     network: RingNetwork
     bucket: RingBucket
+    protection: str
+    """What to set before a destroy; empty where nothing is protected."""
     users: RingUsers
     passwords: dict[str, pulumi.Output[str]]
     """Of every account in `users`, each a secret."""
@@ -231,6 +239,7 @@ class Ring(pulumi.ComponentResource):
             replication_vpc_id=network.replication_vpc_id,
             replication_subnet_id=network.replication_subnet_id,
         )
+        self.protection = PROTECTION if args.protect_data else ""
         self.bucket = RingBucket(name=bucket.bucket_name, arn=bucket.arn)
         applications = [user.name for user in args.users]
         self.users = RingUsers("root", args.replication_user, applications)

@@ -145,6 +145,8 @@ def test_protected_is_what_holds_data_and_nothing_else(ring: Recorded) -> None:
     assert {each.name for each in ring.resources if each.protect} == holders
     free = stand_up(protect_data=False)
     assert [each.name for each in free.resources if each.protect] == []
+    assert "pulumi config set protectData false" in ring.outputs["protection"][0]
+    assert free.outputs["protection"][0] == ""
 
 
 def test_the_instance_leaves_groups_and_addresses_to_its_interface(ring: Recorded) -> None:
