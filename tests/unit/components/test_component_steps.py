@@ -125,8 +125,9 @@ def test_the_documents_of_the_wiring_name_both_nodes(ring: Recorded) -> None:
                 "name": "node-1",
                 "replication_address": "10.10.1.10",
                 "server_id": 1,
-                "instance_id": "ring-node-1-instance-id",
+                "volume_id": "ring-node-1-instance-id",
             },
+            **({"open_without_peer_seconds": 30} if verb == "replicate" else {}),
         }
 
 

@@ -13,7 +13,7 @@ from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
-from ring_node.ring import fence, follow, records, relay, restart, schema
+from ring_node.ring import admission, follow, opening, records, relay, restart, schema
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.ring.health import Ages
 from states import slave
@@ -64,7 +64,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sql, "own", own)
     monkeypatch.setattr(records, "node", lambda: PAIR.node)
     monkeypatch.setattr(records, "peer", lambda: PAIR.peer)
-    monkeypatch.setattr(fence, "stands", lambda: False)
+    monkeypatch.setattr(admission, "admitted", lambda: True)
+    monkeypatch.setattr(opening, "wait_until_open", lambda _: found.done.append("open"))
     monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
     monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
