@@ -18,7 +18,6 @@ SAID = (
     "tar: a: Cannot write: No space left on device",
     "E: You don't have enough free space in /var/cache/apt/archives/.",
     "Error restoring app.t from file app.t.sql: The table 't' is full",
-    "Could not create output file /var/lib/mysql-ring/copy/app.t.sql (28)",
 )
 
 
@@ -40,7 +39,7 @@ def test_another_failure_keeps_its_own_words() -> None:
 def test_a_disk_that_is_full_for_the_tool_itself_ends_in_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_verb: str) -> int:
+    def fail(*_: object) -> int:
         raise FULL
 
     monkeypatch.setattr(cli, "_run", fail)

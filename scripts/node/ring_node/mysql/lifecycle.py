@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
+from ..base.waiting import Deadline, poll
 from ..host import files, gate, network, systemd
 from ..host.programs import attempt
 
@@ -14,6 +16,7 @@ from ..host.programs import attempt
 # lets a start take as long as it takes: one that it ends is begun again, from the beginning.
 START_SECONDS = 900
 STOP_SECONDS = 3600
+GREETS_SECONDS = 10
 # However my.cnf is. Whoever opens the gate lets clients write, and events run as my.cnf says.
 SHUT = "--read-only --event-scheduler=OFF"
 PORT = 3306
@@ -27,8 +30,9 @@ UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
 [Unit]
 Description=MySQL 5.6 of the ring
-After=network.target local-fs.target {paths.GATE_SERVICE}
-Requires={paths.GATE_SERVICE}
+After=network.target local-fs.target {paths.VOLUME_SERVICE} {paths.GATE_SERVICE}
+Requires={paths.VOLUME_SERVICE} {paths.GATE_SERVICE}
+ConditionPathIsMountPoint={paths.VOLUME}
 ConditionPathExists={paths.DATA}/{paths.DATA_MARKER}
 StartLimitIntervalSec=300
 StartLimitBurst=10
@@ -96,11 +100,10 @@ def _bring_up(how: str) -> None:
             "mysqld answering on its socket",
             f"correct what {paths.ERROR_LOG} names, then run this again",
         )
-    if not greets():  # its unit waited that long for it
+    if poll(greets, Deadline(GREETS_SECONDS)) is None:  # its unit waited START_SECONDS for it
         raise NodeError(
             Exit.DEADLINE,
-            f"the server does not answer {START_SECONDS} s after its start: "
-            f"{error_log(begin) or 'its log says nothing'}",
+            f"the server runs and does not answer: {error_log(begin) or 'its log says nothing'}",
             f"mysqld answering on {paths.SOCKET}",
             f"see in {paths.ERROR_LOG} whether it still recovers, then run this again: it waits",
         )
@@ -141,12 +144,12 @@ def errors_of(text: str) -> str:
     return " | ".join(line.strip() for line in wrong[-LOG_LINES:])
 
 
-def greets() -> bool | None:
+def greets(place: Path | None = None) -> bool | None:
     """True if a server answers who connects. No account is needed for that."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(5)
-            connection.connect(str(paths.SOCKET))
+            connection.connect(str(place or paths.SOCKET))
             return True if connection.recv(7)[4:].startswith((HANDSHAKE, FULL)) else None
     except OSError:
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -36,6 +37,7 @@ def judge(content: bytes) -> dict[str, str]:
         candidate = Path(folder, "mysqld.cnf")
         candidate.write_bytes(content)
         Path(folder).chmod(0o755)
+        shutil.chown(folder, paths.MYSQL_USER)
         candidate.chmod(0o644)
         status, output, problems = attempt(
             [
@@ -43,6 +45,7 @@ def judge(content: bytes) -> dict[str, str]:
                 f"--defaults-file={candidate}",
                 f"--user={paths.MYSQL_USER}",
                 "--log-error=",  # its complaints belong on standard error here
+                f"--log-bin-index={folder}/index",  # it makes one
                 "--verbose",
                 "--help",
             ],

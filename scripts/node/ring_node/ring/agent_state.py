@@ -21,11 +21,22 @@ def read() -> dict[str, Any] | None:
     return None if content is None else json.loads(content)
 
 
-def why_closed() -> str:
-    state = read()
+def silence(state: dict[str, Any] | None, server_uuid: str | None) -> str | None:
+    """Why what it says does not count; None when it does. `server_uuid`: of the server that runs
+    here, if it could be asked."""
     if state is None:
-        return f"{paths.AGENT_SERVICE} has not run since this host booted"
+        return "it has not run since this host booted"
     age = boottime() - state["written"]
     if age > STALE_SECONDS:
-        return f"{paths.AGENT_SERVICE} does not run: it was last heard of {age:.0f} s ago"
+        return f"it was last heard of {age:.0f} s ago"
+    if server_uuid is not None and state["server_uuid"] not in (None, server_uuid):
+        return "it speaks of a server that was here before"
+    return None
+
+
+def why_closed() -> str:
+    state = read()
+    silent = silence(state, None)
+    if silent is not None or state is None:
+        return f"{paths.AGENT_SERVICE} says nothing: {silent}"
     return state["gate"]["why"]

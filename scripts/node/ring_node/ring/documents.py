@@ -16,7 +16,9 @@ from ..mysql.tls import Keys
 PASSWORD_LONGEST = 32  # MASTER_PASSWORD of MySQL 5.6
 USER_LONGEST = 16  # user names of MySQL 5.6
 SERVER_ID_LARGEST = 4294967295
-OPEN_WITHOUT_PEER_LONGEST = 86400
+VOLUME_ID = re.compile(r"vol-[0-9a-f]{8,17}")
+VOLUME_LARGEST_GIB = 65536  # of io2; the other types end before
+OPEN_WITHOUT_PEER_LONGEST = 3600
 # MySQL's option files and client programs read these in a way of their own.
 PASSWORD_FORBIDDEN = frozenset("\"'\\ ")
 PRIVILEGE = re.compile(r"[A-Z]+( [A-Z]+)*")
@@ -45,6 +47,12 @@ class Peer:
 class Pair:
     node: Node
     peer: Peer
+
+
+@dataclass(frozen=True)
+class Volume:
+    volume_id: str
+    size_gib: int
 
 
 @dataclass(frozen=True)
@@ -134,6 +142,16 @@ def archive(value: Any) -> Archive:
     fields.end()
     algorithm, _, digest = checksum.partition(":")
     return Archive(url, algorithm, digest.lower())
+
+
+def volume(value: Any) -> Volume:
+    fields = Fields(value, "document")
+    result = Volume(
+        fields.matching("volume_id", VOLUME_ID, "the id of an EBS volume"),
+        fields.number("size_gib", 1, VOLUME_LARGEST_GIB),
+    )
+    fields.end()
+    return result
 
 
 def keys(value: Any) -> Keys:

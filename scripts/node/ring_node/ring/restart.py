@@ -24,7 +24,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import lifecycle, shows, sql
 from ..mysql.sql import Session
-from . import admission, health, opening, reach, records, relay
+from . import admission, beats, opening, reach, records, relay
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -33,6 +33,7 @@ BACK_SECONDS = 90.0
 FRESH_SECONDS = 15.0  # the peer may have restarted a moment ago: its slave is about to connect
 PEER_OPEN_SECONDS = 30.0
 OPEN_SECONDS = 120.0  # beside a peer that answers; else after the setting openWithoutPeerSeconds
+BEATS_SECONDS = 3.0  # for one on each side
 GREETING_SECONDS = 20.0
 GREETING_WAIT = 5.0
 TAKE = "SELECT GET_LOCK(%s, 0)"
@@ -58,13 +59,13 @@ def in_turn(
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
-    with _turn(node, peer, peer_must_be_healthy) as ages, _nothing_dropped(ages):
+    with _turn(node, peer, peer_must_be_healthy) as ways, _nothing_dropped(ways):
         _restart(before, after, undo)
-        served = ", the peer serving meanwhile" if ages is not None else ""
+        served = ", the peer serving meanwhile" if ways is not None else ""
         report.did(f"server restarted for {reason}{served}")
         opening.wait_until_open(OPEN_SECONDS + (records.opening() or 0))
-        if ages is None or ages.fresh:
-            _wait_until_healthy(node, peer, report, known=ages is not None)
+        if ways is None or ways.fresh:
+            _wait_until_healthy(node, peer, report, known=ways is not None)
 
 
 def _restart(
@@ -90,14 +91,14 @@ def _restart(
 
 
 @contextmanager
-def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[health.Ages | None]:
+def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[beats.Ways | None]:
     """Yields the ring's health, while the peer keeps its hands off its own server.
 
     None: the peer cannot be asked, and the caller restarts all the same.
     """
     with ExitStack() as stack:
         try:
-            ages = _enter_turn(stack, node, peer)
+            ways = _enter_turn(stack, node, peer)
         except NodeError as error:
             if error.code != Exit.UNREACHABLE:
                 raise
@@ -110,17 +111,17 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[health.Ages
                 _enter_turn(stack, node, peer)
             yield None
             return
-        if must_be_healthy and not ages.fresh:
-            raise _unhealthy(str(ages))
+        if must_be_healthy and not ways.fresh:
+            raise _unhealthy(str(ways))
         with sql.own() as own:
             _refuse_a_gate_that_would_stay_closed(own)
-        yield ages
+        yield ways
 
 
 @contextmanager
-def _nothing_dropped(ages: health.Ages | None) -> Iterator[None]:
+def _nothing_dropped(ways: beats.Ways | None) -> Iterator[None]:
     """A restart drops what the slave has not applied. A peer that is lost cannot send it again."""
-    if ages is not None and ages.fresh:
+    if ways is not None and ways.fresh:
         yield
         return
     with sql.own() as own:
@@ -159,20 +160,16 @@ def _refuse_a_gate_that_would_stay_closed(own: Session) -> None:
         )
 
 
-def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> health.Ages:
+def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> beats.Ways:
     login = records.credentials().peer
     own = stack.enter_context(sql.own())
     other = stack.enter_context(reach.peer(peer.replication_address, login))
     _take_turn(own, other, node, peer)
     _refuse_beside_a_closed_gate(other, peer)
-
-    def ages() -> health.Ages:
-        return health.ages(own, other, node.server_id, peer.server_id)
-
-    poll(lambda: ages().fresh or None, Deadline(FRESH_SECONDS))
-    found = ages()
+    watch = beats.Watch(own, other, node.server_id, peer.server_id)
+    ways = watch.until_fresh(FRESH_SECONDS)
     own.close()
-    return found
+    return ways
 
 
 def _greets(address: str) -> bool | None:
@@ -225,15 +222,15 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
     def healthy() -> bool | None:
         try:
             with sql.own() as own, reach.peer(peer.replication_address, login) as other:
-                found = health.ages(own, other, node.server_id, peer.server_id)
+                watch = beats.Watch(own, other, node.server_id, peer.server_id)
+                return True if watch.until_fresh(BEATS_SECONDS).fresh else None
         except NodeError:
             return None
-        return True if found.fresh else None
 
     if poll(healthy, Deadline(BACK_SECONDS)) is None:
         raise too_late(
             f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
-            "fresh heartbeat rows both ways",
+            "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
 
@@ -249,6 +246,6 @@ def _still_restarting() -> NodeError:
 def _unhealthy(found: str) -> NodeError:
     return refused(
         f"the ring is not healthy: {found}",
-        "heartbeat rows fresh both ways before a server of the ring is restarted",
+        "both heartbeats fresh on the other side before a server of the ring is restarted",
         "look at `ring-node status` on both nodes; nothing was changed",
     )
