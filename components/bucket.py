@@ -36,10 +36,12 @@ def tls_only_policy(bucket_arn: str) -> str:
 
 @dataclass(frozen=True)
 class BucketArgs:
-    """With `destroy_contents` a destroy deletes every object and version in it first."""
+    """With `destroy_contents` a destroy deletes every object and version in it first; with
+    `protect` nothing deletes it."""
 
     tags: Tags
     destroy_contents: pulumi.Input[bool] = False
+    protect: bool = True
 
 
 class Bucket(pulumi.ComponentResource):
@@ -57,7 +59,7 @@ class Bucket(pulumi.ComponentResource):
             f"{name}-store",
             force_destroy=args.destroy_contents,
             tags=args.tags.named(name),
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, protect=args.protect),
         )
         s3.BucketOwnershipControls(
             f"{name}-ownership",

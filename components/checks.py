@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from itertools import combinations
 
-from components import accounts, given_keys
+from components import accounts, given_keys, volumes
 from components.inputs import Texts, known
 from components.mysql.configuration import OWNED, full_name, known_settings, plain_name
 from components.problems import Found, Problem
@@ -26,8 +26,8 @@ PRIVATE_RANGES = tuple(
 # The largest private range. Whatever is wider holds a part of the internet that nobody owns alone.
 LARGEST_ADMIN_PREFIX = 8
 LARGEST_SERVER_ID = 2**32 - 1
-SMALLEST_ROOT_VOLUME_GIB = 8
-LARGEST_ROOT_VOLUME_GIB = 16384
+# The agent asks about once a second: with fewer a lost packet would be a lost peer.
+OPEN_WITHOUT_PEER_SECONDS = (5, 86400)
 NODE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 RING_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 # A role's name has 64 characters: ring-node-role-identity- and the seven that Pulumi adds.
@@ -172,11 +172,11 @@ def instance_type(_: RingArgs, texts: Texts) -> Found:
         yield Problem("instanceType", repr(text), expected)
 
 
-def root_volume(settings: RingArgs) -> Found:
-    size = settings.root_volume_gib
-    if not SMALLEST_ROOT_VOLUME_GIB <= size <= LARGEST_ROOT_VOLUME_GIB:
-        expected = f"{SMALLEST_ROOT_VOLUME_GIB} to {LARGEST_ROOT_VOLUME_GIB} GiB"
-        yield Problem("rootVolumeGib", str(size), expected)
+def open_without_peer(settings: RingArgs) -> Found:
+    least, most = OPEN_WITHOUT_PEER_SECONDS
+    seconds = settings.open_without_peer_seconds
+    if not least <= seconds <= most:
+        yield Problem("openWithoutPeerSeconds", str(seconds), f"{least} to {most} seconds")
 
 
 def in_region(zone: str, region: str) -> bool:
@@ -262,7 +262,9 @@ SHAPES: tuple[Callable[[RingArgs], Found], ...] = (
     admin_ranges,
     node_networks,
     two_nodes,
-    root_volume,
+    volumes.root,
+    volumes.data,
+    open_without_peer,
     accounts.databases,
     accounts.users,
 )

@@ -10,7 +10,7 @@ from components.checks import problems_of, ring_name, zone
 from components.inputs import plain_fields
 from components.problems import Problem, SettingsError
 from components.settings import RingArgs
-from components.standing import read_standing
+from components.standing import Standing, read_standing
 
 AWS = "aws"
 
@@ -18,7 +18,7 @@ AWS = "aws"
 def mistakes(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
     """Every mistake of the ring of that name: of the settings themselves, and of what they would
     do to what stands of it in the stack that is updated."""
-    return with_losses(flaws(ring, args, region), ring, args, region)
+    return with_losses(flaws(ring, args, region), read_standing(ring), args, region)
 
 
 def flaws(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
@@ -32,11 +32,11 @@ def flaws(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
 
 
 def with_losses(
-    found: list[Problem], ring: str, args: RingArgs, region: str | None
+    found: list[Problem], standing: Standing, args: RingArgs, region: str | None
 ) -> list[Problem]:
-    """The flaws that were found, and every change that what stands cannot take. Asks the engine."""
+    """The flaws that were found, and every change that what stands cannot take."""
     wrong = {problem.setting for problem in found}
-    late = changes(read_standing(ring), args, region)
+    late = changes(standing, args, region)
     return [*found, *(each for each in late if each.setting not in wrong)]
 
 

@@ -14,6 +14,8 @@ from components.tags import Tags
 
 MYSQL_PORT = 3306
 SSH_PORT = 22
+# Where a node sends its peer a copy of its data.
+COPY_PORT = 3307
 EVERYWHERE = "0.0.0.0/0"
 # What a host fetches: Debian's packages over HTTP (signed), the MySQL archive and AWS's own
 # services over HTTPS. Names and time need no rule: AWS's resolver and its time service are
@@ -161,6 +163,9 @@ class Network(pulumi.ComponentResource):
             cidr = f"{peer.replication_address}/32"
             self._allow_in(group, f"{part}-in", MYSQL_PORT, cidr, f"{peer.name} reads from here")
             self._allow_out(group, f"{part}-out", MYSQL_PORT, cidr, f"reads from {peer.name}")
+            copy = f"{part}-copy"
+            self._allow_in(group, f"{copy}-in", COPY_PORT, cidr, f"{peer.name} copies from here")
+            self._allow_out(group, f"{copy}-out", COPY_PORT, cidr, f"copies from {peer.name}")
             groups[node.name] = group.id
         return groups
 

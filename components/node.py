@@ -8,6 +8,7 @@ import pulumi
 from pulumi_aws import ec2
 
 from components.credentials import KeyPair
+from components.data_volume import DataVolume, DataVolumeArgs
 from components.first_boot import user_data
 from components.network import Network
 from components.settings import NodeSettings, RingArgs
@@ -15,6 +16,9 @@ from components.step import Host, connect
 from components.tags import Tags
 
 REPLICATION_DEVICE_INDEX = 1
+# https://docs.aws.amazon.com/ebs/latest/userguide/ebs-attaching-volume.html. The host sees an NVMe
+# device and finds it by the volume's id.
+DATA_DEVICE = "/dev/sdf"
 
 
 @dataclass(frozen=True)
@@ -35,9 +39,11 @@ class NodeArgs:
 
 
 class Node(pulumi.ComponentResource):
-    """An instance with both interfaces attached. It answers SSH when its first step runs."""
+    """An instance with both interfaces and its data volume attached. It answers SSH when its first
+    step runs."""
 
     instance_id: pulumi.Output[str]
+    data_volume_id: pulumi.Output[str]
     public_address: pulumi.Output[str]
     client_interface_id: pulumi.Output[str]
     replication_interface_id: pulumi.Output[str]
@@ -75,7 +81,12 @@ class Node(pulumi.ComponentResource):
             network_interface_id=client.id,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        instance = self._instance(client, replication, [network, association])
+        data = DataVolume(
+            f"{name}-data",
+            DataVolumeArgs(args.settings, network.availability_zone, args.tags),
+            pulumi.ResourceOptions(parent=self),
+        )
+        instance = self._instance(client, replication, data, [network, association])
         # EC2 launches with interfaces of one VPC only, so the second one joins afterwards.
         attachment = ec2.NetworkInterfaceAttachment(
             f"{name}-replication-attachment",
@@ -84,13 +95,25 @@ class Node(pulumi.ComponentResource):
             device_index=REPLICATION_DEVICE_INDEX,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
+        # The end of the instance detaches it: a host that has it mounted would never let it go.
+        data_attachment = ec2.VolumeAttachment(
+            f"{name}-data-attachment",
+            device_name=DATA_DEVICE,
+            instance_id=instance.id,
+            volume_id=data.volume_id,
+            opts=pulumi.ResourceOptions(
+                parent=self, deleted_with=instance, delete_before_replace=True
+            ),
+        )
         self.instance_id = instance.id
+        self.data_volume_id = data.volume_id
         self.public_address = public.public_ip
         self.client_interface_id = client.id
         self.replication_interface_id = replication.id
-        self.attached = [attachment]
+        self.attached = [attachment, data_attachment]
         self.host = Host(
             instance=instance,
+            volume_id=data.volume_id,
             connection=connect(
                 public.public_ip, args.ssh_key.private_key, args.host_key.public_key
             ),
@@ -99,6 +122,7 @@ class Node(pulumi.ComponentResource):
         self.register_outputs(
             {
                 "instanceId": self.instance_id,
+                "dataVolumeId": self.data_volume_id,
                 "publicAddress": self.public_address,
                 "clientInterfaceId": self.client_interface_id,
                 "replicationInterfaceId": self.replication_interface_id,
@@ -127,6 +151,7 @@ class Node(pulumi.ComponentResource):
         self,
         client: ec2.NetworkInterface,
         replication: ec2.NetworkInterface,
+        data: DataVolume,
         depends_on: list[pulumi.Resource],
     ) -> ec2.Instance:
         args = self._args
@@ -163,10 +188,14 @@ class Node(pulumi.ComponentResource):
             tags=args.tags.named(self._name),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=depends_on,
+                # It ends before the volume does.
+                depends_on=[*depends_on, data],
                 delete_before_replace=True,
+                # A host never lets go of a volume that its server writes to, and it is told its
+                # second interface at its first boot.
+                replacement_trigger=[data.volume_id, replication.id],
                 # These three act at the first boot alone. A newer image, another text or another
-                # key must not take a server with its data away.
+                # key must not stop a server.
                 ignore_changes=["ami", "user_data", "key_name"],
                 additional_secret_outputs=["user_data"],
             ),

@@ -18,6 +18,7 @@ class RingNode:
     server_id: int
     ssh_host_key: pulumi.Output[str]
     instance_id: pulumi.Output[str]
+    data_volume_id: pulumi.Output[str]
     client_interface_id: pulumi.Output[str]
     replication_interface_id: pulumi.Output[str]
     replication_security_group_id: pulumi.Output[str]

@@ -38,7 +38,7 @@ class Replication(pulumi.ComponentResource):
                     f"{name}-{node.name}-{verb}",
                     verb,
                     args.hosts[node.name],
-                    self._document(node, args),
+                    self._document(verb, node, args),
                     parent=self,
                     depends_on=done,
                 )
@@ -47,8 +47,13 @@ class Replication(pulumi.ComponentResource):
         self.last_steps = done
         self.register_outputs({})
 
-    def _document(self, node: NodeSettings, args: ReplicationArgs) -> pulumi.Output[str]:
+    def _document(self, verb: str, node: NodeSettings, args: ReplicationArgs) -> pulumi.Output[str]:
         peer = args.settings.peer_of(node)
+        more = (
+            {"open_without_peer_seconds": args.settings.open_without_peer_seconds}
+            if verb == "replicate"
+            else {}
+        )
         return document(
             {
                 "node": {
@@ -61,8 +66,9 @@ class Replication(pulumi.ComponentResource):
                     "name": peer.name,
                     "replication_address": peer.replication_address,
                     "server_id": peer.server_id,
-                    # A peer on a new instance is a new server: the survivor looks again.
-                    "instance_id": args.hosts[peer.name].instance.id,
+                    # A peer with another volume has other data: this node looks again.
+                    "volume_id": args.hosts[peer.name].volume_id,
                 },
+                **more,
             }
         )

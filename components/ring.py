@@ -15,6 +15,7 @@ from pulumi_aws import ec2
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
+from components.effects import effects
 from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
 from components.lookup import look_up
@@ -26,6 +27,7 @@ from components.problems import SettingsError
 from components.replication import Replication, ReplicationArgs
 from components.role import Role, RoleArgs
 from components.settings import RingArgs, camel
+from components.standing import read_standing
 from components.step import LOGIN
 from components.tags import Tags
 from components.tools import SOURCE, Tools, ToolsArgs, digest
@@ -67,10 +69,14 @@ class Ring(pulumi.ComponentResource):
         found = flaws(name, args, region)
         # Asked before the engine is: the plugin that answers starts meanwhile.
         lookup = None if found else look_up(args, aws_provider(opts))
-        found = with_losses(found, name, args, region)
+        standing = read_standing(name)
+        found = with_losses(found, standing, args, region)
         if found or lookup is None:
             raise SettingsError(found)
         super().__init__("mysql-ring:index:Ring", name, None, opts)
+        if pulumi.runtime.is_dry_run():
+            for line in effects(standing, args):
+                pulumi.log.info(line, self)
         self._name, self._args = name, judged_when_known(args, problems_in)
         self._child = pulumi.ResourceOptions(parent=self)
         self._lookup = lookup
@@ -83,7 +89,11 @@ class Ring(pulumi.ComponentResource):
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
             f"{name}-bucket",
-            BucketArgs(self._tags, destroy_contents=self._args.destroy_bucket_contents),
+            BucketArgs(
+                self._tags,
+                destroy_contents=self._args.destroy_bucket_contents,
+                protect=self._args.protect_data,
+            ),
             self._child,
         )
         roles = {
@@ -198,6 +208,7 @@ class Ring(pulumi.ComponentResource):
                 server_id=node.server_id,
                 ssh_host_key=credentials.host_keys[node.name].public_key,
                 instance_id=nodes[node.name].instance_id,
+                data_volume_id=nodes[node.name].data_volume_id,
                 client_interface_id=nodes[node.name].client_interface_id,
                 replication_interface_id=nodes[node.name].replication_interface_id,
                 replication_security_group_id=network.replication_security_group_ids[node.name],

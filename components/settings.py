@@ -53,12 +53,12 @@ ARTICLE_NODES = (
 
 @dataclass(frozen=True, kw_only=True)
 class RingArgs:
-    """What one ring is to be. Addresses are dotted quads, ranges CIDR, sizes GiB.
+    """What one ring is to be. Addresses are dotted quads, ranges CIDR, sizes GiB, throughput MiB/s.
 
     What is typed `Input` may be an output of another resource or a secret. All else is plain, for
     one of two reasons: it says which resources there are (nodes, users, the names of accounts and
     the keys of mappings), or it is compared, before anything is touched, with what stands or with
-    another setting (ranges, zone, volume size, databases).
+    another setting (ranges, zone, volumes, databases).
 
     An empty secret or certificate is made by the program, once.
     """
@@ -70,6 +70,12 @@ class RingArgs:
     availability_zone: str = ""
     instance_type: pulumi.Input[str] = "m6i.large"
     root_volume_gib: int = 20
+    data_volume_gib: int = 20
+    data_volume_type: str = "gp3"
+    data_volume_iops: int = 0
+    data_volume_throughput: int = 0
+    protect_data: bool = True
+    open_without_peer_seconds: int = 30
     mysql_archive_url: pulumi.Input[str] = (
         "https://downloads.mysql.com/archives/get/p/23/file/"
         "mysql-5.6.51-linux-glibc2.12-x86_64.tar.gz"

@@ -16,6 +16,7 @@ VPC = "aws:ec2/vpc:Vpc"
 SUBNET = "aws:ec2/subnet:Subnet"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 INSTANCE = "aws:ec2/instance:Instance"
+VOLUME = "aws:ebs/volume:Volume"
 STEP = "command:remote:Command"
 # In the URN of a resource of a ring, among the types of what it is a part of.
 OF_A_RING = "mysql-ring:index:"
@@ -23,24 +24,40 @@ OF_A_RING = "mysql-ring:index:"
 OF_AN_OLD_RING = "mysql-ring:ring:Ring"
 CLIENT_INTERFACE = "-client-interface"
 INSTANCE_NAME = "-instance"
+VOLUME_NAME = "-data-volume"
 
 
 @dataclass(frozen=True)
 class StandingNode:
     """One node. What is None is not there, or was not reached by the update that was to make it.
 
-    `seeded`: the instance may hold data. Until its step `seed` is done it takes no writes.
-    `replication_interface` is what the host was told at its first boot, such as 10.10.1.10/24.
+    `seeded`: its step `seed` was done, on this instance or an earlier one. Until then a node takes
+    no writes. `replication_interface` is what the host was told at its first boot, such as
+    10.10.1.10/24.
     """
 
     name: str
     instance: bool = False
     seeded: bool = False
+    instance_type: str | None = None
     client_address: str | None = None
     replication_interface: str | None = None
     root_volume_gib: int | None = None
-    server_id: int | None = None
-    auto_increment_offset: int | None = None
+    data_volume_gib: int | None = None
+    my_cnf: str | None = None
+
+    @property
+    def holds_data(self) -> bool:
+        """Whether there may be data on its volume."""
+        return self.seeded and self.data_volume_gib is not None
+
+    @property
+    def server_id(self) -> int | None:
+        return _whole(values_of(self.my_cnf or "").get("server_id"))
+
+    @property
+    def auto_increment_offset(self) -> int | None:
+        return _whole(values_of(self.my_cnf or "").get("auto_increment_offset"))
 
 
 @dataclass(frozen=True)
@@ -76,11 +93,20 @@ def read_standing(ring: str) -> Standing:
 
 
 def refuse_old(stack: str, state: Mapping[str, object]) -> None:
-    """Nothing of it has the name that it would have now: all would be replaced."""
-    if any(OF_AN_OLD_RING in _types(urn) for urn in state):
+    """Nothing of the oldest has the name that it would have now, and the data of later ones is on
+    their instances: it would be lost, or not be found."""
+    steps = [
+        urn.rpartition("::")[2]
+        for urn in state
+        if OF_A_RING in _types(urn) and _types(urn).endswith(STEP)
+    ]
+    with_data = any(name.endswith("-seed") for name in steps)
+    without_volumes = with_data and not any(name.endswith("-mysql-volume") for name in steps)
+    if without_volumes or any(OF_AN_OLD_RING in _types(urn) for urn in state):
+        how = "its data is on no volume" if without_volumes else OF_AN_OLD_RING
         raise pulumi.RunError(
-            f"found a ring of an older version of this program in {stack} ({OF_AN_OLD_RING}); "
-            "expected none: this version would replace both instances, with all data on them; "
+            f"found a ring of an older version of this program in {stack} ({how}); "
+            "expected none: this version would not keep the data that is on both instances; "
             "dump the data and `pulumi destroy` with that version, then `pulumi up` with this one "
             "and load it (docs/operations.md)"
         )
@@ -105,33 +131,28 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
     names = {
         name.removeprefix(f"{ring}-").removesuffix(suffix)
         for (kind, name), found in by_name.items()
-        for wanted, suffix in ((INTERFACE, CLIENT_INTERFACE), (INSTANCE, INSTANCE_NAME))
+        for wanted, suffix in (
+            (INTERFACE, CLIENT_INTERFACE),
+            (INSTANCE, INSTANCE_NAME),
+            (VOLUME, VOLUME_NAME),
+        )
         if kind == wanted and name.endswith(suffix) and mine(name, found)
     }
     nodes = []
     for name in sorted(names):
         instance = outputs(INSTANCE, f"{ring}-{name}{INSTANCE_NAME}")
-        own_id = instance.get("arn", "").rpartition("/")[2]
-        steps = {
-            verb: step
-            for verb, place in (
-                ("config", f"{ring}-{name}-mysql-config"),
-                ("seed", f"{ring}-replication-{name}-seed"),
-            )
-            # After an interrupted replacement the state still has the steps of the old instance.
-            if own_id in (step := outputs(STEP, place)).get("triggers", [])
-        }
-        mysql = values_of(steps.get("config", {}).get("stdin") or "")
+        volume = outputs(VOLUME, f"{ring}-{name}{VOLUME_NAME}")
         nodes.append(
             StandingNode(
                 name=name,
                 instance=bool(instance),
-                seeded="seed" in steps,
+                seeded=(STEP, f"{ring}-replication-{name}-seed") in by_name,
+                instance_type=instance.get("instanceType"),
                 client_address=instance.get("privateIp"),
                 replication_interface=address_in(instance.get("userData") or ""),
                 root_volume_gib=_whole((instance.get("rootBlockDevice") or {}).get("volumeSize")),
-                server_id=_whole(mysql.get("server_id")),
-                auto_increment_offset=_whole(mysql.get("auto_increment_offset")),
+                data_volume_gib=_whole(volume.get("size")),
+                my_cnf=outputs(STEP, f"{ring}-{name}-mysql-config").get("stdin"),
             )
         )
     return Standing(

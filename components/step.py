@@ -28,6 +28,7 @@ PER_DIAL_SECONDS = 5
 MINUTES = {
     "tools": 30,
     "install": 120,
+    "volume": 30,
     "tls": 120,
     "config": 120,
     "server": 90,
@@ -41,9 +42,11 @@ UPLOAD_MINUTES = 15
 
 @dataclass(frozen=True)
 class Host:
-    """How the steps of one node reach it, and which version of the tool they call."""
+    """How the steps of one node reach it, which version of the tool they call, and where its data
+    is."""
 
     instance: ec2.Instance
+    volume_id: pulumi.Output[str]
     connection: remote.ConnectionArgs
     release: str
 

@@ -16,7 +16,7 @@ import pytest
 import yaml
 from cloud.lab import Lab as Folder
 from gates import Gates
-from hosts import Node
+from hosts import STATUS, Node
 from waits import PATIENCE
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -197,7 +197,8 @@ class Lab:
         return {name.strip(): value.strip() for name, value in pairs}
 
     def status(self, node: str) -> dict[str, Any]:
-        return json.loads(self.ssh(node, "sudo /opt/mysql-ring/current/ring-node status"))
+        """What the node says of itself, be it healthy or not."""
+        return json.loads(self.ssh(node, f"sudo {STATUS}"))
 
     def stamp(self) -> Stamp:
         """Another one after each change of the stack's state."""

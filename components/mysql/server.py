@@ -1,4 +1,5 @@
-"""The steps that make a host a MySQL server: install, keys, my.cnf, data directory, accounts."""
+"""The steps that make a host a MySQL server: install, volume, keys, my.cnf, data directory,
+accounts."""
 
 import ipaddress
 from collections.abc import Mapping, Sequence
@@ -64,6 +65,14 @@ class MysqlServer(pulumi.ComponentResource):
             depends_on=args.after,
             quiet=_may_be_secret(settings.mysql_archive_url, settings.mysql_archive_checksum),
         )
+        volume = step(
+            f"{name}-volume",
+            "volume",
+            host,
+            document({"volume_id": host.volume_id, "size_gib": settings.data_volume_gib}),
+            parent=self,
+            depends_on=[install],
+        )
         # Both of these restart a running server: one node after the other.
         tls = step(
             f"{name}-tls",
@@ -78,7 +87,7 @@ class MysqlServer(pulumi.ComponentResource):
                 secret=True,
             ),
             parent=self,
-            depends_on=[install, *args.restart_after],
+            depends_on=[volume, *args.restart_after],
             secret=True,
         )
         self.config_step = step(

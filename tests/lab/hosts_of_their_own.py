@@ -30,8 +30,8 @@ SSH_OPTIONS = (
 class Host:
     """A host of the lab, reached over SSH with the ring's own key."""
 
-    def __init__(self, lab: Lab, public_address: str) -> None:
-        self.lab, self.address = lab, public_address
+    def __init__(self, lab: Lab, public_address: str, instance: str = "") -> None:
+        self.lab, self.address, self.instance = lab, public_address, instance
 
     def run(
         self, words: str, stdin: bytes | str = b"", timeout: float = SSH_SECONDS
@@ -107,7 +107,7 @@ def host(lab: Lab) -> Iterator[Host]:
 
 
 def _with_tool(lab: Lab, instance: str) -> Host:
-    found = Host(lab, _described(lab, instance)["PublicIpAddress"])
+    found = Host(lab, _described(lab, instance)["PublicIpAddress"], instance)
     eventually(
         lambda: found.run("cloud-init status --wait").returncode,
         lambda status: status == 0,

@@ -15,13 +15,13 @@ EXAMPLES = ROOT / "examples"
 WORD = "a-word-for-the-app"
 PASSWORD = "ring-with-application:password"  # noqa: S105 - the name of a setting
 PLAIN = ("--non-interactive", "--color", "never")
-# What the program reads as mysql-ring:nodes: both addresses of the first ring changed.
-MOVED = [
+# What the program reads as mysql-ring:nodes: both server ids of the first ring changed.
+OTHER_SERVERS = [
     {
         "name": f"node-{number}",
-        "clientAddress": f"192.168.100.2{number}",
+        "clientAddress": f"192.168.100.{9 + number}",
         "replicationAddress": f"10.10.1.{9 + number}",
-        "serverId": number,
+        "serverId": 70 + number,
         "autoIncrementOffset": number,
     }
     for number in (1, 2)
@@ -103,20 +103,20 @@ def test_two_rings_of_one_stack_stand_and_each_is_guarded(two_rings: Example) ->
             assert f"{ring}-replication-{node}-verify created" in shown
     two_rings.pulumi("preview", "--expect-no-changes")
 
-    two_rings.set({"mysql-ring:nodes": MOVED})
+    two_rings.set({"mysql-ring:nodes": OTHER_SERVERS})
     refused = two_rings.fails("preview")
     assert "2 mistakes in the settings, nothing was changed" in refused
     for index in (0, 1):
-        assert f"- nodes[{index}].clientAddress: found 192.168.100.2{index + 1}" in refused
+        assert f"- nodes[{index}].serverId: found 7{index + 1}" in refused
 
 
 def test_a_cli_that_is_too_old_is_refused(application: Example, tmp_path: Path) -> None:
     """The lab's own is new enough for the program, and too old for this one."""
     project = (application.place / "Pulumi.yaml").read_text()
-    assert '">=3.200.0"' in project
+    assert '">=3.226.0"' in project
     newer = tmp_path / "newer"
     newer.mkdir()
-    (newer / "Pulumi.yaml").write_text(project.replace("3.200.0", "99.0.0"))
+    (newer / "Pulumi.yaml").write_text(project.replace("3.226.0", "99.0.0"))
     (newer / "__main__.py").write_text("")
     with pytest.raises(CommandFailed, match=r'does not satisfy the version range ">=99\.0\.0"'):
         application.lab.pulumi("preview", *PLAIN, "--cwd", str(newer))

@@ -1,5 +1,6 @@
 """The lab's own commands: twice, interrupted, after a power cut, and nothing left behind."""
 
+import contextlib
 import json
 import os
 import signal
@@ -51,8 +52,12 @@ def mounts_of(lab: Lab) -> list[str]:
 
 
 def loops_of(lab: Lab) -> list[str]:
-    backing = Path("/sys/block").glob("loop*/loop/backing_file")
-    return [str(path) for path in backing if str(lab.folder) in path.read_text()]
+    """The files of the lab that are behind loop devices."""
+    found = []
+    for path in Path("/sys/block").glob("loop*/loop/backing_file"):
+        with contextlib.suppress(OSError):
+            found.append(path.read_text().strip())
+    return [file for file in found if file.startswith(f"{lab.folder}/")]
 
 
 @pytest.fixture
@@ -109,6 +114,8 @@ def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring: Lab) -
         "the row on node-2",
     )
     before = lab.outputs()["nodes"]
+    volume = attached_volume(lab, before["node-1"]["instanceId"])
+    assert any(volume in loop for loop in loops_of(lab))
 
     ready = json.loads((lab.folder / "cloud" / "ready").read_text())
     hosts = [f"mr{lab.id()}-{node['instanceId'][-8:]}" for node in before.values()]
@@ -122,14 +129,43 @@ def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring: Lab) -
             continue
     with pytest.raises(AssertionError):
         lab.value("node-1", "SELECT 1")
+    eventually(lambda: loops_of(lab), lambda loops: loops == [], "its loop devices are free")
 
     lab.up()
+    assert any(volume in loop for loop in loops_of(lab))
+    assert volume.replace("-", "") in lab.ssh("node-1", "ls /dev/disk/by-id")
     assert lab.outputs()["nodes"] == before
     for node in NODES:
         assert lab.value(node, "SELECT id FROM app.power") == "42"
         status = lab.slave_status(node)
         assert (status["Slave_IO_Running"], status["Slave_SQL_Running"]) == ("Yes", "Yes")
     lab.sql("node-1", "DROP TABLE app.power")
+    lab.aws("ec2", "detach-volume", "--volume-id", volume)
+    eventually(lambda: volume_state(lab, volume), lambda state: state == "available", "it is out")
+    lab.aws("ec2", "delete-volume", "--volume-id", volume)
+    eventually(
+        lambda: list((lab.folder / "cloud/volumes").glob(volume)),
+        lambda files: files == [],
+        "the file of the volume is gone",
+    )
+
+
+def attached_volume(lab: Lab, instance: str) -> str:
+    """A volume of the test's own."""
+    found = lab.aws("ec2", "describe-instances", "--instance-ids", instance)
+    zone = found["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
+    words = ("--availability-zone", zone, "--size", "1", "--volume-type", "gp3")
+    volume = lab.aws("ec2", "create-volume", *words)["VolumeId"]
+    eventually(lambda: volume_state(lab, volume), lambda state: state == "available", "it is made")
+    words = ("--volume-id", volume, "--instance-id", instance, "--device", "/dev/sdp")
+    lab.aws("ec2", "attach-volume", *words)
+    eventually(lambda: loops_of(lab), lambda loops: any(volume in loop for loop in loops), "a loop")
+    return volume
+
+
+def volume_state(lab: Lab, volume: str) -> str:
+    found = lab.aws("ec2", "describe-volumes", "--volume-ids", volume)
+    return found["Volumes"][0]["State"]
 
 
 def test_a_query_by_mysql_prints_tab_separated_lines(ring: Lab) -> None:

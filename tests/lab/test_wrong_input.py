@@ -34,6 +34,9 @@ MANY = {
     ],
     "instanceType": "t4g.nano",
     "rootVolumeGib": 1,
+    "dataVolumeGib": 1,
+    "dataVolumeIops": 9,
+    "openWithoutPeerSeconds": 0,
     "mysqlArchiveUrl": "ftp://example.org/mysql.tar.gz",
     "mysqlArchiveChecksum": "sha1:0000",
     "mysqlSettings": {"server-id": 9, "tmp_table_sice": "1M", "wait_timeout": "1 # second"},
@@ -55,6 +58,9 @@ NAMED = [
     "nodes.autoIncrementOffset",
     "instanceType",
     "rootVolumeGib",
+    "dataVolumeGib",
+    "dataVolumeIops",
+    "openWithoutPeerSeconds",
     "mysqlArchiveUrl",
     "mysqlArchiveChecksum",
     "mysqlSettings.server-id",
@@ -86,23 +92,20 @@ CHANGES: dict[str, tuple[dict[str, Any], list[str]]] = {
             "availabilityZone": "eu-central-1b",
             "nodes": nodes({"clientAddress": "192.168.7.10"}, {"clientAddress": "192.168.7.11"}),
         },
-        ["availabilityZone", "clientCidr"],
+        ["availabilityZone"],
     ),
-    "both addresses at once": (
-        {"nodes": nodes({"clientAddress": "192.168.100.20"}, {"clientAddress": "192.168.100.21"})},
-        ["nodes[0].clientAddress", "nodes[1].clientAddress"],
-    ),
-    "what the hosts were told": (
+    "what a server with data keeps": (
         {
             "rootVolumeGib": 8,
+            "dataVolumeGib": 4,
             "nodes": nodes(
-                {"replicationAddress": "10.10.1.20", "autoIncrementOffset": 2},
+                {"autoIncrementOffset": 2},
                 {"serverId": 7, "autoIncrementOffset": 1},
             ),
         },
         [
+            "dataVolumeGib",
             "nodes[0].autoIncrementOffset",
-            "nodes[0].replicationAddress",
             "nodes[1].autoIncrementOffset",
             "nodes[1].serverId",
             "rootVolumeGib",

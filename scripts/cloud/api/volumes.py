@@ -34,8 +34,8 @@ may take hours (Amazon EBS User Guide, monitoring-volume-modifications)."""
 ATTACHING, ATTACHED, DETACHING, BUSY = "attaching", "attached", "detaching", "busy"
 LEAVING = (DETACHING, BUSY)
 
-_moto_create_volume = EBSBackend.create_volume
-_moto_create_snapshot = EBSBackend.create_snapshot
+_moto_create_volume: Any = EBSBackend.create_volume
+_moto_create_snapshot: Any = EBSBackend.create_snapshot
 _moto_describe_modifications = EBSBackend.describe_volumes_modifications
 _moto_respond_create = ElasticBlockStore.create_volume
 _moto_respond_modify = ElasticBlockStore.modify_volume
@@ -114,8 +114,17 @@ def _performance(volume: Any) -> None:
         volume.throughput = None
 
 
-def _create_volume(self: Any, *arguments: Any, **named: Any) -> Any:
-    volume = _moto_create_volume(self, *arguments, **named)
+def _create_volume(
+    self: Any,
+    size: int | None,
+    zone_name: str,
+    snapshot_id: str | None = None,
+    **named: Any,
+) -> Any:
+    """As moto's; without a size, of the size that the snapshot has, whatever its volume has now."""
+    if size is None and snapshot_id:
+        size = self.get_snapshot(snapshot_id).volume_size
+    volume = _moto_create_volume(self, size, zone_name, snapshot_id, **named)
     _performance(volume)
     return volume
 
@@ -174,12 +183,14 @@ def _delete_on_termination(self: Any) -> bool:
 
 def _modify(self: Any, **targets: Any) -> None:
     """As moto's, and the modification tells of everything (ModifyVolume's answer)."""
+    names = ("size", "volume_type", "iops", "throughput", "multi_attach_enabled")
+    before = {name: getattr(self, name) for name in names}
     modification = VolumeModification(self, **targets)
-    for name in ("size", "volume_type", "iops", "throughput", "multi_attach_enabled"):
-        setattr(modification, f"original_{name}", getattr(self, name))
-        setattr(self, name, targets.get(f"target_{name}") or getattr(self, name))
+    for name in names:
+        setattr(self, name, targets.get(f"target_{name}") or before[name])
     _performance(self)
-    for name in ("size", "volume_type", "iops", "throughput", "multi_attach_enabled"):
+    for name in names:
+        setattr(modification, f"original_{name}", before[name])
         setattr(modification, f"target_{name}", getattr(self, name))
     self.modifications.append(modification)
 

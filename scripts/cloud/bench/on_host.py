@@ -17,9 +17,9 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, "/opt/mysql-ring/current")
 
 from ring_node.base import paths  # noqa: E402
-from ring_node.base.report import Report  # noqa: E402
+from ring_node.host import gate  # noqa: E402
 from ring_node.mysql import login  # noqa: E402
-from ring_node.ring import fence  # noqa: E402
+from ring_node.ring import admission  # noqa: E402
 
 WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.005
@@ -60,15 +60,15 @@ def until(probe: Callable[[], Any], pause: float = LOOK_SECONDS) -> Any:
 
 def reset() -> None:
     """Back to a prepared server that has not been seeded: the state after the verb accounts."""
-    subprocess.run(["systemctl", "stop", paths.HEARTBEAT_SERVICE], check=True)
-    paths.JOINED.unlink(missing_ok=True)
+    subprocess.run(["systemctl", "stop", paths.AGENT_SERVICE], check=True)
+    admission.revoke()
+    gate.close()
     connection = connect()
     for statement in ("STOP SLAVE", "RESET SLAVE ALL", "SET SESSION sql_log_bin = 0"):
         rows(connection, statement)
     rows(connection, "USE mysql_ring")
     for table in ("heartbeat", "probe", "origin", "source"):
         rows(connection, f"TRUNCATE TABLE {table}")
-    fence.put_up(Report("bench"))
     rows(connection, "SET GLOBAL read_only = 1")
     paths.PEER.unlink(missing_ok=True)
     answer(True)

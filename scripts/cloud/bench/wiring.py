@@ -14,6 +14,7 @@ from cloud.bench.place import Place
 from cloud.cli.nodes import Nodes
 
 CLIENT = "sudo mariadb --defaults-extra-file=/root/.my.cnf --skip-ssl --batch --skip-column-names"
+ALONE_SECONDS = 30  # of the setting openWithoutPeerSeconds; no node waits for it here
 END_SECONDS = 120
 AIM_SECONDS_MORE = 0.5
 POSITION = ("FLUSH TABLES WITH READ LOCK", "SHOW MASTER STATUS", "UNLOCK TABLES")
@@ -87,7 +88,8 @@ def _verbs(hosts: Hosts) -> Iterator[Way]:
     documents = hosts.nodes.verify_documents()
 
     def half(verb: str) -> None:
-        hosts.nodes.each(verb, documents)
+        more = {"open_without_peer_seconds": ALONE_SECONDS} if verb == "replicate" else {}
+        hosts.nodes.each(verb, {name: {**each, **more} for name, each in documents.items()})
 
     yield partial(half, "seed"), partial(half, "replicate")
 

@@ -17,29 +17,39 @@ Cell = Callable[[Facts, Facts, Facts], str]
 
 
 def _threads(_node: Facts, state: Facts, _verified: Facts) -> str:
-    slave = state["slave"]
+    slave = state.get("slave")
     return f"{slave['io']} / {slave['sql']}" if slave else "not configured"
 
 
 def _tls(_node: Facts, state: Facts, _verified: Facts) -> str:
-    slave = state["slave"]
+    slave = state.get("slave")
     return "Yes" if slave and slave["ssl_allowed"] else "No"
 
 
 def _heartbeat(_node: Facts, state: Facts, _verified: Facts) -> str:
-    age = state["heartbeat_age_ms"]
+    age = state.get("heartbeat_age_ms")
     if age is None:
         return "none"
     return f"{age / 1000:.1f} s old" if age >= 0 else f"{-age / 1000:.1f} s ahead of this clock"
 
 
+def _verdict(_node: Facts, state: Facts, _verified: Facts) -> str:
+    return "healthy" if state["healthy"] else f"{len(state['problems'])} problems, see below"
+
+
+def _gate(_node: Facts, state: Facts, _verified: Facts) -> str:
+    return state["gate"] + (f": {state['gate_why']}" if state["gate_why"] else "")
+
+
 ROWS: tuple[tuple[str, Cell], ...] = (
+    ("verdict", _verdict),
+    ("gate", _gate),
     ("client address", lambda node, _s, _v: node["clientAddress"]),
     ("replication address", lambda node, _s, _v: node["replicationAddress"]),
     ("public address", lambda node, _s, _v: node["publicAddress"]),
     ("instance", lambda node, _s, _v: node["instanceId"]),
-    ("server id", lambda _n, state, _v: str(state["server_id"])),
-    ("MySQL", lambda _n, state, _v: state["version"]),
+    ("server id", lambda node, _s, _v: str(node["serverId"])),
+    ("MySQL", lambda _n, state, _v: state.get("version", "unknown")),
     ("threads (IO / SQL)", _threads),
     ("replicates over TLS", _tls),
     ("heartbeat from the peer", _heartbeat),
@@ -62,6 +72,10 @@ def ring_table(nodes: Facts, states: Facts, verified: Facts) -> Table:
 
 def print_ring(out: Console, nodes: Facts, states: Facts, verified: Facts) -> None:
     out.print(ring_table(nodes, states, verified))
+    for name in sorted(states):
+        for problem in states[name]["problems"]:
+            out.print(f"{name}: {problem['text']}", style="red", markup=False, soft_wrap=True)
+            out.print(f"  next step: {problem['next_step']}", markup=False, soft_wrap=True)
 
 
 def print_next(out: Console, outputs: Facts) -> None:

@@ -13,7 +13,7 @@ CLI_VERSION = "v3.259.0"
 CLI_MODULE = "github.com/pulumi/pulumi/pkg/v3/cmd/pulumi"
 HOST_SDK = "github.com/pulumi/pulumi/sdk/v3"
 HOST_MODULE = f"{HOST_SDK}/python/cmd/pulumi-language-python"
-OLDEST_CLI = (3, 200, 0)
+OLDEST_CLI = (3, 226, 0)
 """Oldest CLI on PATH that is used instead of a build."""
 OLDEST_GO = (1, 25)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 from .base import paths
 from .base.errors import Exit, NodeError
@@ -19,20 +20,48 @@ class Verb(NamedTuple):
     help: str
     document: str  # how standard input is read: "json", "text" or "" for not at all
     locks: bool
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})  # as argparse takes them
 
 
 VERBS = {
     "tools": Verb("install this tool itself as a release", "json", True),
     "install": Verb("install packages and MySQL, without starting it", "json", True),
+    "volume": Verb("mount the data volume, as large as it is to be", "json", True),
     "tls": Verb("put CA, certificate and key in place", "json", True),
     "config": Verb("put my.cnf in place and restart the server when that is safe", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
     "accounts": Verb("make databases and accounts what the document says", "json", True),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
+    "rejoin": Verb(
+        "seed and replicate from the records on this host",
+        "",
+        True,
+        {"--discard": {"metavar": "NODE", "help": "this node's own name: give up its data first"}},
+    ),
+    "send": Verb(
+        "send this node's data to the peer on standard input (a socket's service)",
+        "",
+        False,
+        {"--remove-left": {"action": "store_true", "help": "only what a killed one left"}},
+    ),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
-    "heartbeat": Verb("write this node's heartbeat row every second (a service)", "", False),
+    "gate": Verb("say whether clients reach this node, and why not", "", False),
+    "open": Verb(
+        "open the gate by hand: clients then see and change what this node has",
+        "",
+        False,
+        {
+            "--though-behind": {
+                "metavar": "NODE",
+                "required": True,
+                "help": "the name of this node, whose data may be older than its peer's",
+            }
+        },
+    ),
+    "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
+    "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 
@@ -51,14 +80,16 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = result.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        verbs.add_parser(name, help=verb.help, description=verb.help)
+        added = verbs.add_parser(name, help=verb.help, description=verb.help)
+        for option, settings in verb.options.items():
+            added.add_argument(option, **settings)
     return result
 
 
 def main(arguments: Sequence[str]) -> int:
     try:
-        verb = parser().parse_args(arguments).verb
-        return _run(verb)
+        given = vars(parser().parse_args(arguments))
+        return _run(given.pop("verb"), given)
     except NodeError as error:
         print(error.render(), file=sys.stderr)
         return error.code
@@ -77,12 +108,12 @@ def main(arguments: Sequence[str]) -> int:
         return failed.code
 
 
-def _run(name: str) -> int:
+def _run(name: str, options: Mapping[str, Any]) -> int:
     verb = VERBS[name]
     os.umask(0o022)
     text = _standard_input() if verb.document else ""
     module = import_module(f".verbs.{name.replace('-', '_')}", __package__)
-    if name in ("heartbeat", "wait-ready"):
+    if name in ("agent", "wait-ready"):
         return module.run()
     _must_be_root()
     if verb.document == "json":
@@ -96,11 +127,11 @@ def _run(name: str) -> int:
         from .base.lock import host_lock
 
         with host_lock(paths.LOCK, name, LOCK_SECONDS):
-            report = module.run(*arguments)
+            report = module.run(*arguments, **options)
     else:
-        report = module.run(*arguments)
+        report = module.run(*arguments, **options)
     print(report.line(), flush=True)
-    return Exit.OK
+    return report.code
 
 
 def _standard_input() -> str:

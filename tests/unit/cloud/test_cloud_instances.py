@@ -153,10 +153,10 @@ def test_a_gp3_volume_has_its_figures_whether_a_launch_made_it_or_not(
     network.run(network.interface(), BlockDeviceMappings=[mapping])
     zone = ec2.describe_subnets()["Subnets"][0]["AvailabilityZone"]
     ec2.create_volume(AvailabilityZone=zone, Size=1, VolumeType="gp3")
-    ec2.create_volume(AvailabilityZone=zone, Size=2, VolumeType="gp3", Iops=4000, Throughput=250)
+    ec2.create_volume(AvailabilityZone=zone, Size=10, VolumeType="gp3", Iops=4000, Throughput=250)
     found = ec2.describe_volumes()["Volumes"]
     figures = {each["Size"]: (each["Iops"], each["Throughput"]) for each in found}
-    assert figures == {8: (3000, 125), 1: (3000, 125), 2: (4000, 250)}
+    assert figures == {8: (3000, 125), 1: (3000, 125), 10: (4000, 250)}
 
 
 def test_a_host_that_switches_itself_off_stops_its_instance(

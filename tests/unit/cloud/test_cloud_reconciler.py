@@ -278,6 +278,77 @@ def test_an_interface_that_is_attached_to_a_running_host_is_plugged_in(running: 
     assert running.happened() == []
 
 
+@dataclass(frozen=True)
+class Part:
+    id: str
+    mark: int = 0
+
+
+@dataclass
+class Slow:
+    """A fitter whose parts go in and out when the test says so."""
+
+    willing: bool = False
+    log: list[str] = field(default_factory=list)
+
+    def follow(self, snapshot: Snapshot) -> None: ...
+
+    def check(self, part: Part) -> None: ...
+
+    def fit(self, guest: Guest, part: Part) -> bool:
+        self.log.append(f"fit {part.id} into {guest.id}")
+        return self.willing
+
+    def boot_arguments(self, guest: Guest) -> list[str]:
+        return [f"--for={guest.id}"]
+
+    def unfit(self, guest: Guest, part: Part) -> bool:
+        self.log.append(f"unfit {part.id} of {guest.id}")
+        return self.willing
+
+    def forget(self, guest: Guest) -> None:
+        self.log.append(f"forget {guest.id}")
+
+    def tidy(self, snapshot: Snapshot) -> None: ...
+
+
+@pytest.fixture
+def slow(running: Lab) -> Slow:
+    found = Slow()
+    running.reconciler.fitters = {**running.reconciler.fitters, Part: found}
+    return found
+
+
+def test_what_a_host_is_not_ready_for_is_put_in_by_a_later_pass(running: Lab, slow: Slow) -> None:
+    parts: Any = (interface("i-1", 1), Part("vol-1"))
+    running.api.ask(host("i-1", *parts, state="running"))
+    for _ in range(2):
+        assert running.step() == IDLE_SECONDS
+        assert "vol-1" not in running.guest("i-1").fitted
+    slow.willing = True
+    assert running.step() == BUSY_SECONDS
+    assert "vol-1" in running.guest("i-1").fitted
+    assert running.step() == IDLE_SECONDS
+    assert slow.log == ["fit vol-1 into i-1"] * 3
+
+
+def test_what_a_host_uses_is_taken_out_by_a_later_pass(running: Lab, slow: Slow) -> None:
+    parts: Any = (interface("i-1", 1), Part("vol-1"))
+    slow.willing = True
+    running.api.ask(host("i-1", *parts, state="running"))
+    running.step()
+    slow.willing = False
+    slow.log.clear()
+    running.api.ask(host("i-1", interface("i-1", 1), state="running"))
+    for _ in range(2):
+        assert running.step() == IDLE_SECONDS
+        assert "vol-1" in running.guest("i-1").fitted
+    slow.willing = True
+    running.step()
+    assert "vol-1" not in running.guest("i-1").fitted
+    assert slow.log == ["unfit vol-1 of i-1"] * 3
+
+
 def test_a_cable_that_cannot_be_laid_is_tried_again(
     running: Lab, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,7 +23,7 @@ STEPS = {
     "tools": "ring-{}-tools-release",
     **{
         verb: f"ring-{{}}-mysql-{verb}"
-        for verb in ("install", "tls", "config", "server", "accounts")
+        for verb in ("install", "volume", "tls", "config", "server", "accounts")
     },
     **{verb: f"ring-replication-{{}}-{verb}" for verb in ("seed", "replicate", "verify")},
 }
@@ -60,6 +60,8 @@ class Resource:
     depends_on: frozenset[str]
     deleted_with: str
     delete_before_replace: bool
+    protect: bool
+    replacement_trigger: list[str]
     ignored: frozenset[str]
     secret_outputs: frozenset[str]
     create_timeout: str
@@ -169,6 +171,10 @@ class _Monitor(mocks.MockMonitor):
                     depends_on=frozenset(request.dependencies),
                     deleted_with=request.deletedWith,
                     delete_before_replace=request.deleteBeforeReplace,
+                    protect=request.protect,
+                    replacement_trigger=[
+                        each.string_value for each in request.replacement_trigger.list_value.values
+                    ],
                     ignored=frozenset(request.ignoreChanges),
                     secret_outputs=frozenset(request.additionalSecretOutputs),
                     create_timeout=request.customTimeouts.create,

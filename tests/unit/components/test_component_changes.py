@@ -22,6 +22,7 @@ from components.standing import (
     STATE,
     STEP,
     SUBNET,
+    VOLUME,
     VPC,
     Standing,
     StandingNode,
@@ -40,21 +41,27 @@ def stands(node: NodeSettings, **changed: Any) -> StandingNode:
         name=node.name,
         instance=True,
         seeded=True,
+        instance_type="m6i.large",
         client_address=node.client_address,
         replication_interface=f"{node.replication_address}/24",
         root_volume_gib=20,
-        server_id=node.server_id,
-        auto_increment_offset=node.auto_increment_offset,
+        data_volume_gib=20,
+        my_cnf=render(template(), node, {}),
     )
     return replace(whole, **changed)
 
 
 ONE, TWO = (stands(node) for node in ARTICLE_NODES)
 RING = Standing("192.168.100.0/24", "eu-central-1a", (ONE, TWO))
-WITHOUT = {"instance": False, "seeded": False, "client_address": None}
+WITHOUT = {
+    "instance": False,
+    "seeded": False,
+    "client_address": None,
+    "root_volume_gib": None,
+    "data_volume_gib": None,
+}
 UNBORN = replace(RING, nodes=(replace(ONE, **WITHOUT), replace(TWO, **WITHOUT)))
 YOUNG = replace(RING, nodes=(replace(ONE, seeded=False), replace(TWO, seeded=False)))
-HALF = replace(RING, nodes=(ONE, replace(TWO, **WITHOUT)))
 
 MOVED_CLIENTS = {
     "client_cidr": "192.168.7.0/24",
@@ -87,19 +94,11 @@ def refused(
 @pytest.mark.parametrize(
     ("what", "setting", "stood", "next_step"),
     [
-        (MOVED_CLIENTS, "clientCidr", "192.168.100.0/24", "dump the data"),
         ({"availability_zone": "eu-central-1b"}, "availabilityZone", "eu-central-1a", "dump"),
-        (MOVED_REPLICATION, "replicationCidr", "10.10.1.0/24", "dump the data"),
-        ({"replication_cidr": "10.10.0.0/16"}, "replicationCidr", "10.10.1.0/24", "dump the data"),
-        (
-            nodes({"replication_address": "10.10.1.9"}),
-            "nodes[0].replicationAddress",
-            "10.10.1.10",
-            "change its clientAddress in the same update",
-        ),
-        (nodes(None, {"server_id": 7}), "nodes[1].serverId", "expected 2", "its clientAddress"),
+        (nodes(None, {"server_id": 7}), "nodes[1].serverId", "expected 2", "dump the data"),
         (nodes({"name": "db-1"}), "nodes.name", "node-1", "dump the data"),
         ({"root_volume_gib": 19}, "rootVolumeGib", "at least 20", "never shrinks"),
+        ({"data_volume_gib": 19}, "dataVolumeGib", "at least 20", "never shrinks"),
     ],
 )
 def test_a_change_that_a_ring_cannot_take_names_what_stands_and_the_next_step(
@@ -117,34 +116,9 @@ def test_another_region_is_refused_wherever_something_stands() -> None:
     assert refused({}, RING, None) == {}
 
 
-def test_both_addresses_at_once_are_refused_and_one_is_not() -> None:
-    one, two = {"client_address": "192.168.100.20"}, {"client_address": "192.168.100.21"}
-    both = refused(nodes(one, two))
-    assert set(both) == {"nodes[0].clientAddress", "nodes[1].clientAddress"}
-    assert "192.168.100.10" in both["nodes[0].clientAddress"]
-    assert "Change one, `pulumi up`" in both["nodes[0].clientAddress"]
-    assert refused(nodes(one)) == refused(nodes(None, two)) == {}
-
-
-def test_the_only_node_that_has_data_keeps_its_address() -> None:
-    found = refused(nodes({"client_address": "192.168.100.20"}), HALF)
-    assert "no other one has the data" in found["nodes[0].clientAddress"]
-    assert refused(nodes(None, {"client_address": "192.168.100.20"}), HALF) == {}
-
-
 def test_offsets_that_change_places_are_refused_on_both() -> None:
     found = refused(nodes({"auto_increment_offset": 2}, {"auto_increment_offset": 1}))
     assert set(found) == {"nodes[0].autoIncrementOffset", "nodes[1].autoIncrementOffset"}
-
-
-def test_what_a_new_instance_is_told_may_change_with_it() -> None:
-    """Its peer stays, and follows it under its new address and id."""
-    new = {
-        "client_address": "192.168.100.20",
-        "replication_address": "10.10.1.20",
-        "server_id": 9,
-    }
-    assert refused(nodes(None, new)) == {}
 
 
 @pytest.mark.parametrize(
@@ -153,7 +127,12 @@ def test_what_a_new_instance_is_told_may_change_with_it() -> None:
         {},
         {"nodes": list(ARTICLE_NODES[::-1])},
         {"availability_zone": "eu-central-1a"},
-        {"root_volume_gib": 21},
+        {"root_volume_gib": 21, "data_volume_gib": 21},
+        MOVED_CLIENTS,
+        MOVED_REPLICATION,
+        {"replication_cidr": "10.10.0.0/16"},
+        nodes({"client_address": "192.168.100.20"}, {"client_address": "192.168.100.21"}),
+        nodes({"replication_address": "10.10.1.20"}, {"replication_address": "10.10.1.21"}),
         {"instance_type": "t3.large", "databases": [], "users": [], "replication_user": "rep"},
     ],
 )
@@ -167,7 +146,7 @@ def test_what_a_ring_can_take_is_not_refused(what: dict[str, Any]) -> None:
         {**MOVED_CLIENTS, "availability_zone": "eu-central-1b"},
         MOVED_REPLICATION,
         nodes({"server_id": 7, "auto_increment_offset": 2}, {"auto_increment_offset": 1}),
-        {"root_volume_gib": 8},
+        {"root_volume_gib": 8, "data_volume_gib": 4},
     ],
 )
 def test_before_there_is_an_instance_everything_may_change(what: dict[str, Any]) -> None:
@@ -175,10 +154,17 @@ def test_before_there_is_an_instance_everything_may_change(what: dict[str, Any])
     assert refused(what, Standing()) == {}
 
 
-def test_instances_without_data_may_be_replaced_but_not_told_another_address() -> None:
-    assert refused(MOVED_CLIENTS, YOUNG) == {}
-    found = refused(MOVED_REPLICATION, YOUNG)
-    assert "no node holds data yet: `pulumi destroy`" in found["replicationCidr"]
+def test_where_no_node_holds_data_the_next_step_costs_none() -> None:
+    assert refused({"availability_zone": "eu-central-1b", **nodes({"server_id": 7})}, YOUNG) == {}
+    found = refused(nodes({"name": "db-1"}), YOUNG)
+    assert "no node holds data yet: `pulumi destroy`" in found["nodes.name"]
+
+
+def test_a_node_whose_volume_is_gone_holds_nothing() -> None:
+    """It copies the other one, under whatever id."""
+    lost = replace(RING, nodes=(replace(ONE, data_volume_gib=None), TWO))
+    assert refused(nodes({"server_id": 7}), lost) == {}
+    assert set(refused(nodes(None, {"server_id": 7}), lost)) == {"nodes[1].serverId"}
 
 
 def test_a_host_is_told_the_address_that_is_read_back() -> None:
@@ -191,7 +177,7 @@ def test_a_host_is_told_the_address_that_is_read_back() -> None:
 OF_THE_RING = "mysql-ring:index:Ring$mysql-ring:index:Node$"
 
 
-def state(*, seeded_instance: str = "i-1", ring: str = "ring") -> dict[str, Any]:
+def state(*, ring: str = "ring") -> dict[str, Any]:
     """What the engine answers of a stack with one node, as far as it is looked at."""
     node, tags = ARTICLE_NODES[0], {"Ring": ring}
     made = {
@@ -207,18 +193,21 @@ def state(*, seeded_instance: str = "i-1", ring: str = "ring") -> dict[str, Any]
         },
         (INSTANCE, f"{ring}-node-1-instance"): {
             "arn": "arn:aws:ec2:eu-central-1:123456789012:instance/i-1",
+            "instanceType": "m6i.large",
             "privateIp": node.client_address,
             "userData": user_data("key", "public", "02:00:00:00:00:01", "10.10.1.10/24"),
             "rootBlockDevice": {"volumeSize": 20.0},
             "tags": tags,
         },
+        (VOLUME, f"{ring}-node-1-data-volume"): {"size": 20.0, "tags": tags},
+        (STEP, f"{ring}-node-1-mysql-volume"): {"stdin": "{}", "triggers": ["i-1"]},
         (STEP, f"{ring}-node-1-mysql-config"): {
             "stdin": render(template(), node, {}),
-            "triggers": [seeded_instance],
+            "triggers": ["i-1"],
         },
         (STEP, f"{ring}-replication-node-1-seed"): {
             "stdin": "{}",
-            "triggers": [seeded_instance],
+            "triggers": ["i-1"],
         },
         (INTERFACE, f"{ring}-node-2-client-interface"): {
             "privateIp": "192.168.100.11",
@@ -270,17 +259,35 @@ def test_resources_beside_the_ring_are_none_of_its_nodes() -> None:
     assert standing("ring", {**state(), **own}) == standing("ring", state())
 
 
-def test_a_ring_of_an_older_version_is_not_replaced_in_silence() -> None:
-    old = {
-        "urn:pulumi:test::mysql-ring::mysql-ring:ring:Ring$mysql-ring:node:Node"
-        "$aws:ec2/instance:Instance::node-1-instance": {"type": INSTANCE, "outputs": {}}
-    }
-    answer = {"outputs": {**state(), **old}}
-    with answering(lambda *_: answer), pytest.raises(pulumi.RunError) as caught:
+OLDEST = {
+    "urn:pulumi:test::mysql-ring::mysql-ring:ring:Ring$mysql-ring:node:Node"
+    "$aws:ec2/instance:Instance::node-1-instance": {"type": INSTANCE, "outputs": {}}
+}
+
+
+@pytest.mark.parametrize(
+    ("there", "how"),
+    [
+        ({**state(), **OLDEST}, "mysql-ring:ring:Ring"),
+        (
+            {urn: each for urn, each in state().items() if "-volume" not in urn},
+            "its data is on no volume",
+        ),
+    ],
+)
+def test_a_ring_of_an_older_version_is_not_replaced_in_silence(
+    there: dict[str, Any], how: str
+) -> None:
+    with answering(lambda *_: {"outputs": there}), pytest.raises(pulumi.RunError) as caught:
         read_standing("ring")
-    assert "older version of this program in acme/mysql-ring/test (mysql-ring:ring:Ring)" in str(
-        caught.value
-    )
+    assert f"older version of this program in acme/mysql-ring/test ({how})" in str(caught.value)
+    assert "dump the data and `pulumi destroy` with that version" in str(caught.value)
+
+
+def test_a_ring_whose_volumes_are_lost_is_not_one_of_an_older_version() -> None:
+    there = {urn: each for urn, each in state().items() if not urn.endswith("-data-volume")}
+    with answering(lambda *_: {"outputs": there}):
+        assert not read_standing("ring").nodes[0].holds_data
 
 
 def test_the_names_that_are_looked_for_are_those_that_a_ring_gives(ring: Recorded) -> None:
@@ -299,10 +306,11 @@ def test_the_names_that_are_looked_for_are_those_that_a_ring_gives(ring: Recorde
     assert standing("ring", made) == RING
 
 
-def test_steps_of_an_instance_that_is_gone_say_nothing_of_the_new_one() -> None:
-    """An interrupted replacement leaves them in the state."""
-    one, _ = standing("ring", state(seeded_instance="i-0")).nodes
-    assert one == replace(ONE, seeded=False, server_id=None, auto_increment_offset=None)
+def test_a_node_whose_instance_is_gone_still_holds_data() -> None:
+    """A refresh, or an interrupted replacement: its steps were done on an instance before."""
+    there = {urn: each for urn, each in state().items() if not urn.endswith("-1-instance")}
+    one, _ = standing("ring", there).nodes
+    assert (one.instance, one.holds_data, one.server_id) == (False, True, 1)
 
 
 def test_the_engine_is_asked_for_the_stack_that_is_updated() -> None:
@@ -355,10 +363,10 @@ def test_the_component_itself_refuses_what_would_lose_data_and_declares_nothing(
     """A program of others has no other guard."""
 
     def program() -> dict[str, Any]:
-        return Ring("ring", ring_args(**MOVED_CLIENTS)).outputs
+        return Ring("ring", ring_args(root_volume_gib=19)).outputs
 
     run, error = recording.attempt(program, state=state())
     assert isinstance(error, SettingsError)
-    assert [problem.setting for problem in error.problems] == ["clientCidr"]
+    assert [problem.setting for problem in error.problems] == ["rootVolumeGib"]
     assert run.resources == []
     assert recording.run(program, state=state(ring="other")).of_type(":Instance")

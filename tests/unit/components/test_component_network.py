@@ -7,6 +7,12 @@ from recording import Recorded
 pytestmark = pytest.mark.unit
 
 Rule = tuple[str, str, int, int, str]
+# Replication, and a copy of the data, each way to the other node's address alone.
+BETWEEN_THE_NODES: set[Rule] = {
+    (f"ring-network-{node}-replication-group", "tcp", port, port, f"{peer}/32")
+    for node, peer in (("node-1", "10.10.1.11"), ("node-2", "10.10.1.10"))
+    for port in (3306, 3307)
+}
 
 
 def rules(ring: Recorded, kind: str) -> set[Rule]:
@@ -26,8 +32,7 @@ def test_nothing_but_these_connections_is_let_in(ring: Recorded) -> None:
     assert rules(ring, "Ingress") == {
         ("ring-network-client-group", "tcp", 3306, 3306, "192.168.100.0/24"),
         ("ring-network-client-group", "tcp", 22, 22, ADMIN),
-        ("ring-network-node-1-replication-group", "tcp", 3306, 3306, "10.10.1.11/32"),
-        ("ring-network-node-2-replication-group", "tcp", 3306, 3306, "10.10.1.10/32"),
+        *BETWEEN_THE_NODES,
     }
 
 
@@ -35,8 +40,7 @@ def test_nothing_but_these_connections_is_let_out(ring: Recorded) -> None:
     assert rules(ring, "Egress") == {
         ("ring-network-client-group", "tcp", 80, 80, "0.0.0.0/0"),
         ("ring-network-client-group", "tcp", 443, 443, "0.0.0.0/0"),
-        ("ring-network-node-1-replication-group", "tcp", 3306, 3306, "10.10.1.11/32"),
-        ("ring-network-node-2-replication-group", "tcp", 3306, 3306, "10.10.1.10/32"),
+        *BETWEEN_THE_NODES,
     }
 
 

@@ -106,6 +106,46 @@ def test_the_root_volume_is_encrypted_and_as_large_as_the_settings_say() -> None
     assert root["tags"]["Name"] == "mysql-ring-test-ring-node-2-root"
 
 
+def test_the_data_volume_is_encrypted_and_as_the_settings_say(ring: Recorded) -> None:
+    assert {
+        key: value
+        for key, value in ring.named("ring-node-2-data-volume").inputs.items()
+        if key != "tags"
+    } == {"availabilityZone": "eu-central-1a", "size": 20, "type": "gp3", "encrypted": True}
+    fast = stand_up(data_volume_iops=4000, data_volume_throughput=250)
+    inputs = fast.named("ring-node-1-data-volume").inputs
+    assert (inputs["iops"], inputs["throughput"]) == (4000, 250)
+
+
+def test_the_data_volume_is_detached_by_the_end_of_the_instance_alone(ring: Recorded) -> None:
+    attachment = ring.named("ring-node-1-data-attachment")
+    assert attachment.inputs == {
+        "deviceName": "/dev/sdf",
+        "instanceId": "ring-node-1-instance-id",
+        "volumeId": "ring-node-1-data-volume-id",
+    }
+    assert attachment.deleted_with.endswith("::ring-node-1-instance")
+    assert attachment.delete_before_replace
+
+
+def test_an_instance_ends_before_its_volume_and_is_made_anew_with_what_it_cannot_leave(
+    ring: Recorded,
+) -> None:
+    assert ring.named("ring-node-1-instance").replacement_trigger == [
+        "ring-node-1-data-volume-id",
+        "ring-node-1-replication-interface-id",
+    ]
+    assert "ring-node-1-data-volume" in ring.before("ring-node-1-instance")
+    assert not ring.named("ring-node-1-data-volume").delete_before_replace
+
+
+def test_protected_is_what_holds_data_and_nothing_else(ring: Recorded) -> None:
+    holders = {"ring-node-1-data-volume", "ring-node-2-data-volume", "ring-bucket-store"}
+    assert {each.name for each in ring.resources if each.protect} == holders
+    free = stand_up(protect_data=False)
+    assert [each.name for each in free.resources if each.protect] == []
+
+
 def test_the_instance_leaves_groups_and_addresses_to_its_interface(ring: Recorded) -> None:
     inputs = ring.named("ring-node-1-instance").inputs
     assert inputs["primaryNetworkInterface"] == {

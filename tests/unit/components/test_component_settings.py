@@ -126,6 +126,28 @@ def test_the_article_fixes_these_values() -> None:
         ({"instanceType": "big"}, "instanceType"),
         ({"rootVolumeGib": "many"}, "rootVolumeGib"),
         ({"rootVolumeGib": "2"}, "rootVolumeGib"),
+        ({"dataVolumeGib": "3"}, "dataVolumeGib"),
+        ({"dataVolumeGib": "65537"}, "dataVolumeGib"),
+        ({"dataVolumeGib": "many"}, "dataVolumeGib"),
+        ({"dataVolumeType": "gp2", "dataVolumeGib": "16385"}, "dataVolumeGib"),
+        ({"dataVolumeType": "st1"}, "dataVolumeType"),
+        ({"dataVolumeIops": "2999"}, "dataVolumeIops"),
+        ({"dataVolumeIops": "-1"}, "dataVolumeIops"),
+        ({"dataVolumeIops": "80001", "dataVolumeGib": "1000"}, "dataVolumeIops"),
+        ({"dataVolumeIops": "10001"}, "dataVolumeIops"),
+        ({"dataVolumeIops": "fast"}, "dataVolumeIops"),
+        ({"dataVolumeType": "gp2", "dataVolumeIops": "3000"}, "dataVolumeIops"),
+        ({"dataVolumeType": "io1"}, "dataVolumeIops"),
+        ({"dataVolumeType": "io1", "dataVolumeIops": "1001"}, "dataVolumeIops"),
+        ({"dataVolumeType": "io2", "dataVolumeIops": "20001"}, "dataVolumeIops"),
+        ({"dataVolumeThroughput": "124"}, "dataVolumeThroughput"),
+        ({"dataVolumeThroughput": "-1"}, "dataVolumeThroughput"),
+        ({"dataVolumeThroughput": "2001", "dataVolumeIops": "9000"}, "dataVolumeThroughput"),
+        ({"dataVolumeThroughput": "751"}, "dataVolumeThroughput"),
+        ({"dataVolumeType": "gp2", "dataVolumeThroughput": "125"}, "dataVolumeThroughput"),
+        ({"protectData": "perhaps"}, "protectData"),
+        ({"openWithoutPeerSeconds": "4"}, "openWithoutPeerSeconds"),
+        ({"openWithoutPeerSeconds": "86401"}, "openWithoutPeerSeconds"),
         ({"mysqlArchiveUrl": "ftp://example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
         ({"mysqlArchiveUrl": "https://me:word@example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
         ({"mysqlArchiveChecksum": "md5:abc"}, "mysqlArchiveChecksum"),
@@ -225,6 +247,33 @@ def test_a_secret_of_the_wrong_shape_is_not_shown() -> None:
     with pytest.raises(SettingsError) as caught:
         configured(secrets=("passwords", "nodeCertificates"), passwords="hush", nodeCertificates=[])
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"data_volume_gib": 4},
+        {"data_volume_gib": 65536, "data_volume_iops": 80000, "data_volume_throughput": 2000},
+        {"data_volume_gib": 4, "data_volume_iops": 3000, "data_volume_throughput": 750},
+        {"data_volume_type": "gp2", "data_volume_gib": 16384},
+        {"data_volume_type": "io1", "data_volume_iops": 1000},
+        {"data_volume_type": "io2", "data_volume_iops": 20000},
+        {"open_without_peer_seconds": 5},
+    ],
+)
+def test_what_aws_lets_a_volume_be_is_taken(values: dict[str, Any]) -> None:
+    assert problems_of(RingArgs(admin_cidrs=ADMIN, **values)) == []
+
+
+def test_every_mistake_of_the_data_volumes_is_in_one_error() -> None:
+    wrong = {
+        "dataVolumeType": "gp2",
+        "dataVolumeGib": "1",
+        "dataVolumeIops": "7",
+        "dataVolumeThroughput": "7",
+        "openWithoutPeerSeconds": "0",
+    }
+    assert mistakes(**wrong) == set(wrong) - {"dataVolumeType"}
 
 
 def test_one_error_lists_every_mistake_with_value_and_expectation() -> None:

@@ -80,10 +80,11 @@ def test_both_nodes_finish_a_stage_of_the_wiring_before_the_next(
         assert {step(each, earlier) for each in NODES} <= ring.before(step(node, later))
 
 
-def test_the_first_step_waits_for_both_interfaces(ring: Recorded) -> None:
+def test_the_first_step_waits_for_both_interfaces_and_the_data_volume(ring: Recorded) -> None:
     before = ring.before("ring-node-1-tools-upload")
     assert {
         "ring-node-1-replication-attachment",
+        "ring-node-1-data-attachment",
         "ring-node-1-public-address-association",
     } <= before
 
@@ -125,9 +126,20 @@ def test_the_documents_of_the_wiring_name_both_nodes(ring: Recorded) -> None:
                 "name": "node-1",
                 "replication_address": "10.10.1.10",
                 "server_id": 1,
-                "instance_id": "ring-node-1-instance-id",
+                "volume_id": "ring-node-1-data-volume-id",
             },
+            **({"open_without_peer_seconds": 30} if verb == "replicate" else {}),
         }
+
+
+def test_the_step_volume_runs_again_when_the_volume_grows(ring: Recorded) -> None:
+    assert json.loads(ring.named("ring-node-2-mysql-volume").inputs["stdin"]) == {
+        "volume_id": "ring-node-2-data-volume-id",
+        "size_gib": 20,
+    }
+    assert changed(ring, stand_up(data_volume_gib=21)) == {
+        f"ring-{node}-{part}" for node in NODES for part in ("data-volume", "mysql-volume")
+    }
 
 
 def test_accounts_are_for_the_peer_and_for_the_clients_range(ring: Recorded) -> None:

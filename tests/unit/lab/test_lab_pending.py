@@ -228,6 +228,22 @@ def test_a_group_that_is_taken_in_lets_nothing_out(
             [],
         ),
         (
+            "aws:ec2/volumeAttachment:VolumeAttachment",
+            {"deviceName": "/dev/sdf", "volumeId": "vol-1", "instanceId": "i-1"},
+            {
+                "describe_volumes": {
+                    "Volumes": [
+                        {
+                            "Attachments": [
+                                {"Device": "/dev/sdf", "VolumeId": "vol-1", "InstanceId": "i-1"}
+                            ]
+                        }
+                    ]
+                }
+            },
+            ["/dev/sdf:vol-1:i-1"],
+        ),
+        (
             "aws:ec2/eipAssociation:EipAssociation",
             {"allocationId": "eipalloc-1"},
             {"describe_addresses": {"Addresses": [{"AssociationId": "eipassoc-1"}]}},
@@ -273,6 +289,11 @@ def test_what_has_no_tags_is_found_in_its_place(
             "aws:ec2/networkInterfaceAttachment:NetworkInterfaceAttachment",
             {"networkInterfaceId": "eni-1"},
             {"describe_network_interfaces": {"NetworkInterfaces": []}},
+        ),
+        (
+            "aws:ec2/volumeAttachment:VolumeAttachment",
+            {"deviceName": "/dev/sdf", "volumeId": "vol-1", "instanceId": "i-1"},
+            {"describe_volumes": {"Volumes": []}},
         ),
         (
             "aws:ec2/eipAssociation:EipAssociation",

@@ -27,6 +27,10 @@ def status(number: int, **changes: Any) -> dict[str, Any]:
         "verb": "status",
         "server_id": number,
         "version": "5.6.24-log",
+        "healthy": True,
+        "problems": [],
+        "gate": "open",
+        "gate_why": None,
         "slave": {"io": "Yes", "sql": "Yes", "ssl_allowed": True},
         "heartbeat_age_ms": 612.4,
         **changes,
@@ -54,6 +58,8 @@ def printed(states: dict[str, Any]) -> dict[str, list[str]]:
 
 def test_the_table_has_both_nodes_with_all_that_proves_the_ring() -> None:
     assert printed({"node-1": status(1), "node-2": status(2, heartbeat_age_ms=40.0)}) == {
+        "verdict": ["healthy", "healthy"],
+        "gate": ["open", "open"],
         "client address": ["192.168.100.11", "192.168.100.12"],
         "replication address": ["10.10.1.11", "10.10.1.12"],
         "public address": ["203.0.113.1", "203.0.113.2"],
@@ -77,6 +83,20 @@ def test_a_node_that_does_not_replicate_is_shown_as_it_is() -> None:
     assert rows["threads (IO / SQL)"] == ["not configured", "Connecting / Yes"]
     assert rows["replicates over TLS"] == ["No", "No"]
     assert rows["heartbeat from the peer"] == ["none", "0.6 s old"]
+
+
+def test_what_is_wrong_with_a_node_stands_below_the_table_with_the_next_step() -> None:
+    problem = {"case": "disk low", "text": "the disk is [full]", "next_step": "make room"}
+    sick = status(2, healthy=False, problems=[problem], gate="closed", gate_why="it catches up")
+    del sick["version"], sick["slave"], sick["heartbeat_age_ms"]  # its server did not answer
+    out = Console(file=io.StringIO(), width=120)
+    print_ring(out, NODES, {"node-1": status(1), "node-2": sick}, VERIFIED)
+    assert isinstance(out.file, io.StringIO)
+    text = out.file.getvalue()
+    assert "1 problems, see below" in text
+    assert "closed: it catches up" in text
+    assert "node-2: the disk is [full]\n  next step: make room\n" in text
+    assert "node-1:" not in text
 
 
 def test_a_heartbeat_from_the_future_is_not_shown_as_a_young_one() -> None:

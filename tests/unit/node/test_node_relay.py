@@ -14,8 +14,8 @@ from ring_node.mysql import lifecycle, master, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
 from ring_node.ring import fence, follow, records, relay, restart, schema
+from ring_node.ring.beats import Way, Ways
 from ring_node.ring.documents import Node, Pair, Peer
-from ring_node.ring.health import Ages
 from states import slave
 
 pytestmark = pytest.mark.unit
@@ -198,19 +198,22 @@ def test_a_slave_that_a_killed_run_of_accounts_left_stopped_is_started(
     assert server.done == (["START SLAVE"] if started else [])
 
 
-def turn(monkeypatch: pytest.MonkeyPatch, ages: Ages | None) -> None:
+FRESH, LOST = Way(True, 0), Way(False, 90)
+
+
+def turn(monkeypatch: pytest.MonkeyPatch, ways: Ways | None) -> None:
     @contextmanager
-    def given(*_: Any) -> Iterator[Ages | None]:
-        yield ages
+    def given(*_: Any) -> Iterator[Ways | None]:
+        yield ways
 
     monkeypatch.setattr(restart, "_turn", given)
 
 
-@pytest.mark.parametrize("ages", [None, Ages(0.5, None)], ids=["cannot be asked", "is another"])
+@pytest.mark.parametrize("ways", [None, Ways(FRESH, LOST)], ids=["cannot be asked", "is another"])
 def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_applied(
-    server: Any, monkeypatch: pytest.MonkeyPatch, ages: Ages | None
+    server: Any, monkeypatch: pytest.MonkeyPatch, ways: Ways | None
 ) -> None:
-    turn(monkeypatch, ages)
+    turn(monkeypatch, ways)
     server.looks = [FAILED]
     with pytest.raises(NodeError):
         restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
@@ -223,7 +226,7 @@ def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_a
 def test_a_whole_ring_is_not_held_up_by_a_restart(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    turn(monkeypatch, Ages(0.5, 0.5))
+    turn(monkeypatch, Ways(FRESH, FRESH))
     server.looks = [RECEIVED]
     restart.in_turn("a changed my.cnf", Report("config"))
     assert server.done == ["note", "restart"]

@@ -30,6 +30,8 @@ from provider_types import (
     SUBNET,
     TABLE,
     VERSIONING,
+    VOLUME,
+    VOLUME_ATTACHMENT,
     VPC,
 )
 
@@ -113,6 +115,18 @@ ROWS: dict[str, Callable[[Id], dict[str, Any]]] = {
         "instanceId": id_of(INSTANCE),
         "networkInterfaceId": id_of(SECOND),
         "deviceIndex": 1,
+    },
+    VOLUME: lambda _: {
+        "availabilityZone": "eu-central-1a",
+        "encrypted": True,
+        "size": 20,
+        "type": "gp3",
+        "tags": TAGS,
+    },
+    VOLUME_ATTACHMENT: lambda id_of: {
+        "deviceName": "/dev/sdf",
+        "instanceId": id_of(INSTANCE),
+        "volumeId": id_of(VOLUME),
     },
     EIP: lambda _: {"domain": "vpc", "tags": TAGS},
     EIP_ASSOCIATION: lambda id_of: {

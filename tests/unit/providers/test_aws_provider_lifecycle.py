@@ -4,9 +4,11 @@ import base64
 from typing import Any
 
 import pytest
+import volumes
 from cloud.providers.aws.errors import AwsError
 from cloud.providers.resource import CreatedPartly, ProviderError
-from provider_engine import Engine, Made, configured
+from moto.ec2.models import ec2_backends
+from provider_engine import REGION, Engine, Made, configured
 from provider_types import (
     ASSOCIATION,
     BUCKET,
@@ -20,6 +22,8 @@ from provider_types import (
     SUBNET,
     TABLE,
     VERSIONING,
+    VOLUME,
+    VOLUME_ATTACHMENT,
     VPC,
 )
 from provider_world import IMAGE
@@ -190,3 +194,101 @@ def test_default_tags_are_on_everything_and_not_in_the_resources_own(aws: Engine
     other = Engine(configured(default_tags={"Project": "other"}))
     assert other.diff(made) == {"tagsAll.Project": ("update", False)}
     assert aws.diff(made) == {"tagsAll.Project": ("delete", False)}
+
+
+def disk(engine: Engine, **more: Any) -> Made:
+    return engine.create(
+        VOLUME, **{"availabilityZone": "eu-central-1a", "size": 20, "type": "gp3", **more}
+    )
+
+
+def attached(engine: Engine, made: Made, host: Made, **more: Any) -> Made:
+    return engine.create(
+        VOLUME_ATTACHMENT, deviceName="/dev/sdf", instanceId=host.id, volumeId=made.id, **more
+    )
+
+
+def test_a_volume_grows_and_gets_faster_in_place(aws: Engine) -> None:
+    made = disk(aws, iops=4000, throughput=500)
+    grown = aws.update(made, size=40)
+    assert {name: grown.state[name] for name in ("size", "iops", "throughput")} == {
+        "size": 40,
+        "iops": 4000,
+        "throughput": 500,
+    }
+    faster = aws.update(grown, iops=5000)
+    assert (faster.state["iops"], faster.state["throughput"]) == (5000, 500)
+    assert faster.id == made.id
+    assert len(modifications(made)) == 2
+
+
+def modifications(made: Made) -> list[Any]:
+    backends: list[Any] = [
+        backend for _, region, backend in ec2_backends.iter_backends() if region == REGION
+    ]
+    return backends[0].volumes[made.id].modifications
+
+
+def test_what_is_no_modification_does_not_use_one_up(aws: Engine) -> None:
+    made = aws.update(disk(aws), tags={"a": "b"})
+    assert made.state["tags"] == {"a": "b"}
+    assert modifications(made) == []
+
+
+def test_a_volume_that_would_shrink_is_told_with_awss_words(aws: Engine) -> None:
+    made = disk(aws)
+    with pytest.raises(AwsError, match="New size cannot be smaller than existing size") as caught:
+        aws.update(made, size=10)
+    assert caught.value.code == "InvalidParameterValue"
+
+
+def test_an_attachment_that_was_cut_short_is_waited_for_by_the_next_up(aws: Engine) -> None:
+    made, host = disk(aws), instance(aws, subnet(aws))
+    client = aws.provider.session.client("ec2")
+    client.attach_volume(Device="/dev/sdf", InstanceId=host.id, VolumeId=made.id)
+    assert aws.read(attached(aws, made, host)) is not None
+
+
+def test_a_volume_that_its_host_uses_is_not_waited_for(
+    aws: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The official plugin gives up as soon as it is told of the state busy."""
+    made, host = disk(aws), instance(aws, subnet(aws))
+    place = attached(aws, made, host)
+    monkeypatch.setitem(volumes.REACHED, "detaching", "busy")
+    monkeypatch.delitem(volumes.REACHED, "busy")
+    with pytest.raises(ProviderError, match="unexpected state 'busy'"):
+        aws.delete(place)
+    monkeypatch.undo()
+    volumes.arrive()
+    aws.delete(place)
+    assert aws.read(place) is None
+
+
+def test_a_volume_is_detached_when_its_host_has_stopped_if_the_program_says_so(
+    aws: Engine,
+) -> None:
+    made, host = disk(aws), instance(aws, subnet(aws))
+    aws.delete(attached(aws, made, host, stopInstanceBeforeDetaching=True))
+    found = aws.read(host)
+    assert found is not None
+    assert found[1]["instanceState"] == "stopped"
+
+
+def test_an_attachment_ends_with_its_instance_and_the_volume_stays(aws: Engine) -> None:
+    made, host = disk(aws), instance(aws, subnet(aws))
+    place = attached(aws, made, host)
+    aws.delete(host)
+    assert aws.read(place) is None
+    aws.delete(place)
+    assert aws.read(made) is not None
+
+
+def test_a_volume_made_of_a_snapshot_has_its_size(aws: Engine) -> None:
+    first = disk(aws)
+    client = aws.provider.session.client("ec2")
+    copy = client.create_snapshot(VolumeId=first.id)["SnapshotId"]
+    volumes.arrive()
+    second = disk(aws, size=None, snapshotId=copy)
+    assert second.state["size"] == 20
+    assert second.state["snapshotId"] == copy

@@ -31,6 +31,8 @@ from provider_types import (
     SUBNET,
     TABLE,
     VERSIONING,
+    VOLUME,
+    VOLUME_ATTACHMENT,
     VPC,
 )
 from provider_world import SECOND, TRUST, World, build
@@ -57,6 +59,8 @@ def import_id(made: Made) -> str:
     inputs = made.inputs
     if made.resource.type_name == ROUTE:
         return f"{inputs['routeTableId']}_{inputs['destinationCidrBlock']}"
+    if made.resource.type_name == VOLUME_ATTACHMENT:
+        return ":".join(inputs[name] for name in ("deviceName", "volumeId", "instanceId"))
     if made.resource.type_name == ASSOCIATION:
         return f"{inputs['subnetId']}/{inputs['routeTableId']}"
     return made.id
@@ -105,6 +109,7 @@ def test_an_import_of_what_is_not_there_finds_nothing(engine: Engine, token: str
         ROUTE: "rtb-0123456789abcdef0_10.0.0.0/8",
         ASSOCIATION: "rtbassoc-0123456789abcdef0",
         ROLE_POLICY: "no-role:no-policy",
+        VOLUME_ATTACHMENT: "/dev/sdf:vol-0123456789abcdef0:i-0123456789abcdef0",
     }
     missing = names.get(token, "no-such-name")
     assert RESOURCES[token].read(missing, {}, {}, engine.call()) is None
@@ -163,6 +168,11 @@ def other_target(made: Made, session: Any, world: World) -> None:
         DestinationCidrBlock=made.inputs["destinationCidrBlock"],
         NetworkInterfaceId=world[SECOND].id,
     )
+
+
+def taken_out(made: Made, session: Any, _world: World) -> None:
+    session.client("ec2").detach_volume(VolumeId=made.inputs["volumeId"])
+    Quick(None).pause(0)
 
 
 Drift = Callable[[Made, Any, World], Any]
@@ -254,6 +264,8 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
         {"metadataOptions.httpTokens"},
     ),
     (INSTANCE, tagged, {"tags.a"}),
+    (VOLUME, tagged, {"tags.a"}),
+    (VOLUME_ATTACHMENT, taken_out, GONE),
     (EIP, tagged, {"tags.a"}),
     (EIP_ASSOCIATION, disassociated("disassociate_address"), GONE),
     (ROLE, of_role("update_role", Description="drift"), {"description"}),

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import volumes
 from aws_world import REGION, TRUST, World, refused, status
 
 pytestmark = pytest.mark.refusals
@@ -90,6 +91,7 @@ def test_an_address_to_recover_is_an_address(ec2: Any) -> None:
 
 def test_a_volume_does_not_shrink(ec2: Any) -> None:
     volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=10)["VolumeId"]
+    volumes.arrive()
     with refused("InvalidParameterValue", "New size cannot be smaller than existing size"):
         ec2.modify_volume(VolumeId=volume, Size=9)
     ec2.modify_volume(VolumeId=volume, Size=11)

@@ -7,6 +7,7 @@ from typing import Any
 
 import boto3
 import pytest
+import volumes
 from aws_world import REGION, TRUST, World, refused, status
 from botocore import UNSIGNED
 from botocore.config import Config
@@ -155,7 +156,9 @@ def test_every_resource_of_a_call_needs_the_permission(
     ec2: Any, world: World, assume: Assume, iam: Any
 ) -> None:
     instance = world.instance(SubnetId=world.subnet())
+    world.run()
     volume = ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"]
+    volumes.arrive()
     named = {"InstanceId": instance, "VolumeId": volume, "Device": "/dev/sdf"}
     node = of(assume(allow("ec2:AttachVolume", on=arn("volume", volume))), "ec2")
     with refused("UnauthorizedOperation", arn("instance", instance)):

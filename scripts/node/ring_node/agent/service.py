@@ -6,26 +6,34 @@ from ..base import paths
 from ..base.report import Report
 from ..host import systemd
 
+# CAP_NET_ADMIN opens the gate, CAP_DAC_READ_SEARCH reads the marker in the server's folder.
 UNIT = f"""\
-# Written by ring-node. Do not edit: `systemctl edit mysql-ring-heartbeat` for additions.
+# Written by ring-node. Do not edit: `systemctl edit mysql-ring-agent` for additions.
 [Unit]
-Description=Heartbeat row of this node of the MySQL ring
-After={paths.MYSQL_SERVICE}
-ConditionPathExists={paths.JOINED}
+Description=Agent of this node of the MySQL ring: opens its gate, beats, watches its peer
+After=network.target
 StartLimitIntervalSec=0
 
 [Service]
 Type=simple
-User={paths.HEARTBEAT_USER}
-Group={paths.HEARTBEAT_USER}
-ExecStart={paths.CURRENT_RELEASE}/ring-node heartbeat
+ExecStart={paths.CURRENT_RELEASE}/ring-node agent
 Restart=always
 RestartSec=1
+TimeoutStopSec=5
+RuntimeDirectory={paths.AGENT_RUN.name}
+RuntimeDirectoryPreserve=yes
+CapabilityBoundingSet=CAP_NET_ADMIN CAP_DAC_READ_SEARCH
 LimitCORE=0
 NoNewPrivileges=yes
 ProtectSystem=strict
-ProtectHome=yes
+ProtectHome=read-only
 PrivateTmp=yes
+PrivateDevices=yes
+ProtectControlGroups=yes
+RestrictAddressFamilies=AF_UNIX AF_INET AF_NETLINK
+RestrictRealtime=yes
+RestrictSUIDSGID=yes
+LockPersonality=yes
 
 [Install]
 WantedBy=multi-user.target
@@ -33,9 +41,9 @@ WantedBy=multi-user.target
 
 
 def start(report: Report) -> None:
-    unit = paths.HEARTBEAT_SERVICE
+    unit = paths.AGENT_SERVICE
     if systemd.enable(unit):
-        report.did("heartbeat service starts with the host")
+        report.did("agent starts with the host")
     if systemd.state(unit)[0] != "active":
         systemd.systemctl("start", unit)
-        report.did("heartbeat service started")
+        report.did("agent started")

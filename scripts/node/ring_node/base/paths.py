@@ -14,9 +14,17 @@ SHARE = MYSQL / "share"
 
 DATA = Path("/var/lib/mysql")
 DATA_MARKER = ".mysql-ring"  # inside the data directory: this tool initialised it
+ADMISSION = ".mysql-ring-admitted"  # inside the data directory: this server may serve clients
 LOGS = Path("/var/log/mysql")
+# Where the data volume is mounted. The two above are links into it: without the mount they lead
+# nowhere, and nothing can be written to the root volume in their place.
 VOLUME = Path("/srv/mysql-ring")
+VOLUME_OWNER = VOLUME / "volume.json"
+INCARNATIONS = VOLUME / "incarnations"
+CURRENT = VOLUME / "current"
 SNAPSHOTS = VOLUME / "snapshots"
+ARRIVING = VOLUME / "arriving"
+TMP = VOLUME / "tmp"
 ERROR_LOG = LOGS / "error.log"
 SOCKET = Path("/run/mysqld/mysqld.sock")
 
@@ -29,23 +37,30 @@ KEY = SSL / "mysql.key"
 
 ETC = Path("/etc/mysql-ring")
 NODE = ETC / "node.json"
+VOLUME_RECORD = ETC / "volume.json"
 PEER = ETC / "peer.json"
 CREDENTIALS = ETC / "credentials.json"
 HEARTBEAT_CREDENTIALS = ETC / "heartbeat.json"
-JOINED = ETC / "joined.json"
-FENCE = ETC / "fence.env"
+GATE = ETC / "gate.nft"  # what closes the gate, as nft reads it
+OPENING = ETC / "opening.json"
 ROOT_CLIENT = Path("/root/.my.cnf")
 
 STATE = Path("/var/lib/mysql-ring")
-COPY = STATE / "copy"
 
 LOCK = Path("/run/mysql-ring.lock")
 RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
+AGENT_RUN = Path("/run/mysql-ring")
+AGENT_STATE = AGENT_RUN / "agent.json"
+CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for them
+GATE_LOCK = AGENT_RUN / "gate.lock"
 
 UNITS = Path("/etc/systemd/system")
 SYSCTL = Path("/etc/sysctl.d/60-mysql-ring.conf")
 
 MYSQL_SERVICE = "mysql.service"
-HEARTBEAT_SERVICE = "mysql-ring-heartbeat.service"
+VOLUME_SERVICE = "mysql-ring-volume.service"
+GATE_SERVICE = "mysql-ring-gate.service"
+AGENT_SERVICE = "mysql-ring-agent.service"
+COPY_SOCKET = "mysql-ring-copy.socket"
+COPY_SERVICE = "mysql-ring-copy@.service"
 MYSQL_USER = "mysql"
-HEARTBEAT_USER = "mysql-ring"

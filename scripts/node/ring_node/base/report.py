@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import Exit
+
 
 @dataclass
 class Report:
@@ -15,6 +17,7 @@ class Report:
     done: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     facts: dict[str, Any] = field(default_factory=dict)
+    code: Exit = Exit.OK  # what the verb ends with
 
     def did(self, what: str) -> None:
         self.done.append(what)

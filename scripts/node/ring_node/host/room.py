@@ -11,15 +11,16 @@ from pathlib import Path
 
 from ..base.errors import Exit, NodeError
 
-# Of the kernel, of apt, of MySQL 5.6 (1114; Errcode) and of mydumper, which shows the number only.
+# Of the kernel, of apt and of MySQL 5.6 (1114; Errcode).
 RAN_OUT = re.compile(
     r"No space left on device|Disk quota exceeded|don't have enough free space"
-    r"|The table '[^']*' is full|Errcode: 28|Could not create output file .* \(28\)"
+    r"|The table '[^']*' is full|Errcode: 28"
 )
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_BROKEN = frozenset({errno.EIO, errno.EROFS})
 NEXT_STEP = (
-    "make room there or make the root volume larger (rootVolumeGib in the settings), "
+    "make room there or make the volume larger (dataVolumeGib in the settings; rootVolumeGib is "
+    "the root volume's), "
     "then run this again"
 )
 

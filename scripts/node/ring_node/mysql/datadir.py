@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ from pathlib import Path
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused
 from ..host import files
-from . import bootstrap, lifecycle
+from . import bootstrap, incarnations, lifecycle
 
 INITIALISE_SECONDS = 300.0
+NEW = ".new-"
+UUID = re.compile(r"^server-uuid\s*=\s*([0-9a-fA-F-]{36})\s*$", re.MULTILINE)
 # The next run must not find it writing. mysqld's own --user would clear the signal (prctl(2)).
 DIES_WITH_VERB = (
     "setpriv", f"--reuid={paths.MYSQL_USER}", f"--regid={paths.MYSQL_USER}", "--init-groups",
@@ -25,38 +28,53 @@ def initialised() -> bool:
     return (paths.DATA / paths.DATA_MARKER).is_file()
 
 
+def server_uuid() -> str | None:
+    """The uuid that the server gave itself at its first start; None before that."""
+    content = files.read_bytes(paths.DATA / "auto.cnf")
+    found = UUID.search(content.decode(errors="replace")) if content else None
+    return found[1] if found else None
+
+
 def refuse_foreign_data() -> None:
-    if initialised():
-        return
-    try:
-        entries = sorted(entry.name for entry in paths.DATA.iterdir())
-    except FileNotFoundError:
-        return
-    if entries:
+    """Refuses data where the links into the data volume belong, or where one leads to."""
+    for place in (paths.DATA, paths.LOGS):
+        if place.is_symlink() and Path(os.readlink(place)).parent == paths.CURRENT:
+            continue
+        try:
+            entries = sorted(entry.name for entry in place.iterdir())
+        except FileNotFoundError:
+            continue
+        if entries or place.is_symlink():
+            raise refused(
+                f"{place} holds {', '.join(entries[:5]) or 'nothing, and leads elsewhere'}, and "
+                "was not made by this ring",
+                f"an absent or empty {place}",
+                "move that data away if it is wanted, remove it if not, then run this again",
+            )
+    if incarnations.current() is not None and not initialised():
         raise refused(
-            f"{paths.DATA} holds {', '.join(entries[:5])} and was not initialised by this ring",
-            f"an absent or empty {paths.DATA}",
-            "move that data away if it is wanted, remove it if not, then run this again",
+            f"{paths.CURRENT} leads to {incarnations.current()}, which was not initialised by this "
+            "ring",
+            "the data directory that it was",
+            "see what happened to it on the data volume; nothing was changed",
         )
 
 
 def initialise(password: str) -> None:
-    """Makes a data directory beside its place and moves it there when it is whole."""
-    for old in paths.DATA.parent.glob(f".{paths.DATA.name}.*.new"):
+    """Makes an incarnation beside its place and moves it there when it is whole."""
+    for old in paths.VOLUME.glob(f"{NEW}*"):
         files.remove_tree(old)  # of a run that was interrupted
-    place = paths.DATA.with_name(f".{paths.DATA.name}.{secrets.token_hex(4)}.new")
-    place.mkdir(mode=0o750)
-    (place / "mysql").mkdir(mode=0o750)
-    for path in (place, place / "mysql"):
-        shutil.chown(path, paths.MYSQL_USER, paths.MYSQL_USER)
+    place = paths.VOLUME / f"{NEW}{secrets.token_hex(4)}"
+    data = place / "data"
     try:
+        incarnations.make(place)
+        (data / "mysql").mkdir(mode=0o750)
+        shutil.chown(data / "mysql", paths.MYSQL_USER, paths.MYSQL_USER)
         sources = [(paths.SHARE / name).read_text() for name in bootstrap.FILES]
-        _bootstrap(place, bootstrap.script(sources, password))
-        (place / "auto.cnf").unlink(missing_ok=True)
-        (place / paths.DATA_MARKER).write_text("initialised by ring-node\n")
-        os.sync()
-        os.rename(place, paths.DATA)
-        files.sync_folder(paths.DATA.parent)
+        _bootstrap(data, bootstrap.script(sources, password))
+        (data / "auto.cnf").unlink(missing_ok=True)
+        (data / paths.DATA_MARKER).write_text("initialised by ring-node\n")
+        incarnations.take_place(place)
     except OSError as error:
         raise NodeError(
             Exit.HOST, f"{error}", "an initialised data directory", "correct that, run this again"

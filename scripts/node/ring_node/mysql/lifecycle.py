@@ -8,12 +8,15 @@ from pathlib import Path
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
-from ..host import files, network, systemd
+from ..host import files, gate, network, systemd
 from ..host.programs import attempt
 
-# InnoDB writes its dirty pages before it ends; crash recovery reads logs before it starts.
+# InnoDB writes its dirty pages before it ends; crash recovery reads logs before it starts. systemd
+# lets a start take as long as it takes: one that it ends is begun again, from the beginning.
 START_SECONDS = 900
-STOP_SECONDS = 900
+STOP_SECONDS = 3600
+# However my.cnf is. Whoever opens the gate lets clients write, and events run as my.cnf says.
+SHUT = "--read-only --event-scheduler=OFF"
 PORT = 3306
 LOG_LINES = 12
 LOG_BYTES = 20000
@@ -25,7 +28,9 @@ UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
 [Unit]
 Description=MySQL 5.6 of the ring
-After=network.target local-fs.target
+After=network.target local-fs.target {paths.VOLUME_SERVICE} {paths.GATE_SERVICE}
+Requires={paths.VOLUME_SERVICE} {paths.GATE_SERVICE}
+ConditionPathIsMountPoint={paths.VOLUME}
 ConditionPathExists={paths.DATA}/{paths.DATA_MARKER}
 StartLimitIntervalSec=300
 StartLimitBurst=10
@@ -34,10 +39,10 @@ StartLimitBurst=10
 Type=simple
 User={paths.MYSQL_USER}
 Group={paths.MYSQL_USER}
-EnvironmentFile=-{paths.FENCE}
-ExecStart={paths.MYSQLD} --defaults-file={paths.CONFIG} $MYSQLD_OPTIONS
-ExecStartPost={paths.CURRENT_RELEASE}/ring-node wait-ready
-TimeoutStartSec={START_SECONDS}
+ExecStartPre=+{gate.CLOSE}
+ExecStart={paths.MYSQLD} --defaults-file={paths.CONFIG} {SHUT}
+ExecStartPost=-{paths.CURRENT_RELEASE}/ring-node wait-ready
+TimeoutStartSec=infinity
 TimeoutStopSec={STOP_SECONDS}
 Restart=on-failure
 RestartSec=2
@@ -92,6 +97,14 @@ def _bring_up(how: str) -> None:
             f"the server does not start: {error_log(begin) or problems.strip()[-600:]}",
             "mysqld answering on its socket",
             f"correct what {paths.ERROR_LOG} names, then run this again",
+        )
+    if not greets():  # its unit waited that long for it
+        raise NodeError(
+            Exit.DEADLINE,
+            f"the server does not answer {START_SECONDS} s after its start: "
+            f"{error_log(begin) or 'its log says nothing'}",
+            f"mysqld answering on {paths.SOCKET}",
+            f"see in {paths.ERROR_LOG} whether it still recovers, then run this again: it waits",
         )
     files.remove(paths.RESTART_DUE)
 

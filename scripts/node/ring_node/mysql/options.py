@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -21,6 +22,10 @@ OWN_SETTINGS = {
 }
 SETTINGS = "correct the my.cnf settings of the program"
 VALUE = re.compile(r"^(\S+)\s+(.*)$")
+EVENTS = re.compile(
+    r"(?:^|\s)--(?:loose[-_])?(?:(skip|disable|enable)[-_])?event[-_]scheduler(?:=(\S*))?(?=\s|$)",
+    re.IGNORECASE,
+)
 STATED_SERVER_ID = re.compile(rb"^\s*server[-_]id\s*=\s*(\d+)", re.MULTILINE)
 
 
@@ -32,6 +37,7 @@ def judge(content: bytes) -> dict[str, str]:
         candidate = Path(folder, "mysqld.cnf")
         candidate.write_bytes(content)
         Path(folder).chmod(0o755)
+        shutil.chown(folder, paths.MYSQL_USER)
         candidate.chmod(0o644)
         status, output, problems = attempt(
             [
@@ -39,6 +45,7 @@ def judge(content: bytes) -> dict[str, str]:
                 f"--defaults-file={candidate}",
                 f"--user={paths.MYSQL_USER}",
                 "--log-error=",  # its complaints belong on standard error here
+                f"--log-bin-index={folder}/index",  # it makes one
                 "--verbose",
                 "--help",
             ],
@@ -83,3 +90,32 @@ def server_id(content: bytes) -> str:
     """The one that a my.cnf states, or an empty text."""
     stated = STATED_SERVER_ID.search(content)
     return stated[1].decode() if stated else ""
+
+
+def events_run() -> bool:
+    """Whether the my.cnf in place asks for a running event scheduler."""
+    # Not --help: that wants to become the user that the file names.
+    status, output, problems = attempt(
+        [str(paths.MYSQLD), f"--defaults-file={paths.CONFIG}", "--print-defaults"],
+        seconds=60,
+        next_step=SETTINGS,
+    )
+    if status != 0:
+        raise NodeError(
+            Exit.HOST,
+            f"mysqld cannot read {paths.CONFIG}: {problems.strip()[-300:]}",
+            "a file that it takes",
+            SETTINGS,
+        )
+    return events_asked(output)
+
+
+def events_asked(arguments: str) -> bool:
+    """Of the arguments that mysqld would have been started with, the last one counts.
+
+    https://dev.mysql.com/doc/refman/5.6/en/server-system-variables.html#sysvar_event_scheduler
+    """
+    asked = False
+    for modifier, value in EVENTS.findall(arguments):
+        asked = modifier.lower() not in ("skip", "disable") and value.upper() in ("", "1", "ON")
+    return asked

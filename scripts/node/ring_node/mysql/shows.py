@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from .sql import Session
 
 
-NOTHING_MORE = "Slave has read all relay log"  # Slave_SQL_Running_State of MySQL 5.6
+# Slave_SQL_Running_State of MySQL 5.6
+NOTHING_MORE = "Slave has read all relay log"
+HELD_UP = "Waiting for table"  # by a lock, or by tables that are flushed
 
 
 class Coordinates(NamedTuple):
@@ -46,6 +48,8 @@ class SlaveStatus:
     master_uuid: str
     master_server_id: int
     sql_state: str = ""
+    relay_space: int = 0  # bytes of all relay logs
+    relay_offset: int = 0  # how far the SQL thread is in its relay log
 
     @property
     def both_run(self) -> bool:
@@ -64,6 +68,11 @@ class SlaveStatus:
         """
         finished = self.sql_state.startswith(NOTHING_MORE) and self.sql_running == "Yes"
         return not self.read.file or self.read == self.executed or finished
+
+    @property
+    def waits_for_table(self) -> bool:
+        """Its SQL thread waits for a table that somebody else has locked, or flushed."""
+        return self.sql_running != "No" and self.sql_state.startswith(HELD_UP)
 
     @property
     def errors(self) -> str:
@@ -102,6 +111,8 @@ def slave_status(row: Mapping[str, Any] | None) -> SlaveStatus | None:
         master_uuid=row["Master_UUID"],
         master_server_id=int(row["Master_Server_Id"]),
         sql_state=row["Slave_SQL_Running_State"] or "",
+        relay_space=int(row["Relay_Log_Space"]),
+        relay_offset=int(row["Relay_Log_Pos"]),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -36,14 +36,26 @@ EXPECTED_WARNINGS = frozenset(
     }
 )
 STOP_INCOMPLETE = (1875, 1876)  # of the SQL thread, of the IO thread
-NO_TRUST = "no trust in"
+
+
+class ServerError(NodeError):
+    """With MySQL's own error number."""
+
+    def __init__(self, number: int, code: Exit, found: str, expected: str, next_step: str) -> None:
+        super().__init__(code, found, expected, next_step)
+        self.number = number
+
+
+class Untrusted(NodeError):
+    """The server answered with a certificate that this node does not trust."""
 
 
 class Session:
     """One connection. Warnings that nobody expects end up in the report."""
 
-    def __init__(self, connection: Any, who: str, report: Report | None) -> None:
-        self._connection = connection
+    def __init__(self, connect: Callable[[], Any], who: str, report: Report | None) -> None:
+        self._connect = connect
+        self._connection = connect()
         self._report = report
         self.who = who
 
@@ -87,6 +99,11 @@ class Session:
             if self._connection.open:
                 self.do("SET SESSION sql_log_bin = 1")
 
+    def connect_anew(self) -> None:
+        """To a server that was restarted. What was set for the session is gone."""
+        self.close()
+        self._connection = self._connect()
+
     @property
     def open(self) -> bool:
         """False once the connection is known to be lost."""
@@ -122,30 +139,39 @@ def own(
     *,
     password: str | None = None,
     patience: float = STATEMENT_SECONDS,
+    seconds: float = CONNECT_SECONDS,
 ) -> Iterator[Session]:
-    """Root on the own server, over its socket. `patience`: seconds to wait for an answer."""
+    """Root on the own server, over its socket. `patience`: seconds to wait for an answer;
+    `seconds`: how long to try again while nobody answers."""
     login = Login("root", password if password is not None else root_password())
-    connection = _connect(
-        "this server",
-        Deadline(CONNECT_SECONDS),
-        login,
-        unix_socket=str(paths.SOCKET),
-        read_timeout=patience,
-    )
-    yield from _held(connection, "this server", report)
+
+    def connect() -> Any:
+        return _connect(
+            "this server",
+            Deadline(seconds),
+            login,
+            unix_socket=str(paths.SOCKET),
+            connect_timeout=min(CONNECT_SECONDS, patience),
+            read_timeout=patience,
+        )
+
+    yield from _held(connect, "this server", report)
 
 
 @contextmanager
 def at_socket(who: str, place: Path, *, patience: float = STATEMENT_SECONDS) -> Iterator[Session]:
     """Root, without a password, on a server that asks for none."""
-    connection = _connect(
-        who,
-        Deadline(CONNECT_SECONDS),
-        Login("root", ""),
-        unix_socket=str(place),
-        read_timeout=patience,
-    )
-    yield from _held(connection, who, None)
+
+    def connect() -> Any:
+        return _connect(
+            who,
+            Deadline(CONNECT_SECONDS),
+            Login("root", ""),
+            unix_socket=str(place),
+            read_timeout=patience,
+        )
+
+    yield from _held(connect, who, None)
 
 
 @contextmanager
@@ -156,19 +182,32 @@ def over_tls(
     report: Report | None = None,
     *,
     seconds: float = CONNECT_SECONDS,
+    patience: float = STATEMENT_SECONDS,
 ) -> Iterator[Session]:
     """A server somewhere else, its certificate checked against the own CA."""
     encrypted = tls.client_context()
-    connection = _connect(who, Deadline(seconds), login, host=address, port=3306, ssl=encrypted)
-    if not getattr(connection, "_secure", False):
-        connection.close()
-        raise NodeError(
-            Exit.SERVER,
-            f"{who} does not speak TLS",
-            "have_ssl=YES there",
-            "run `ring-node tls` and `ring-node server` there",
+
+    def connect() -> Any:
+        connection = _connect(
+            who,
+            Deadline(seconds),
+            login,
+            host=address,
+            port=3306,
+            ssl=encrypted,
+            read_timeout=patience,
         )
-    yield from _held(connection, who, report)
+        if not getattr(connection, "_secure", False):
+            connection.close()
+            raise NodeError(
+                Exit.SERVER,
+                f"{who} does not speak TLS",
+                "have_ssl=YES there",
+                "run `ring-node tls` and `ring-node server` there",
+            )
+        return connection
+
+    yield from _held(connect, who, report)
 
 
 def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
@@ -181,10 +220,13 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
                 password=login.password,
                 charset="utf8",
                 autocommit=True,
-                connect_timeout=CONNECT_SECONDS,
                 write_timeout=STATEMENT_SECONDS,
                 client_flag=CLIENT.FOUND_ROWS,
-                **{"read_timeout": STATEMENT_SECONDS, **where},
+                **{
+                    "connect_timeout": CONNECT_SECONDS,
+                    "read_timeout": STATEMENT_SECONDS,
+                    **where,
+                },
             )
         except pymysql.err.OperationalError as error:
             problem[:] = [error]
@@ -197,7 +239,8 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
 
     connection = poll(attempt, deadline)
     if connection is None:
-        raise NodeError(
+        raise ServerError(
+            problem[0].args[0],
             Exit.UNREACHABLE,
             f"{who} does not answer: {problem[0].args[-1]}",
             f"a connection within {deadline.seconds:.0f} s",
@@ -206,8 +249,8 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
     return connection
 
 
-def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]:
-    session = Session(connection, who, report)
+def _held(connect: Callable[[], Any], who: str, report: Report | None) -> Iterator[Session]:
+    session = Session(connect, who, report)
     try:
         yield session
     finally:
@@ -216,9 +259,10 @@ def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]
 
 def untrusted(error: ssl.SSLError, who: str) -> NodeError:
     said = getattr(error, "verify_message", "")
-    return NodeError(
+    kind = Untrusted if said else NodeError
+    return kind(
         Exit.UNREACHABLE,
-        f"{NO_TRUST} {who}: {said}" if said else f"no TLS with {who}: {error.reason}",
+        f"no trust in {who}: {said}" if said else f"no TLS with {who}: {error.reason}",
         f"a certificate of the ring's CA ({paths.CA}) with that address in it",
         "run `ring-node tls` on both nodes with keys of the same CA",
     )
@@ -231,13 +275,15 @@ def refusal(error: pymysql.err.MySQLError, who: str) -> NodeError:
     if code == ER.PARSE_ERROR:  # quotes the statement, which may hold a secret
         message = "a statement that it does not understand"
     if code in PASSING:
-        return NodeError(
+        return ServerError(
+            code,
             Exit.UNREACHABLE,
             f"{who} went away: {message}",
             "an answer",
             "see why it stopped (`systemctl status mysql`, its error log), then run this again",
         )
-    return NodeError(
+    return ServerError(
+        code,
         Exit.SERVER,
         f"{who} says {code}: {message}",
         "the statement accepted",
@@ -247,17 +293,17 @@ def refusal(error: pymysql.err.MySQLError, who: str) -> NodeError:
 
 def distrusted(error: NodeError) -> bool:
     """Whether a server answered with a certificate of another CA."""
-    return error.found.startswith(NO_TRUST)
+    return isinstance(error, Untrusted)
 
 
 def stop_is_incomplete(error: NodeError) -> bool:
     """Whether STOP SLAVE gave up waiting for a thread, after `rpl_stop_slave_timeout`."""
-    return any(f"says {code}:" in error.found for code in STOP_INCOMPLETE)
+    return isinstance(error, ServerError) and error.number in STOP_INCOMPLETE
 
 
 def denied(error: NodeError) -> bool:
-    return f"says {ER.ACCESS_DENIED_ERROR}:" in error.found
+    return isinstance(error, ServerError) and error.number == ER.ACCESS_DENIED_ERROR
 
 
 def lock_wait_timed_out(error: NodeError) -> bool:
-    return f"says {ER.LOCK_WAIT_TIMEOUT}:" in error.found
+    return isinstance(error, ServerError) and error.number == ER.LOCK_WAIT_TIMEOUT

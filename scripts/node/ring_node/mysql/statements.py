@@ -21,6 +21,10 @@ OPEN = (
     " JOIN information_schema.processlist p ON p.id = t.trx_mysql_thread_id"
     " WHERE p.user <> 'system user' AND p.id <> CONNECTION_ID() ORDER BY seconds DESC"
 )
+SLAVE_WAITS = (
+    "SELECT state FROM information_schema.processlist"
+    " WHERE user = 'system user' AND state LIKE 'Waiting for table%'"
+)
 TEXT = re.compile(r"'(?:[^'\\]|\\.|'')*'?|\"(?:[^\"\\]|\\.|\"\")*\"?", re.DOTALL)
 LENGTH = 80
 SHOWN = 3
@@ -47,6 +51,12 @@ def long(session: Session, seconds: int) -> list[Client]:
 def transactions(session: Session) -> list[Client]:
     """The open transactions of clients, the oldest first."""
     return [_client(row) for row in session.rows(OPEN)]
+
+
+def slave_waits(session: Session) -> str:
+    """What the slave's SQL thread says, if it waits for a table; nothing otherwise. Unlike SHOW
+    SLAVE STATUS this does not hang beside a STOP SLAVE."""
+    return session.value(SLAVE_WAITS) or ""
 
 
 def named(clients: list[Client]) -> str:

@@ -16,6 +16,9 @@ from ..mysql.tls import Keys
 PASSWORD_LONGEST = 32  # MASTER_PASSWORD of MySQL 5.6
 USER_LONGEST = 16  # user names of MySQL 5.6
 SERVER_ID_LARGEST = 4294967295
+VOLUME_ID = re.compile(r"vol-[0-9a-f]{8,17}")
+VOLUME_LARGEST_GIB = 65536  # of io2; the other types end before
+OPEN_WITHOUT_PEER_LONGEST = 86400
 # MySQL's option files and client programs read these in a way of their own.
 PASSWORD_FORBIDDEN = frozenset("\"'\\ ")
 PRIVILEGE = re.compile(r"[A-Z]+( [A-Z]+)*")
@@ -37,13 +40,19 @@ class Peer:
     name: str
     server_id: int
     replication_address: str
-    instance_id: str
+    volume_id: str  # another volume holds other data, and so is another peer
 
 
 @dataclass(frozen=True)
 class Pair:
     node: Node
     peer: Peer
+
+
+@dataclass(frozen=True)
+class Volume:
+    volume_id: str
+    size_gib: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ def peer(value: Any, where: str = "peer") -> Peer:
         name=fields.matching("name", NAME, "letters, digits, dot, dash"),
         server_id=fields.number("server_id", 1, SERVER_ID_LARGEST),
         replication_address=fields.address("replication_address"),
-        instance_id=fields.text("instance_id"),
+        volume_id=fields.text("volume_id"),
     )
     fields.end()
     return result
@@ -91,8 +100,22 @@ def peer(value: Any, where: str = "peer") -> Peer:
 
 def pair(value: Any) -> Pair:
     fields = Fields(value, "document")
-    result = Pair(node(fields.any("node")), peer(fields.any("peer")))
+    result = _pair(fields)
     fields.end()
+    return result
+
+
+def replicate(value: Any) -> tuple[Pair, int]:
+    """Both nodes, and for how many seconds a node does without a peer that cannot be asked."""
+    fields = Fields(value, "document")
+    result = _pair(fields)
+    seconds = fields.number("open_without_peer_seconds", 1, OPEN_WITHOUT_PEER_LONGEST)
+    fields.end()
+    return result, seconds
+
+
+def _pair(fields: Fields) -> Pair:
+    result = Pair(node(fields.any("node")), peer(fields.any("peer")))
     for name in ("name", "server_id", "replication_address"):
         mine, other = getattr(result.node, name), getattr(result.peer, name)
         if mine == other:
@@ -119,6 +142,16 @@ def archive(value: Any) -> Archive:
     fields.end()
     algorithm, _, digest = checksum.partition(":")
     return Archive(url, algorithm, digest.lower())
+
+
+def volume(value: Any) -> Volume:
+    fields = Fields(value, "document")
+    result = Volume(
+        fields.matching("volume_id", VOLUME_ID, "the id of an EBS volume"),
+        fields.number("size_gib", 1, VOLUME_LARGEST_GIB),
+    )
+    fields.end()
+    return result
 
 
 def keys(value: Any) -> Keys:

@@ -12,7 +12,7 @@ from ..mysql import master, shows, sql
 from ..mysql.login import Login
 from ..mysql.shows import Coordinates, SlaveStatus
 from ..mysql.sql import Session
-from . import fence, records, relay, schema
+from . import admission, records, relay, schema
 from .documents import Pair
 from .join import State, discarding_either, where_to_read
 from .schema import Source
@@ -121,9 +121,11 @@ def check(status: SlaveStatus, me: State, peer: State) -> None:
         )
 
 
-def take_part(own: Session, other: Session, me: State, peer: State, report: Report) -> None:
-    """Only a node that holds what its peer holds takes writes."""
-    if fence.stands():
+def take_part(
+    own: Session, other: Session, me: State, peer: State, pair: Pair, report: Report
+) -> None:
+    """Only a node that held all that its peer held is admitted."""
+    if not admission.admitted():
         goal = shows.show_master_status(other)
         if goal is not None and not caught_up(own, goal):
             raise too_late(
@@ -136,11 +138,7 @@ def take_part(own: Session, other: Session, me: State, peer: State, report: Repo
         schema.write_source(own, replace(source, state="wired"))
     if me.copied and me.origin is not None:
         schema.write_origin(own, replace(me.origin, state="ready"))
-    if fence.stands():  # in this order: an interrupted run finds the fence and goes on
-        own.do("SET GLOBAL read_only = 0")
-        fence.drop()
-        own.do(schema.BEAT, [me.server_id])  # the peer need not wait for the service
-        report.did("takes writes")
+    admission.admit(me.uuid, pair.peer, report)  # last: an interrupted run is done again
 
 
 def caught_up(own: Session, goal: Coordinates) -> bool:

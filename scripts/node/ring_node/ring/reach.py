@@ -18,8 +18,9 @@ def peer(
     report: Report | None = None,
     *,
     seconds: float = sql.CONNECT_SECONDS,
+    patience: float = sql.STATEMENT_SECONDS,
 ) -> Iterator[Session]:
     """The ring's account on the peer, over TLS, its certificate checked against the ring's CA."""
     who = f"the peer's server at {address}"
-    with sql.over_tls(who, address, login, report, seconds=seconds) as session:
+    with sql.over_tls(who, address, login, report, seconds=seconds, patience=patience) as session:
         yield session

@@ -34,6 +34,17 @@ def peer() -> Peer | None:
     return None if value is None else documents.peer(value, str(paths.PEER))
 
 
+def pair() -> Pair:
+    """Both nodes, as the steps of `pulumi up` left them on this host."""
+    own, other = node(), peer()
+    if own is None or other is None:
+        lacking = paths.NODE if own is None else paths.PEER
+        raise refused(
+            f"no {lacking}", "the records of both nodes", "run `pulumi up`: its steps write them"
+        )
+    return Pair(own, other)
+
+
 def remember_peer(pair: Pair, report: Report) -> None:
     if node() != pair.node:
         raise refused(
@@ -45,15 +56,16 @@ def remember_peer(pair: Pair, report: Report) -> None:
         report.did(f"{paths.PEER} says who the peer is: {pair.peer.name}")
 
 
-def joined_with() -> str | None:
-    """Instance id of the peer that this node last joined a ring with."""
-    value = _read(paths.JOINED)
-    return None if value is None else value["instance_id"]
+def opening() -> int | None:
+    """For how many seconds this node does without a peer that cannot be asked, before it opens."""
+    value = _read(paths.OPENING)
+    return None if value is None else int(value["open_without_peer_seconds"])
 
 
-def write_joined(peer: Peer) -> bool:
-    content = json.dumps({"instance_id": peer.instance_id}) + "\n"
-    return files.write(paths.JOINED, content.encode(), mode=0o644)
+def write_opening(open_without_peer_seconds: int, report: Report) -> None:
+    content = json.dumps({"open_without_peer_seconds": open_without_peer_seconds}) + "\n"
+    if files.write(paths.OPENING, content.encode(), mode=0o644):
+        report.did(f"opens without its peer after {open_without_peer_seconds} s")
 
 
 def credentials() -> Credentials:
@@ -72,12 +84,7 @@ def credentials() -> Credentials:
 
 def write_credentials(value: Credentials, heartbeat: Login) -> bool:
     kept = files.write(paths.CREDENTIALS, to_json(value), mode=0o600)
-    beat = files.write(
-        paths.HEARTBEAT_CREDENTIALS,
-        to_json(heartbeat),
-        mode=0o600,
-        owner=paths.HEARTBEAT_USER,
-    )
+    beat = files.write(paths.HEARTBEAT_CREDENTIALS, to_json(heartbeat), mode=0o600)
     return kept or beat
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+
 from ..base.errors import Exit, NodeError, too_late
 from ..base.waiting import Deadline, poll
 from ..mysql import sql, statements
@@ -10,7 +13,7 @@ from ..mysql.sql import Session
 
 DRAIN_SECONDS = 120.0
 STOP_SECONDS = 120.0
-HELD_UP = "Waiting for table"  # Slave_SQL_Running_State: by a lock, or by tables that are flushed
+CERTAIN_SECONDS = 1.0
 
 
 def stop(own: Session) -> None:
@@ -24,7 +27,7 @@ def stop(own: Session) -> None:
         status = show_slave_status(own)
         if status is None:
             return True
-        if status.sql_running != "No" and status.sql_state.startswith(HELD_UP):
+        if status.waits_for_table:
             return None
         return _told_to_stop(own)
 
@@ -54,6 +57,27 @@ def _held_up_by(own: Session) -> str:
     return f"{state}; what may hold it up: {statements.named(holders) or 'nothing that shows'}"
 
 
+def applied(own: Session, seconds: float, hopeless: Callable[[SlaveStatus], bool | int]) -> bool:
+    """Whether the slave, whose IO thread is stopped, has applied all that it received.
+
+    By its coordinates at once. That its SQL thread says so counts when it still does a while later:
+    right after the IO thread's last write it has not woken up yet.
+    """
+    since: list[float] = []
+
+    def settled() -> bool | None:
+        status = show_slave_status(own)
+        if status is None or not status.read.file or status.read == status.executed:
+            return True
+        if not status.drained:
+            since.clear()
+            return False if hopeless(status) else None
+        since.append(time.monotonic())
+        return True if since[-1] - since[0] >= CERTAIN_SECONDS else None
+
+    return bool(poll(settled, Deadline(seconds)))
+
+
 def drain(own: Session) -> None:
     """Stops the IO thread and applies all that it received, for what is not applied will be lost.
 
@@ -63,14 +87,10 @@ def drain(own: Session) -> None:
     if before is None:
         return
     own.do("STOP SLAVE IO_THREAD")
-
-    def settled() -> bool | None:
-        status = show_slave_status(own)
-        return True if status is None or status.drained or status.sql_running == "No" else None
-
-    poll(settled, Deadline(DRAIN_SECONDS))
+    if applied(own, DRAIN_SECONDS, lambda status: status.sql_running == "No"):
+        return
     status = show_slave_status(own)
-    if status is None or status.drained:
+    if status is None:
         return
     if not before.io_stopped:
         own.do("START SLAVE IO_THREAD")
@@ -89,7 +109,7 @@ def _not_applied(own: Session, status: SlaveStatus) -> NodeError:
         why = "its SQL thread is stopped"
     else:
         code, why = Exit.DEADLINE, f"still at work after {DRAIN_SECONDS:.0f} s"
-        if status.sql_state.startswith(HELD_UP):
+        if status.waits_for_table:
             why += f", {_held_up_by(own)}"
         next_step = "run this again: the slave goes on"
     return NodeError(

@@ -7,6 +7,10 @@ id steps back.
 While the CA changes there is a time when each node has a certificate of another one: both serve,
 neither reads from the other, and neither can log in there. Then the restarts that end this state
 must not wait for a healthy ring.
+
+A restart closes the gate of its node. So nobody restarts beside a peer whose gate is closed, nor a
+server whose gate would stay closed, and the turn ends when the own gate is open again. Beside a
+peer that cannot be asked that takes as long as this node is told to wait for one.
 """
 
 from __future__ import annotations
@@ -18,15 +22,18 @@ from contextlib import ExitStack, contextmanager, suppress
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import lifecycle, sql
+from ..mysql import lifecycle, shows, sql
 from ..mysql.sql import Session
-from . import fence, health, reach, records, relay
+from . import admission, beats, opening, reach, records, relay
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
 TURN_SECONDS = 180.0
 BACK_SECONDS = 90.0
 FRESH_SECONDS = 15.0  # the peer may have restarted a moment ago: its slave is about to connect
+PEER_OPEN_SECONDS = 30.0
+OPEN_SECONDS = 120.0  # beside a peer that answers; else after the setting openWithoutPeerSeconds
+BEATS_SECONDS = 3.0  # for one on each side
 GREETING_SECONDS = 20.0
 GREETING_WAIT = 5.0
 TAKE = "SELECT GET_LOCK(%s, 0)"
@@ -48,16 +55,17 @@ def in_turn(
     If either the start or `after` fails, `undo` puts the old files back, and `after` judges again.
     """
     node, peer = records.node(), records.peer()
-    if fence.stands() or node is None or peer is None:
+    if not admission.admitted() or node is None or peer is None:
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
-    with _turn(node, peer, peer_must_be_healthy) as ages, _nothing_dropped(ages):
+    with _turn(node, peer, peer_must_be_healthy) as ways, _nothing_dropped(ways):
         _restart(before, after, undo)
-        served = ", the peer serving meanwhile" if ages is not None else ""
+        served = ", the peer serving meanwhile" if ways is not None else ""
         report.did(f"server restarted for {reason}{served}")
-        if ages is None or ages.fresh:
-            _wait_until_healthy(node, peer, report, known=ages is not None)
+        opening.wait_until_open(OPEN_SECONDS + (records.opening() or 0))
+        if ways is None or ways.fresh:
+            _wait_until_healthy(node, peer, report, known=ways is not None)
 
 
 def _restart(
@@ -83,34 +91,37 @@ def _restart(
 
 
 @contextmanager
-def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[health.Ages | None]:
+def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[beats.Ways | None]:
     """Yields the ring's health, while the peer keeps its hands off its own server.
 
     None: the peer cannot be asked, and the caller restarts all the same.
     """
     with ExitStack() as stack:
         try:
-            ages = _enter_turn(stack, node, peer)
+            ways = _enter_turn(stack, node, peer)
         except NodeError as error:
             if error.code != Exit.UNREACHABLE:
                 raise
             if must_be_healthy and not sql.distrusted(error):
                 raise _unhealthy(error.found) from None
             # It may be restarting for the same reason: not both at once.
+            _wait_for_peers_turn()
             poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))
             with suppress(NodeError):
                 _enter_turn(stack, node, peer)
             yield None
             return
-        if must_be_healthy and not ages.fresh:
-            raise _unhealthy(str(ages))
-        yield ages
+        if must_be_healthy and not ways.fresh:
+            raise _unhealthy(str(ways))
+        with sql.own() as own:
+            _refuse_a_gate_that_would_stay_closed(own)
+        yield ways
 
 
 @contextmanager
-def _nothing_dropped(ages: health.Ages | None) -> Iterator[None]:
+def _nothing_dropped(ways: beats.Ways | None) -> Iterator[None]:
     """A restart drops what the slave has not applied. A peer that is lost cannot send it again."""
-    if ages is not None and ages.fresh:
+    if ways is not None and ways.fresh:
         yield
         return
     with sql.own() as own:
@@ -123,19 +134,42 @@ def _nothing_dropped(ages: health.Ages | None) -> Iterator[None]:
         raise
 
 
-def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> health.Ages:
+def _wait_for_peers_turn() -> None:
+    """The peer holds its lock here until its gate is open, also when neither trusts the other."""
+    with sql.own() as own:
+        if poll(lambda: own.value(HELD, [LOCK]) is None or None, Deadline(TURN_SECONDS)) is None:
+            raise _still_restarting()
+
+
+def _refuse_a_gate_that_would_stay_closed(own: Session) -> None:
+    """With a peer that answers, the gate opens again when the slave has caught up with it."""
+
+    def runs() -> bool | None:
+        status = shows.show_slave_status(own)
+        return True if status is not None and status.both_run else None
+
+    if poll(runs, Deadline(FRESH_SECONDS)) is None:
+        status = shows.show_slave_status(own)
+        said = "none is configured"
+        if status is not None:
+            said = status.errors or f"IO {status.io_running}, SQL {status.sql_running}"
+        raise refused(
+            f"the slave of this node does not run: {said}",
+            "both threads Yes: after a restart the gate opens when the slave has caught up",
+            "resolve what the slave names (`ring-node status`), then run this again",
+        )
+
+
+def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> beats.Ways:
     login = records.credentials().peer
     own = stack.enter_context(sql.own())
     other = stack.enter_context(reach.peer(peer.replication_address, login))
     _take_turn(own, other, node, peer)
-
-    def ages() -> health.Ages:
-        return health.ages(own, other, node.server_id, peer.server_id)
-
-    poll(lambda: ages().fresh or None, Deadline(FRESH_SECONDS))
-    found = ages()
+    _refuse_beside_a_closed_gate(other, peer)
+    watch = beats.Watch(own, other, node.server_id, peer.server_id)
+    ways = watch.until_fresh(FRESH_SECONDS)
     own.close()
-    return found
+    return ways
 
 
 def _greets(address: str) -> bool | None:
@@ -144,6 +178,20 @@ def _greets(address: str) -> bool | None:
             return True if connection.recv(5) else None
     except OSError:
         return None
+
+
+def _refuse_beside_a_closed_gate(other: Session, peer: Peer) -> None:
+    """A server takes writes from right before its gate opens."""
+
+    def takes_writes() -> bool | None:
+        return None if shows.identity(other).read_only else True
+
+    if poll(takes_writes, Deadline(PEER_OPEN_SECONDS)) is None:
+        raise refused(
+            f"{peer.name} is read-only: its gate is closed",
+            "it serving clients while the server of this node restarts",
+            f"see on {peer.name} why (`ring-node gate`), then run this again",
+        )
 
 
 def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
@@ -157,11 +205,7 @@ def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
         return None
 
     if poll(turn, Deadline(TURN_SECONDS)) is None:
-        raise too_late(
-            f"the peer was still restarting after {TURN_SECONDS:.0f} s",
-            "its end, before this server restarts",
-            "see what the peer's server does, then run this again",
-        )
+        raise _still_restarting()
 
 
 def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
@@ -178,22 +222,30 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
     def healthy() -> bool | None:
         try:
             with sql.own() as own, reach.peer(peer.replication_address, login) as other:
-                found = health.ages(own, other, node.server_id, peer.server_id)
+                watch = beats.Watch(own, other, node.server_id, peer.server_id)
+                return True if watch.until_fresh(BEATS_SECONDS).fresh else None
         except NodeError:
             return None
-        return True if found.fresh else None
 
     if poll(healthy, Deadline(BACK_SECONDS)) is None:
         raise too_late(
             f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
-            "fresh heartbeat rows both ways",
+            "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
+
+
+def _still_restarting() -> NodeError:
+    return too_late(
+        f"the peer was still restarting after {TURN_SECONDS:.0f} s",
+        "its end, before this server restarts",
+        "see what the peer's server does, then run this again",
+    )
 
 
 def _unhealthy(found: str) -> NodeError:
     return refused(
         f"the ring is not healthy: {found}",
-        "heartbeat rows fresh both ways before a server of the ring is restarted",
+        "both heartbeats fresh on the other side before a server of the ring is restarted",
         "look at `ring-node status` on both nodes; nothing was changed",
     )

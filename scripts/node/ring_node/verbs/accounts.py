@@ -13,7 +13,7 @@ from ..base import paths
 from ..base.report import Report
 from ..mysql import accounts, sql
 from ..mysql.sql import Session
-from ..ring import content, documents, fence, follow, privileges, records, schema
+from ..ring import admission, content, documents, follow, privileges, records, schema
 from ..ring.documents import Accounts
 
 
@@ -21,7 +21,7 @@ def run(document: Any) -> Report:
     report = Report("accounts")
     wanted = documents.accounts(document)
     with sql.own(report) as session:
-        with session.unlogged() if fence.stands() else nullcontext():
+        with nullcontext() if admission.admitted() else session.unlogged():
             _databases(session, wanted, report)
         with session.unlogged():
             _ring_schema(session, report)

@@ -9,7 +9,7 @@ from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import files
 from ..mysql import datadir, lifecycle, options
-from ..ring import fence, restart
+from ..ring import admission, restart
 
 END = "# The end of what the program wrote."
 """The last line of the program's text: a part of a my.cnf looks like a whole one."""
@@ -87,7 +87,7 @@ def _back(old: bytes | None) -> None:
 
 def _refuse_other_server_id(old: bytes | None, values: dict[str, str]) -> None:
     """An event with an id that no node has any more would go round the ring for ever."""
-    if old is None or not datadir.initialised() or fence.stands():
+    if old is None or not admission.admitted():
         return
     before, after = options.server_id(old), values.get("server-id", "")
     if before and before != after:

@@ -9,25 +9,26 @@ from typing import Any
 
 from ..agent import service
 from ..base import paths
+from ..base.errors import refused
 from ..base.report import Report
-from ..host import archive, files, network, packages, systemd, users
+from ..host import archive, files, gate, network, packages, systemd, users, volumes
 from ..mysql import datadir, lifecycle, program
-from ..ring import documents
+from ..ring import copy_units, documents, records
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
-# the vendor's archive.
-# mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
+# the vendor's archive. nftables: the gate. xfsprogs: the data volume.
+# mariadb-client-core: a prompt.
 PACKAGES = (
     "libaio1",
     "libnuma1",
     "libtinfo5",
     "libncurses5",
+    "nftables",
+    "xfsprogs",
     "python3-pymysql",
-    "mydumper",
     "mariadb-client-core",
 )
 FOLDERS = (
-    (paths.LOGS, 0o750, paths.MYSQL_USER),
     (paths.CONFIG.parent, 0o755, "root"),
     (paths.SSL, 0o755, "root"),
     (paths.ETC, 0o755, "root"),
@@ -48,9 +49,8 @@ def run(document: Any) -> Report:
     with ThreadPoolExecutor(1) as pool:
         packaged = pool.submit(packages.install, PACKAGES, report)
         version = program.install(wanted, report, packaged.result)
-    for name in (paths.MYSQL_USER, paths.HEARTBEAT_USER):
-        if users.make(name):
-            report.did(f"system user {name}")
+    if users.make(paths.MYSQL_USER):
+        report.did(f"system user {paths.MYSQL_USER}")
     for path, mode, owner in FOLDERS:
         if files.folder(path, mode=mode, owner=owner):
             report.did(f"folder {path}")
@@ -67,7 +67,27 @@ def _serves() -> bool:
 
 
 def _units(report: Report) -> None:
-    units = ((paths.MYSQL_SERVICE, lifecycle.UNIT), (paths.HEARTBEAT_SERVICE, service.UNIT))
+    units = (
+        (paths.VOLUME_SERVICE, volumes.UNIT),
+        (paths.GATE_SERVICE, gate.unit(paths.MYSQL_SERVICE)),
+        (paths.MYSQL_SERVICE, lifecycle.UNIT),
+        (paths.AGENT_SERVICE, service.UNIT),
+    )
     changed = [systemd.put_unit(name, text, report) for name, text in units]
+    changed.append(_copies(report))
     if any(changed):
         systemd.systemctl("daemon-reload")
+        systemd.systemctl("restart", paths.COPY_SOCKET)
+
+
+def _copies(report: Report) -> bool:
+    """The peer may ask for a copy from now on. True when systemd must read its units again."""
+    node = records.node()
+    if node is None:
+        raise refused(f"no {paths.NODE}", "who this node is", "run `ring-node tools` first")
+    socket = copy_units.socket_unit(node.replication_address)
+    changed = [
+        systemd.put_unit(paths.COPY_SOCKET, socket, report),
+        files.write(paths.UNITS / paths.COPY_SERVICE, copy_units.SERVICE.encode(), mode=0o644),
+    ]
+    return any(changed)

@@ -10,7 +10,7 @@ from ..base.report import Report
 from ..host import room, systemd
 from ..mysql import accounts, datadir, lifecycle, shows, sql, tls
 from ..mysql.login import keep_root_password
-from ..ring import documents, fence
+from ..ring import admission, documents
 
 
 def run(document: Any) -> Report:
@@ -19,7 +19,6 @@ def run(document: Any) -> Report:
     _prerequisites()
     datadir.refuse_foreign_data()
     if not datadir.initialised():
-        fence.put_up(report)
         # First: nobody else knows it, if this is killed and it changes.
         keep_root_password(password)
         with room.needed(paths.DATA.parent, "room for the data directory"):
@@ -61,5 +60,5 @@ def _verify(report: Report) -> None:
         server_uuid=found.uuid,
         server_id=found.server_id,
         have_ssl=found.have_ssl,
-        joined=not fence.stands(),
+        admitted=admission.admitted(),
     )

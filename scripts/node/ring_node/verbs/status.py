@@ -1,85 +1,110 @@
-"""Verb `status`: all that a table of the ring needs, also when the server is down."""
+"""Verb `status`: the facts of this node and the verdict, also when its server is down."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from ..base import paths
-from ..base.errors import NodeError
+from ..base.errors import Exit
 from ..base.report import Report
-from ..host import room, systemd
-from ..mysql import datadir, lifecycle, shows
-from ..ring import fence, records, schema
-
-UPTIME = "SHOW GLOBAL STATUS LIKE 'Uptime'"
-ANSWER_SECONDS = 10  # a server whose log's disk is full does not answer until there is room again
+from ..host import room
+from ..ring import health, look, records
+from ..ring.health import Facts
+from ..ring.schema import Origin, Source
 
 
 def run() -> Report:
     report = Report("status")
-    node, peer = records.node(), records.peer()
-    server = systemd.state(paths.MYSQL_SERVICE)[0] if lifecycle.installed() else "absent"
-    facts: dict[str, Any] = {
-        "node": node.name if node else None,
-        "peer": peer.name if peer else None,
-        "client_address": node.client_address if node else None,
-        "replication_address": node.replication_address if node else None,
-        "service": server,
-        "heartbeat_service": systemd.state(paths.HEARTBEAT_SERVICE)[0],
-        "initialised": datadir.initialised(),
-        "joined": datadir.initialised() and not fence.stands() and peer is not None,
-        "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
-        "unknown": None,
-    }
-    try:
-        facts.update(_server(node, peer))
-    except ModuleNotFoundError:
-        facts["unknown"] = "the server cannot be asked: python3-pymysql is not installed"
-    except NodeError as error:
-        facts["unknown"] = f"the server cannot be asked: {error.found}"
-    report.facts.update(facts)
+    facts, shown = look.look()
+    problems = health.problems(facts)
+    report.facts.update(
+        healthy=not problems,
+        problems=[asdict(problem) for problem in problems],
+        **_node(facts),
+        agent=shown["agent"],
+    )
+    if facts.server is None:
+        report.facts["unknown"] = f"the server cannot be asked: {facts.silent or facts.service}"
+    else:
+        report.facts.update(_server(facts, shown))
+    for note in health.notes(facts):
+        report.note(note)
+    report.code = Exit.UNHEALTHY if problems else Exit.OK
     return report
 
 
-def _server(node: Any, peer: Any) -> dict[str, Any]:
-    from ..mysql import sql
-    from ..ring import content
+def _node(facts: Facts) -> dict[str, Any]:
+    node = records.node()
+    return {
+        "node": node.name if node else None,
+        "peer": facts.peer,
+        "client_address": node.client_address if node else None,
+        "replication_address": node.replication_address if node else None,
+        "service": facts.service,
+        "agent_service": facts.agent_service,
+        "initialised": facts.initialised,
+        "admitted": facts.admitted,
+        "gate": facts.gate,
+        "gate_why": None if facts.gate == "open" else facts.gate_why,
+        "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
+        "disks": [
+            {"path": disk.path, "free_mib": disk.free >> 20, "size_mib": disk.size >> 20}
+            for disk in facts.disks
+        ],
+        "clock_difference_s": _rounded(facts.clock_difference),
+        "conflicts": {
+            "count": facts.conflicts.total,
+            "by_error_and_table": facts.conflicts.counts,
+            "last": facts.conflicts.last and asdict(facts.conflicts.last),
+        },
+        "unknown": None,
+    }
 
-    with sql.own(patience=ANSWER_SECONDS) as session:
-        identity = shows.identity(session)
-        slave = shows.show_slave_status(session)
-        master = shows.show_master_status(session)
-        facts: dict[str, Any] = {
-            "server_id": identity.server_id,
-            "server_uuid": identity.uuid,
-            "version": identity.version,
-            "have_ssl": identity.have_ssl,
-            "read_only": identity.read_only,
-            "uptime_s": int((session.row(UPTIME) or {"Value": 0})["Value"]),
-            "binary_log": str(master) if master else None,
-            "slave": _slave(slave),
-            "empty": not content.found(session),
+
+def _server(facts: Facts, shown: dict[str, Any]) -> dict[str, Any]:
+    server = facts.server
+    assert server is not None
+    result = {
+        **asdict(server),
+        "binary_log": str(facts.log_end) if facts.log_end else None,
+        "slave": _slave(facts),
+        "unapplied_bytes": facts.unapplied,
+        "empty": shown.get("empty"),
+    }
+    if "origin" in shown:
+        origin: Origin | None = shown["origin"]
+        source: Source | None = shown["source"]
+        result["origin"] = origin and {
+            "state": origin.state,
+            "basis": origin.basis,
+            "peer_uuid": origin.peer_uuid,
+            "position": str(origin.coordinates) if origin.coordinates else None,
         }
-        if schema.exists(session):
-            origin, source = schema.read_origin(session), schema.read_source(session)
-            facts["origin"] = origin and {
-                "state": origin.state,
-                "basis": origin.basis,
-                "peer_uuid": origin.peer_uuid,
-                "position": str(origin.coordinates) if origin.coordinates else None,
-            }
-            facts["source"] = source and {
-                "state": source.state,
-                "peer_uuid": source.peer_uuid,
-                "position": str(source.coordinates),
-            }
-            for name, who in (("heartbeat_age_ms", peer), ("own_heartbeat_age_ms", node)):
-                age = schema.beat_age(session, who.server_id) if who else None
-                facts[name] = None if age is None else round(age * 1000, 1)
-        return facts
+        result["source"] = source and {
+            "state": source.state,
+            "peer_uuid": source.peer_uuid,
+            "position": str(source.coordinates),
+        }
+        result.update(_ages(facts, shown))
+    return result
 
 
-def _slave(slave: shows.SlaveStatus | None) -> dict[str, Any] | None:
+def _ages(facts: Facts, shown: dict[str, Any]) -> dict[str, Any]:
+    """As the agent saw the rows change. Without it by the time in the row, which has the difference
+    of the hosts' clocks in it and is not judged."""
+    beats = facts.beats
+    if beats is None or beats.watched is not None:
+        names = ("heartbeat_age_ms", "own_heartbeat_age_ms")
+        return {name: shown[name] for name in names}
+    return {
+        "heartbeat_age_ms": _milliseconds(beats.peer),
+        "own_heartbeat_age_ms": _milliseconds(beats.own),
+    }
+
+
+def _slave(facts: Facts) -> dict[str, Any] | None:
+    slave = facts.slave
     if slave is None:
         return None
     return {
@@ -93,3 +118,11 @@ def _slave(slave: shows.SlaveStatus | None) -> dict[str, Any] | None:
         "executed": str(slave.executed),
         "errors": slave.errors or None,
     }
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 1)
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

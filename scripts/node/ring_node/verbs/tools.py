@@ -13,8 +13,9 @@ from ..base import paths
 from ..base.errors import too_late
 from ..base.fields import to_json
 from ..base.report import Report
-from ..host import files, network, systemd
+from ..host import files, gate, network, systemd
 from ..host.programs import attempt
+from ..mysql import lifecycle
 from ..ring import documents
 
 FIRST_BOOT_SECONDS = 300.0
@@ -31,11 +32,14 @@ def run(document: Any) -> Report:
         report.did(f"release {digest} in {release}")
     if files.link(paths.CURRENT_RELEASE, release):
         report.did(f"{paths.CURRENT_RELEASE} points at it")
-        if (paths.UNITS / paths.HEARTBEAT_SERVICE).exists():
-            systemd.systemctl("try-restart", paths.HEARTBEAT_SERVICE)
+        if (paths.UNITS / paths.AGENT_SERVICE).exists():
+            systemd.systemctl("try-restart", paths.AGENT_SERVICE)
     files.folder(paths.ETC, mode=0o755)
     if files.write(paths.NODE, to_json(node), mode=0o644):
         report.did(f"{paths.NODE} says which node this is: {node.name}")
+    closed = gate.rules(node.replication_address, lifecycle.PORT)
+    if files.write(paths.GATE, closed.encode(), mode=0o644):
+        report.did(f"{paths.GATE} says whom the gate lets through: the peer")
     _remove_old(release)
     network.wait_for_address(node.replication_address)
     report.facts["release"] = digest

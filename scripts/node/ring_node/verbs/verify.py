@@ -11,7 +11,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import shows, sql
 from ..mysql.sql import Session
-from ..ring import documents, health, reach, records, schema
+from ..ring import beats, documents, reach, records, schema
 from ..ring.documents import Pair
 
 FRESH_SECONDS = 30.0
@@ -27,10 +27,11 @@ def run(document: Any) -> Report:
         sql.own(report) as own,
         reach.peer(pair.peer.replication_address, login, report, seconds=FRESH_SECONDS) as other,
     ):
+        watch = beats.Watch(own, other, pair.node.server_id, pair.peer.server_id)
         _slave(own)
-        ages = _fresh(own, other, pair)
         there = _travel(own, other, pair, written_on=pair.node.server_id)
         back = _travel(other, own, pair, written_on=pair.peer.server_id)
+        ways = _fresh(watch)
     report.facts.update(
         {
             "both_threads": True,
@@ -39,9 +40,9 @@ def run(document: Any) -> Report:
             "lag_from_peer_ms": back,
             "row_written_here_read_on_peer_ms": there,
             "row_written_on_peer_read_here_ms": back,
-            "heartbeat_age_ms": {
-                "peer_here": _milliseconds(ages.peer_here),
-                "own_there": _milliseconds(ages.own_there),
+            "heartbeats_behind": {
+                "peer_here": ways.peer_here.behind,
+                "own_there": ways.own_there.behind,
             },
         }
     )
@@ -64,21 +65,16 @@ def _slave(own: Session) -> None:
         raise refused("Master_SSL_Allowed is No", "Yes", "run `ring-node replicate`")
 
 
-def _fresh(own: Session, other: Session, pair: Pair) -> health.Ages:
-    ids = pair.node.server_id, pair.peer.server_id
-
-    def fresh() -> health.Ages | None:
-        ages = health.ages(own, other, *ids)
-        return ages if ages.fresh else None
-
-    found = poll(fresh, Deadline(FRESH_SECONDS), longest_pause=0.1)
-    if found is None:
+def _fresh(watch: beats.Watch) -> beats.Ways:
+    ways = watch.until_fresh(FRESH_SECONDS)
+    if not ways.fresh:
         raise too_late(
-            f"heartbeat: {health.ages(own, other, *ids)}",
-            f"both younger than {health.FRESH_SECONDS:.0f} s",
+            str(ways),
+            f"both to change, and to be no more than {beats.BEHIND_BEATS} beats behind, within "
+            f"{FRESH_SECONDS:.0f} s",
             "run `ring-node status` on both nodes: threads may say Yes over a dead link",
         )
-    return found
+    return ways
 
 
 def _travel(writer: Session, reader: Session, pair: Pair, *, written_on: int) -> float:
@@ -107,7 +103,3 @@ def _travel(writer: Session, reader: Session, pair: Pair, *, written_on: int) ->
             "run `ring-node status` on both nodes",
         )
     return took
-
-
-def _milliseconds(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds * 1000, 1)

@@ -1,10 +1,10 @@
-"""Verb `heartbeat`: what the heartbeat's service runs."""
+"""Verb `agent`: what the agent's service runs."""
 
 from __future__ import annotations
 
 import sys
 
-from ..agent import heartbeat
+from ..agent import daemon
 from ..base import paths
 from ..base.errors import Exit
 from ..ring import records
@@ -15,5 +15,4 @@ def run() -> int:
     if node is None:
         print(f"no {paths.NODE}: run `ring-node tools` first", file=sys.stderr)
         return Exit.REFUSED
-    records.heartbeat_login()  # refuses when there is none yet
-    return heartbeat.beat_for_ever(node.server_id)
+    return daemon.run_for_ever(node.server_id)

@@ -1,0 +1,43 @@
+"""The volume that a node's data is on. It outlives the node's instance."""
+
+from dataclasses import dataclass
+
+import pulumi
+from pulumi_aws import ebs
+
+from components.settings import RingArgs
+from components.tags import Tags
+
+
+@dataclass(frozen=True)
+class DataVolumeArgs:
+    """The settings say how large and how fast. A volume joins instances of its own zone only."""
+
+    settings: RingArgs
+    zone: pulumi.Input[str]
+    tags: Tags
+
+
+class DataVolume(pulumi.ComponentResource):
+    """An encrypted volume, blank when it is made. With `protect_data` nothing deletes it."""
+
+    volume_id: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, args: DataVolumeArgs, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mysql-ring:index:DataVolume", name, None, opts)
+        settings = args.settings
+        volume = ebs.Volume(
+            f"{name}-volume",
+            availability_zone=args.zone,
+            size=settings.data_volume_gib,
+            type=settings.data_volume_type,
+            iops=settings.data_volume_iops or None,
+            throughput=settings.data_volume_throughput or None,
+            encrypted=True,
+            tags=args.tags.named(f"{name}-volume"),
+            opts=pulumi.ResourceOptions(parent=self, protect=settings.protect_data),
+        )
+        self.volume_id = volume.id
+        self.register_outputs({"volumeId": self.volume_id})

@@ -1,0 +1,65 @@
+"""What an update does to the nodes that stand, in one line each, for whoever reads the preview.
+
+Pure. Only what the settings and the last state show: of `--replace` and `--target` the program
+knows nothing, and a change on AWS is in the state after a `pulumi refresh` alone.
+"""
+
+import ipaddress
+from collections.abc import Iterator
+
+from components.mysql.configuration import render, template
+from components.settings import NodeSettings, RingArgs
+from components.standing import Standing, StandingNode
+
+
+def effects(standing: Standing, settings: RingArgs) -> Iterator[str]:
+    """The nodes by name, each with what happens to it; nothing of one that goes on as it is."""
+    stands = {node.name: node for node in standing.nodes}
+    for node in settings.nodes:
+        was = stands.get(node.name)
+        if was and was.seeded:
+            done = list(_effects(was, node, standing, settings))
+            if done:
+                yield f"{node.name}: {'; '.join(done)}"
+
+
+def _effects(
+    was: StandingNode, node: NodeSettings, standing: Standing, settings: RingArgs
+) -> Iterator[str]:
+    peer = settings.peer_of(node).name
+    peer_holds = any(each.name == peer and each.holds_data for each in standing.nodes)
+    if was.data_volume_gib is None:
+        from_whom = f"copies {peer}" if peer_holds else "is EMPTY, as no other node holds data"
+        yield f"its data volume is gone, a new one is made with a new instance, and it {from_whom}"
+    elif not was.instance:
+        yield "a new instance takes its data volume over, and nothing is copied"
+    elif moved(was, node, standing, settings):
+        yield "its instance is made anew, its data volume stays, and nothing is copied"
+    else:
+        if _restarts(was, node, settings):
+            yield f"its server restarts with another my.cnf, {peer} serves meanwhile"
+        kind = settings.instance_type
+        if isinstance(kind, str) and was.instance_type not in (None, kind):
+            yield "its instance stops and starts as another type, the other one's at the same time"
+    if was.data_volume_gib and settings.data_volume_gib > was.data_volume_gib:
+        yield "its data volume grows in place"
+
+
+def moved(was: StandingNode, node: NodeSettings, standing: Standing, settings: RingArgs) -> bool:
+    """Whether an address or a range of it is another one, which a host is told at first boot."""
+    prefix = ipaddress.IPv4Network(settings.replication_cidr).prefixlen
+    return (
+        standing.client_cidr not in (None, settings.client_cidr)
+        or was.client_address not in (None, node.client_address)
+        or was.replication_interface not in (None, f"{node.replication_address}/{prefix}")
+    )
+
+
+def _restarts(was: StandingNode, node: NodeSettings, settings: RingArgs) -> bool:
+    """Whether its my.cnf is another one, as far as its values are known yet."""
+    values = {
+        name: value for name, value in settings.mysql_settings.items() if isinstance(value, str)
+    }
+    if was.my_cnf is None or len(values) < len(settings.mysql_settings):
+        return False
+    return was.my_cnf != render(template(), node, values)

@@ -1,0 +1,54 @@
+"""Which data directory is the server's: the one that a link names, of those on the data volume.
+
+An incarnation is a data directory (`data`) and the logs that belong to it (`log`), in a folder of
+its own. The link `current` always leads to a whole one, and is switched by one rename.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from pathlib import Path
+
+from ..base import paths
+from ..host import files
+
+FOLDERS = ("data", "log")
+
+
+def make(folder: Path) -> None:
+    """An incarnation's folders, empty."""
+    for path in (folder, *(folder / name for name in FOLDERS)):
+        path.mkdir(mode=0o750)
+        shutil.chown(path, paths.MYSQL_USER, paths.MYSQL_USER)
+
+
+def current() -> Path | None:
+    """The folder of the incarnation that the server is, or will be when it starts."""
+    return paths.CURRENT.resolve() if paths.CURRENT.is_symlink() else None
+
+
+def take_place(folder: Path) -> Path | None:
+    """Makes `folder`, on the data volume and whole, the current incarnation; the former one.
+
+    The server must be stopped. Before the last rename the old one is in force, after it the new.
+    """
+    former = current()
+    os.sync()  # what is in it, before the link says so
+    place = paths.INCARNATIONS / secrets.token_hex(4)
+    os.rename(folder, place)
+    files.sync_folder(paths.INCARNATIONS)
+    files.link(paths.CURRENT, place)
+    files.sync_folder(paths.VOLUME)
+    return former
+
+
+def remove_former() -> None:
+    """Removes every incarnation but the current one."""
+    kept = current()
+    if kept is None or not paths.INCARNATIONS.is_dir():
+        return
+    for place in paths.INCARNATIONS.iterdir():
+        if place.resolve() != kept:
+            files.remove_tree(place)

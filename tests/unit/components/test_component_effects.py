@@ -1,0 +1,123 @@
+"""What the preview says that an update does to the nodes that stand."""
+
+from dataclasses import replace
+from typing import Any
+
+import pulumi
+import pytest
+import recording
+from conftest import ring_args
+from test_component_changes import (
+    MOVED_CLIENTS,
+    MOVED_REPLICATION,
+    ONE,
+    RING,
+    TWO,
+    UNBORN,
+    YOUNG,
+    nodes,
+    state,
+)
+
+from components.effects import effects
+from components.ring import Ring
+from components.standing import Standing
+
+pytestmark = pytest.mark.unit
+
+LOST = replace(RING, nodes=(replace(ONE, data_volume_gib=None), TWO))
+BOTH_LOST = replace(
+    RING, nodes=(replace(ONE, data_volume_gib=None), replace(TWO, data_volume_gib=None))
+)
+ENDED = replace(RING, nodes=(ONE, replace(TWO, instance=False, client_address=None)))
+ANEW = "its instance is made anew, its data volume stays, and nothing is copied"
+
+
+def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
+    return list(effects(on, ring_args(**what)))
+
+
+@pytest.mark.parametrize(
+    ("what", "on", "lines"),
+    [
+        ({}, RING, []),
+        ({"tags": {"a": "b"}, "databases": []}, RING, []),
+        (MOVED_CLIENTS, RING, [f"node-1: {ANEW}", f"node-2: {ANEW}"]),
+        (MOVED_REPLICATION, RING, [f"node-1: {ANEW}", f"node-2: {ANEW}"]),
+        (
+            {"replication_cidr": "10.10.0.0/16"},
+            RING,
+            [f"node-1: {ANEW}", f"node-2: {ANEW}"],
+        ),
+        (nodes({"client_address": "192.168.100.20"}), RING, [f"node-1: {ANEW}"]),
+        (nodes(None, {"replication_address": "10.10.1.20"}), RING, [f"node-2: {ANEW}"]),
+        ({}, ENDED, ["node-2: a new instance takes its data volume over, and nothing is copied"]),
+        (
+            {},
+            LOST,
+            [
+                "node-1: its data volume is gone, a new one is made with a new instance, and it "
+                "copies node-2"
+            ],
+        ),
+        (
+            {},
+            BOTH_LOST,
+            [
+                f"{node}: its data volume is gone, a new one is made with a new instance, and it "
+                "is EMPTY, as no other node holds data"
+                for node in ("node-1", "node-2")
+            ],
+        ),
+        (
+            {"mysql_settings": {"tmp_table_size": "48M"}},
+            RING,
+            [
+                "node-1: its server restarts with another my.cnf, node-2 serves meanwhile",
+                "node-2: its server restarts with another my.cnf, node-1 serves meanwhile",
+            ],
+        ),
+        (
+            {"mysql_settings": {"tmp_table_size": "48M"}},
+            ENDED,
+            [
+                "node-1: its server restarts with another my.cnf, node-2 serves meanwhile",
+                "node-2: a new instance takes its data volume over, and nothing is copied",
+            ],
+        ),
+        (
+            {"instance_type": "m6i.xlarge", "data_volume_gib": 30},
+            RING,
+            [
+                f"{node}: its instance stops and starts as another type, the other one's at the "
+                "same time; its data volume grows in place"
+                for node in ("node-1", "node-2")
+            ],
+        ),
+        (MOVED_CLIENTS, UNBORN, []),
+        (MOVED_CLIENTS, YOUNG, []),
+    ],
+)
+def test_each_node_that_does_not_go_on_as_it_is_has_one_line(
+    what: dict[str, Any], on: Standing, lines: list[str]
+) -> None:
+    assert said(what, on) == lines
+
+
+def test_a_value_that_is_not_known_yet_is_not_guessed_at() -> None:
+    later = {"tmp_table_size": pulumi.Output.from_input("32M")}
+    assert said({"mysql_settings": later, "instance_type": pulumi.Output.from_input("x")}) == []
+
+
+@pytest.mark.parametrize("preview", [True, False])
+def test_it_is_said_in_the_preview_alone(monkeypatch: pytest.MonkeyPatch, preview: bool) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(pulumi.log, "info", lambda text, *_: shown.append(text))
+
+    def program() -> dict[str, Any]:
+        moved = nodes({"client_address": "192.168.100.20"})
+        return Ring("ring", ring_args(**moved)).outputs
+
+    _, error = recording.attempt(program, state=state(), preview=preview)
+    assert error is None
+    assert shown == ([f"node-1: {ANEW}"] if preview else [])
