@@ -16,17 +16,16 @@ from typing import Any
 
 from .sql import Session
 
-VIRTUAL = "('information_schema', 'performance_schema')"
 DATABASES = (
-    "SELECT schema_name AS name, default_character_set_name, default_collation_name"
-    f" FROM information_schema.schemata WHERE schema_name NOT IN {VIRTUAL}"
+    "SELECT schema_name AS name, default_collation_name FROM information_schema.schemata"
+    " WHERE schema_name NOT IN ('information_schema', 'performance_schema')"
 )
 TABLES = (
-    "SELECT table_schema, table_name, table_type, engine, version, table_collation,"
-    " create_options,"
+    "SELECT table_schema, table_name, table_type, engine, table_collation, create_options,"
     " CONVERT(CONVERT(table_schema USING filename) USING binary) AS folder,"
     " CONVERT(CONVERT(table_name USING filename) USING binary) AS file"
-    f" FROM information_schema.tables WHERE table_schema NOT IN {VIRTUAL}"
+    " FROM information_schema.tables"
+    " WHERE table_schema NOT IN ('information_schema', 'performance_schema')"
 )
 INNODB = (
     "SELECT t.name, t.flag, t.n_cols, t.file_format, t.row_format, t.zip_page_size,"
@@ -34,7 +33,9 @@ INNODB = (
     " (SELECT table_id, GROUP_CONCAT(name, type, n_fields ORDER BY index_id) AS indexes"
     " FROM information_schema.innodb_sys_indexes GROUP BY table_id) i USING (table_id)"
 )
-FOREIGN = "SELECT id AS name, for_name, ref_name, n_cols, type FROM information_schema.innodb_sys_foreign"
+FOREIGN = (
+    "SELECT id AS name, for_name, ref_name, n_cols, type FROM information_schema.innodb_sys_foreign"
+)
 TRIGGERS = (
     "SELECT trigger_schema, trigger_name, event_manipulation, event_object_table,"
     " action_statement, action_timing, sql_mode, definer, character_set_client,"
@@ -44,6 +45,7 @@ ROUTINES = "SELECT * FROM mysql.proc"
 EVENTS = "SELECT * FROM mysql.event"
 # What differs between the nodes of a ring, or changes when an event fires.
 OF_ITS_PLACE = ("status", "last_executed")
+ALL = "SELECT * FROM mysql.{}"
 ACCOUNTS = ("user", "db", "tables_priv", "columns_priv", "procs_priv", "proxies_priv")
 SYSTEM_TABLES = ("func", "plugin", "servers", "time_zone", "time_zone_name",
                  "time_zone_transition", "time_zone_transition_type",
@@ -89,7 +91,7 @@ def objects(session: Session) -> dict[str, str]:
         found[f"event {_text(row['db'])}.{_text(row['name'])}"] = _digest(kept)
     found.update(_accounts(session))
     for table in SYSTEM_TABLES:
-        rows = session.rows(f"SELECT * FROM mysql.{table}")
+        rows = session.rows(ALL.format(table))
         found[f"rows of mysql.{table}"] = f"{len(rows)} {_digest_rows(rows)}"
     found[DEFINED] = f"{began} to {_defined(session)}"
     return found
@@ -120,7 +122,7 @@ def _accounts(session: Session) -> dict[str, str]:
     """Per account the rows of all tables that say what it is and may."""
     rows: dict[str, list[Any]] = defaultdict(list)
     for table in ACCOUNTS:
-        for row in session.rows(f"SELECT * FROM mysql.{table}"):
+        for row in session.rows(ALL.format(table)):
             rows[f"account {_text(row['User'])}@{_text(row['Host'])}"].append((table, row))
     return {
         name: f"{_plugin(held)} {_digest_rows(row for _, row in held)}"
