@@ -95,12 +95,14 @@ class Node(pulumi.ComponentResource):
             device_index=REPLICATION_DEVICE_INDEX,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        # The end of the instance detaches it: a host that has it mounted would never let it go.
+        # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
+        # the volume; where the instance is replaced, the engine wants it detached before.
         data_attachment = ec2.VolumeAttachment(
             f"{name}-data-attachment",
             device_name=DATA_DEVICE,
             instance_id=instance.id,
             volume_id=data.volume_id,
+            stop_instance_before_detaching=True,
             opts=pulumi.ResourceOptions(
                 parent=self, deleted_with=instance, delete_before_replace=True
             ),
