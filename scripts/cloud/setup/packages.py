@@ -28,7 +28,6 @@ MIRRORED = (
     "libncurses5",
     "libtinfo5",
     "python3-pymysql",
-    "mydumper",
     "mariadb-client-core",
     "xfsprogs",
     "nftables",

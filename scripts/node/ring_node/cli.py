@@ -7,7 +7,8 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
-from typing import NamedTuple, NoReturn
+from types import MappingProxyType
+from typing import Any, NamedTuple, NoReturn
 
 from .base import paths
 from .base.errors import Exit, NodeError
@@ -19,7 +20,7 @@ class Verb(NamedTuple):
     help: str
     document: str  # how standard input is read: "json", "text" or "" for not at all
     locks: bool
-    options: Mapping[str, str] = {}  # names of required ones, and what they say
+    options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})  # as argparse takes them
 
 
 VERBS = {
@@ -32,6 +33,18 @@ VERBS = {
     "accounts": Verb("make databases and accounts what the document says", "json", True),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
+    "rejoin": Verb(
+        "seed and replicate from the records on this host",
+        "",
+        True,
+        {"--discard": {"metavar": "NODE", "help": "this node's own name: give up its data first"}},
+    ),
+    "send": Verb(
+        "send this node's data to the peer on standard input (a socket's service)",
+        "",
+        False,
+        {"--remove-left": {"action": "store_true", "help": "only what a killed one left"}},
+    ),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
     "gate": Verb("say whether clients reach this node, and why not", "", False),
@@ -39,7 +52,13 @@ VERBS = {
         "open the gate by hand: clients then see and change what this node has",
         "",
         False,
-        {"though_behind": "the name of this node, whose data may be older than its peer's"},
+        {
+            "--though-behind": {
+                "metavar": "NODE",
+                "required": True,
+                "help": "the name of this node, whose data may be older than its peer's",
+            }
+        },
     ),
     "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
     "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
@@ -61,10 +80,9 @@ def parser() -> argparse.ArgumentParser:
     )
     verbs = result.add_subparsers(dest="verb", required=True, metavar="VERB")
     for name, verb in VERBS.items():
-        one = verbs.add_parser(name, help=verb.help, description=verb.help)
-        for option, said in verb.options.items():
-            flag = f"--{option.replace('_', '-')}"
-            one.add_argument(flag, metavar="NODE", help=said, required=True)
+        added = verbs.add_parser(name, help=verb.help, description=verb.help)
+        for option, settings in verb.options.items():
+            added.add_argument(option, **settings)
     return result
 
 
@@ -90,7 +108,7 @@ def main(arguments: Sequence[str]) -> int:
         return failed.code
 
 
-def _run(name: str, options: Mapping[str, str]) -> int:
+def _run(name: str, options: Mapping[str, Any]) -> int:
     verb = VERBS[name]
     os.umask(0o022)
     text = _standard_input() if verb.document else ""

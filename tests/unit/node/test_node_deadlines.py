@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from ring_node import cli
 from ring_node.host import archive, network, packages
-from ring_node.mysql import datadir, lifecycle, sql
-from ring_node.ring import copying, follow, relay, restart, seeding
-from ring_node.verbs import replicate, seed, tools, verify
+from ring_node.mysql import datadir, lifecycle, scratch, sql
+from ring_node.ring import copying, follow, relay, replicating, restart, seeding
+from ring_node.verbs import tools, verify
 
 from components.step import MINUTES
 
@@ -21,14 +21,9 @@ RESTART = (  # with new files, then with the old ones again
     2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
     + restart.BACK_SECONDS
 )  # fmt: skip
-LOCK = copying.LONG_PATIENCE + copying.LOCK_TRIES * (copying.LOCK_SECONDS + copying.LOCK_PAUSE)
-SEED = (
-    LOCK
-    + seeding.QUIET_SECONDS
-    + seeding.DRAIN_SECONDS
-    + 2 * relay.STOP_SECONDS
-    + 2 * copying.COPY_SECONDS
-)
+PROOF = scratch.START_SECONDS + scratch.STOP_SECONDS
+COPY = copying.COPY_SECONDS + copying.TRIES * PROOF
+SEED = START + seeding.QUIET_SECONDS + seeding.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + COPY + START
 APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + network.ADDRESS_SECONDS,
@@ -37,8 +32,8 @@ LONGEST = {
     "config": RESTART,
     "server": datadir.INITIALISE_SECONDS + START,
     "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
-    "seed": seed.PEER_SECONDS + SEED,
-    "replicate": replicate.PEER_SECONDS + replicate.COORDINATES_SECONDS + SEED
+    "seed": seeding.PEER_SECONDS + SEED,
+    "replicate": replicating.PEER_SECONDS + replicating.COORDINATES_SECONDS + SEED
     + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS
     + follow.CATCH_UP_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,

@@ -158,7 +158,7 @@ def test_a_node_that_was_set_back_is_refused_on_both_sides_with_the_way_out() ->
             assert decision.case == "set back in time"
             assert "node-2 was set back in time: it is a day old" in decision.found
             assert "on node-2: `sudo ring-node rejoin --discard node-2`" in decision.next_step
-            assert "meanwhile on node-1: `sudo ring-node rejoin`" in decision.next_step
+            assert "then on node-1: `sudo ring-node rejoin`" in decision.next_step
 
 
 def test_a_node_that_gives_up_what_it_holds_may_have_been_set_back() -> None:

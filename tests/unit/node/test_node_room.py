@@ -18,7 +18,6 @@ SAID = (
     "tar: a: Cannot write: No space left on device",
     "E: You don't have enough free space in /var/cache/apt/archives/.",
     "Error restoring app.t from file app.t.sql: The table 't' is full",
-    "Could not create output file /var/lib/mysql-ring/copy/app.t.sql (28)",
 )
 
 

@@ -15,7 +15,7 @@ from ring_node.host import packages, programs
 from ring_node.mysql import bootstrap, lifecycle, master, options, program, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Coordinates, show_master_status, slave_status
-from ring_node.ring import copying, follow, peer_accounts
+from ring_node.ring import follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.verbs import install
 
@@ -24,20 +24,6 @@ pytestmark = pytest.mark.unit
 PAIR = Pair(
     Node("node-1", 1, "192.168.100.10", "10.10.1.10"), Peer("node-2", 2, "10.10.1.11", "i-2")
 )
-METADATA = (
-    "Started dump at: 2026-11-22 13:06:45\nSHOW MASTER STATUS:\n\tLog: bin.000007\n\tPos: 4567\n"
-    "\tGTID:\n\nSHOW SLAVE STATUS:\n\tHost: 10.10.1.10\n\tLog: bin.000001\n\tPos: 12\n\tGTID:\n\n"
-)
-
-
-def test_the_masters_coordinates_are_read_and_not_the_slaves() -> None:
-    text = METADATA + "Finished dump at: 2026-11-22 13:06:46\n"
-    assert copying.dumped_at(text) == Coordinates("bin.000007", 4567)
-
-
-def test_a_dump_that_did_not_finish_has_no_coordinates() -> None:
-    with pytest.raises(NodeError):
-        copying.dumped_at(METADATA)
 
 
 @pytest.mark.parametrize(
@@ -125,17 +111,9 @@ def test_an_account_of_another_plugin_is_left_out_with_a_note(
     ]
 
 
-@pytest.mark.parametrize(
-    ("status", "action"),
-    [("ENABLED", "DISABLE ON SLAVE"), ("SLAVESIDE_DISABLED", "ENABLE"), ("DISABLED", None)],
-)
-def test_an_event_fires_on_one_node_only(status: str, action: str | None) -> None:
-    assert copying.event_action(status) == action
-
-
 def test_a_package_counts_only_when_it_is_wholly_installed() -> None:
-    listing = "libaio1 ii \nmydumper rc \nlibtinfo5 un \n"
-    names = ("libaio1", "mydumper", "libtinfo5", "libncurses5")
+    listing = "libaio1 ii \nxfsprogs rc \nlibtinfo5 un \n"
+    names = ("libaio1", "xfsprogs", "libtinfo5", "libncurses5")
     assert packages.not_installed(names, listing) == names[1:]
 
 

@@ -13,7 +13,7 @@ class Exit(IntEnum):
     INPUT = 2  # the arguments or the document on stdin are wrong
     REFUSED = 3  # acting could lose data or break what runs; nothing was changed
     UNREACHABLE = 4  # the peer, the mirror or the own server does not answer
-    HOST = 5  # a program of the host failed: apt-get, systemctl, tar, mydumper
+    HOST = 5  # a program of the host failed: apt-get, systemctl, tar
     SERVER = 6  # MySQL refused a statement, or does not start
     BUSY = 7  # another verb holds this host's lock
     DEADLINE = 8  # something did not come true in time; running the verb again continues

@@ -32,6 +32,16 @@ def host_lock(path: Path, verb: str, seconds: float) -> Iterator[None]:
         os.close(descriptor)
 
 
+@contextmanager
+def try_lock(path: Path) -> Iterator[bool]:
+    """Whether the lock is held now, until the block ends."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        yield _try(descriptor) is True
+    finally:
+        os.close(descriptor)
+
+
 def _try(descriptor: int) -> bool | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

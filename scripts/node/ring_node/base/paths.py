@@ -46,7 +46,6 @@ OPENING = ETC / "opening.json"
 ROOT_CLIENT = Path("/root/.my.cnf")
 
 STATE = Path("/var/lib/mysql-ring")
-COPY = STATE / "copy"
 
 LOCK = Path("/run/mysql-ring.lock")
 RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
@@ -62,4 +61,6 @@ MYSQL_SERVICE = "mysql.service"
 VOLUME_SERVICE = "mysql-ring-volume.service"
 GATE_SERVICE = "mysql-ring-gate.service"
 AGENT_SERVICE = "mysql-ring-agent.service"
+COPY_SOCKET = "mysql-ring-copy.socket"
+COPY_SERVICE = "mysql-ring-copy@.service"
 MYSQL_USER = "mysql"

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
-import threading
-from collections import deque
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ..base.errors import Exit, NodeError, too_late
 
 TAIL = 1500  # characters of a failing program's output that an error quotes
-LINES = 200  # of which at least these hold the end
+# A program must not go on behind the back of a verb that was killed.
+DIES_WITH_VERB = ("setpriv", "--pdeathsig", "KILL", "--")
 
 
 def run(
@@ -69,52 +67,6 @@ def attempt(
         result.stdout.decode(errors="replace"),
         result.stderr.decode(errors="replace"),
     )
-
-
-def watched(
-    command: Sequence[str],
-    *,
-    hopeless: re.Pattern[str],
-    seconds: float,
-    next_step: str,
-    environment: Mapping[str, str] | None = None,
-) -> tuple[int, str]:
-    """Exit status and standard error of a program that is killed once it says what matches."""
-    said: deque[str] = deque(maxlen=LINES)
-    late = threading.Event()
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env=_surroundings(environment),
-        )
-    except FileNotFoundError:
-        raise _unknown(command, next_step) from None
-
-    def end() -> None:
-        late.set()
-        process.kill()
-
-    timer = threading.Timer(seconds, end)
-    timer.start()
-    try:
-        assert process.stderr is not None
-        for line in process.stderr:
-            said.append(line)
-            if hopeless.search(line):
-                process.kill()
-        status = process.wait()
-    finally:
-        timer.cancel()
-        process.kill()
-        process.wait()
-    if late.is_set():
-        raise _still_running(command, seconds, next_step)
-    return status, "".join(said)
 
 
 def _surroundings(environment: Mapping[str, str] | None) -> dict[str, str]:

@@ -11,10 +11,10 @@ from pathlib import Path
 
 from ..base.errors import Exit, NodeError
 
-# Of the kernel, of apt, of MySQL 5.6 (1114; Errcode) and of mydumper, which shows the number only.
+# Of the kernel, of apt and of MySQL 5.6 (1114; Errcode).
 RAN_OUT = re.compile(
     r"No space left on device|Disk quota exceeded|don't have enough free space"
-    r"|The table '[^']*' is full|Errcode: 28|Could not create output file .* \(28\)"
+    r"|The table '[^']*' is full|Errcode: 28"
 )
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_BROKEN = frozenset({errno.EIO, errno.EROFS})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from pathlib import Path
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
@@ -142,12 +143,12 @@ def errors_of(text: str) -> str:
     return " | ".join(line.strip() for line in wrong[-LOG_LINES:])
 
 
-def greets() -> bool | None:
+def greets(place: Path | None = None) -> bool | None:
     """True if a server answers who connects. No account is needed for that."""
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
             connection.settimeout(5)
-            connection.connect(str(paths.SOCKET))
+            connection.connect(str(place or paths.SOCKET))
             return True if connection.recv(7)[4:].startswith((HANDSHAKE, FULL)) else None
     except OSError:
         return None

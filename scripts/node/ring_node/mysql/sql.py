@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -52,8 +53,9 @@ class Untrusted(NodeError):
 class Session:
     """One connection. Warnings that nobody expects end up in the report."""
 
-    def __init__(self, connection: Any, who: str, report: Report | None) -> None:
-        self._connection = connection
+    def __init__(self, connect: Callable[[], Any], who: str, report: Report | None) -> None:
+        self._connect = connect
+        self._connection = connect()
         self._report = report
         self.who = who
 
@@ -97,6 +99,16 @@ class Session:
             if self._connection.open:
                 self.do("SET SESSION sql_log_bin = 1")
 
+    def connect_anew(self) -> None:
+        """To a server that was restarted. What was set for the session is gone."""
+        self.close()
+        self._connection = self._connect()
+
+    @property
+    def open(self) -> bool:
+        """False once the connection is known to be lost."""
+        return bool(self._connection.open)
+
     def close(self) -> None:
         """May be called twice, and on a connection that is lost."""
         if self._connection.open:
@@ -132,15 +144,34 @@ def own(
     """Root on the own server, over its socket. `patience`: seconds to wait for an answer;
     `seconds`: how long to try again while nobody answers."""
     login = Login("root", password if password is not None else root_password())
-    connection = _connect(
-        "this server",
-        Deadline(seconds),
-        login,
-        unix_socket=str(paths.SOCKET),
-        connect_timeout=min(CONNECT_SECONDS, patience),
-        read_timeout=patience,
-    )
-    yield from _held(connection, "this server", report)
+
+    def connect() -> Any:
+        return _connect(
+            "this server",
+            Deadline(seconds),
+            login,
+            unix_socket=str(paths.SOCKET),
+            connect_timeout=min(CONNECT_SECONDS, patience),
+            read_timeout=patience,
+        )
+
+    yield from _held(connect, "this server", report)
+
+
+@contextmanager
+def at_socket(who: str, place: Path, *, patience: float = STATEMENT_SECONDS) -> Iterator[Session]:
+    """Root, without a password, on a server that asks for none."""
+
+    def connect() -> Any:
+        return _connect(
+            who,
+            Deadline(CONNECT_SECONDS),
+            Login("root", ""),
+            unix_socket=str(place),
+            read_timeout=patience,
+        )
+
+    yield from _held(connect, who, None)
 
 
 @contextmanager
@@ -154,24 +185,29 @@ def over_tls(
     patience: float = STATEMENT_SECONDS,
 ) -> Iterator[Session]:
     """A server somewhere else, its certificate checked against the own CA."""
-    connection = _connect(
-        who,
-        Deadline(seconds),
-        login,
-        host=address,
-        port=3306,
-        ssl=tls.client_context(),
-        read_timeout=patience,
-    )
-    if not getattr(connection, "_secure", False):
-        connection.close()
-        raise NodeError(
-            Exit.SERVER,
-            f"{who} does not speak TLS",
-            "have_ssl=YES there",
-            "run `ring-node tls` and `ring-node server` there",
+    encrypted = tls.client_context()
+
+    def connect() -> Any:
+        connection = _connect(
+            who,
+            Deadline(seconds),
+            login,
+            host=address,
+            port=3306,
+            ssl=encrypted,
+            read_timeout=patience,
         )
-    yield from _held(connection, who, report)
+        if not getattr(connection, "_secure", False):
+            connection.close()
+            raise NodeError(
+                Exit.SERVER,
+                f"{who} does not speak TLS",
+                "have_ssl=YES there",
+                "run `ring-node tls` and `ring-node server` there",
+            )
+        return connection
+
+    yield from _held(connect, who, report)
 
 
 def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
@@ -213,8 +249,8 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
     return connection
 
 
-def _held(connection: Any, who: str, report: Report | None) -> Iterator[Session]:
-    session = Session(connection, who, report)
+def _held(connect: Callable[[], Any], who: str, report: Report | None) -> Iterator[Session]:
+    session = Session(connect, who, report)
     try:
         yield session
     finally:
@@ -267,3 +303,7 @@ def stop_is_incomplete(error: NodeError) -> bool:
 
 def denied(error: NodeError) -> bool:
     return isinstance(error, ServerError) and error.number == ER.ACCESS_DENIED_ERROR
+
+
+def lock_wait_timed_out(error: NodeError) -> bool:
+    return isinstance(error, ServerError) and error.number == ER.LOCK_WAIT_TIMEOUT

@@ -119,7 +119,7 @@ class Refusal:
 def discarding(node: str, other: str) -> str:
     """The next step that makes `node` give up what it holds and copy the other one."""
     return (
-        f"on {node}: `sudo ring-node rejoin --discard {node}`; meanwhile on {other}: "
+        f"on {node}: `sudo ring-node rejoin --discard {node}`; then on {other}: "
         "`sudo ring-node rejoin`"
     )
 
@@ -143,6 +143,25 @@ def decide_seed(me: State, peer: State) -> Seed | Refusal:
     if me.empty:
         return _begin_empty(me, peer)
     return _begin_with_data(me, peer)
+
+
+def decide_discard(name: str, peer: State) -> Refusal | None:
+    """Whether a node may give up what it holds for what the peer holds: not for nothing."""
+    if peer.copying:
+        return Refusal(
+            "nothing to copy",
+            f"{peer.name} is a copy that was begun and is not whole",
+            "a peer that holds the data",
+            f"let {peer.name} become whole first (`sudo ring-node rejoin` there)",
+        )
+    if peer.empty:
+        return Refusal(
+            "nothing to copy",
+            f"{peer.describe()}: {name} would give up what it holds for nothing",
+            "a peer that holds the data",
+            f"if it is {peer.name} that should discard: {discarding(peer.name, name)}",
+        )
+    return None
 
 
 def decide_follow(me: State, peer: State) -> Follow | Refusal:

@@ -9,15 +9,10 @@ from .documents import Accounts
 
 PEER_PRIVILEGES = frozenset(
     {
-        "SELECT",  # reads state, and the rows that it copies
-        "RELOAD",  # mydumper's short global read lock
-        "PROCESS",  # long statements are looked for before the lock
+        "SELECT",  # state, accounts; without it a table is not seen either
         "SHOW DATABASES",
-        "LOCK TABLES",
         "REPLICATION CLIENT",  # coordinates
-        "SHOW VIEW",
-        "EVENT",
-        "TRIGGER",
+        "EVENT",  # without it events are not seen
     }
 )
 

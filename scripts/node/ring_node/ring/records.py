@@ -34,6 +34,17 @@ def peer() -> Peer | None:
     return None if value is None else documents.peer(value, str(paths.PEER))
 
 
+def pair() -> Pair:
+    """Both nodes, as the steps of `pulumi up` left them on this host."""
+    own, other = node(), peer()
+    if own is None or other is None:
+        lacking = paths.NODE if own is None else paths.PEER
+        raise refused(
+            f"no {lacking}", "the records of both nodes", "run `pulumi up`: its steps write them"
+        )
+    return Pair(own, other)
+
+
 def remember_peer(pair: Pair, report: Report) -> None:
     if node() != pair.node:
         raise refused(

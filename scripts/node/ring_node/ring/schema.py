@@ -87,6 +87,8 @@ WRITE_ORIGIN = (
     "REPLACE INTO mysql_ring.origin VALUES (1, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
 )
 READ_SOURCE = "SELECT SQL_NO_CACHE * FROM mysql_ring.source WHERE id = 1"
+# Both say something of one server: a copy of its data is another.
+FORGET = ("DELETE FROM mysql_ring.origin", "DELETE FROM mysql_ring.source")
 WRITE_SOURCE = "REPLACE INTO mysql_ring.source VALUES (1, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
 
 

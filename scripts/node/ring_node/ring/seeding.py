@@ -2,20 +2,74 @@
 
 from __future__ import annotations
 
-from ..base.errors import NodeError, refused, too_late
+from contextlib import suppress
+
+from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql.shows import show_master_status, show_slave_status
+from ..mysql import lifecycle, sql
+from ..mysql.shows import SlaveStatus, show_master_status, show_slave_status
 from ..mysql.sql import Session
 from . import admission as admissions
-from . import content, copying, opening, peer_accounts, records, relay, schema, state
+from . import content, copying, opening, peer_accounts, reach, records, relay, schema, state
 from .documents import Pair
-from .join import Refusal, Seed, State, decide_seed
+from .join import Refusal, Seed, State, decide_discard, decide_seed
 from .schema import Origin
 
+PEER_SECONDS = 60.0
+PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
 QUIET_SECONDS = 600.0
 DRAIN_SECONDS = 600.0
 LOCK_WAIT = 60
+# Sessions are idle while a copy is on its way.
+PATIENT = "SET SESSION wait_timeout = 31536000"
+
+
+def run(pair: Pair, report: Report) -> None:
+    """Decides where this node's data comes from, and fetches it."""
+    if not lifecycle.running():  # a run that was killed while a copy took its place stopped it
+        lifecycle.start()
+        report.did("server started")
+    login = records.credentials().peer
+    with sql.own(report) as own:
+        if schema.exists(own) and schema.add_rows(own, pair.node.server_id, pair.peer.server_id):
+            report.did("rows of both nodes in the ring's schema")
+        has_joined = joined(own, pair)
+        patience = PEER_SECONDS_JOINED if has_joined else PEER_SECONDS
+        try:
+            with reach.peer(
+                pair.peer.replication_address, login, report, seconds=patience
+            ) as other:
+                seed(own, other, pair, report)
+        except NodeError as error:
+            if error.code != Exit.UNREACHABLE or not has_joined:
+                raise
+            report.note(f"this node has joined; the peer cannot be asked now: {error.found}")
+            report.facts["outcome"] = "joined"
+
+
+def discard(pair: Pair, report: Report) -> None:
+    """This node gives up what it holds, whatever that is, and copies the peer.
+
+    Its server need not be usable: it is stopped first. It gets its old data back when the copy
+    fails.
+    """
+    login = records.credentials().peer
+    with reach.peer(pair.peer.replication_address, login, report, seconds=PEER_SECONDS) as other:
+        other.do(PATIENT)
+        peer = state.read(other, pair.peer.name)
+        state.check_id(peer, pair.peer.server_id)
+        refusal = decide_discard(pair.node.name, peer)
+        if refusal:
+            state.raise_refusal(refusal)
+        copying.stop_server()
+        try:
+            _wait_until_applied(other, pair)
+            copying.copy(pair, peer.uuid, report)
+        except BaseException:
+            with suppress(NodeError):
+                lifecycle.start()
+            raise
 
 
 def seed(own: Session, other: Session, pair: Pair, report: Report) -> None:
@@ -94,14 +148,37 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     relay.stop(own)
     schema.write_origin(own, Origin(me.uuid, peer.uuid, "copying", "copied", None, None))
     _wait_until_quiet(other, me, peer)
-    login = records.credentials().peer
-    copied_at = copying.copy(own, other, pair.peer, login, report)
-    coordinates = show_master_status(own)
-    if coordinates is None:
-        raise _no_binary_log(me)
-    schema.go_on_from(own, me.server_id, schema.generation(other, me.server_id))
-    schema.write_origin(own, Origin(me.uuid, peer.uuid, "copied", "copied", coordinates, copied_at))
-    report.did(f"{peer.name} must read from {coordinates} on")
+    other.do(PATIENT)
+    own.do(PATIENT)
+    copying.copy(pair, peer.uuid, report)
+    own.connect_anew()
+    if peer.follows(me):
+        report.note(f"this node's server is a new one: on {peer.name}, `sudo ring-node rejoin`")
+    report.did(f"{peer.name} must read from the beginning of this server's binary log on")
+
+
+def _wait_until_applied(other: Session, pair: Pair) -> None:
+    """The peer has applied all that it got from this node, whose server is stopped.
+
+    What it applied after the copy would carry this node's server id, and be skipped here.
+    """
+
+    def settled() -> SlaveStatus | bool | None:
+        slave = show_slave_status(other)
+        if slave is None or (slave.io_running != "Yes" and slave.drained):
+            return True
+        return slave if slave.sql_errno or slave.sql_running == "No" else None
+
+    found = poll(settled, Deadline(QUIET_SECONDS))
+    if found is True:
+        return
+    said = found.errors or "its SQL thread is stopped" if isinstance(found, SlaveStatus) else ""
+    raise too_late(
+        f"{pair.peer.name} has not applied what it got from this node: {said or 'still at work'}",
+        "all of it applied before it is copied",
+        f"on {pair.peer.name} resolve the error, or RESET SLAVE to give them up; then run this "
+        "again",
+    )
 
 
 def _wait_until_quiet(other: Session, me: State, peer: State) -> None:

@@ -9,14 +9,15 @@ from typing import Any
 
 from ..agent import service
 from ..base import paths
+from ..base.errors import refused
 from ..base.report import Report
 from ..host import archive, files, gate, network, packages, systemd, users, volumes
 from ..mysql import datadir, lifecycle, program
-from ..ring import documents
+from ..ring import copy_units, documents, records
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
 # the vendor's archive. nftables: the gate. xfsprogs: the data volume.
-# mydumper brings myloader: the copy into an empty node. mariadb-client-core: a prompt.
+# mariadb-client-core: a prompt.
 PACKAGES = (
     "libaio1",
     "libnuma1",
@@ -25,7 +26,6 @@ PACKAGES = (
     "nftables",
     "xfsprogs",
     "python3-pymysql",
-    "mydumper",
     "mariadb-client-core",
 )
 FOLDERS = (
@@ -74,5 +74,20 @@ def _units(report: Report) -> None:
         (paths.AGENT_SERVICE, service.UNIT),
     )
     changed = [systemd.put_unit(name, text, report) for name, text in units]
+    changed.append(_copies(report))
     if any(changed):
         systemd.systemctl("daemon-reload")
+        systemd.systemctl("restart", paths.COPY_SOCKET)
+
+
+def _copies(report: Report) -> bool:
+    """The peer may ask for a copy from now on. True when systemd must read its units again."""
+    node = records.node()
+    if node is None:
+        raise refused(f"no {paths.NODE}", "who this node is", "run `ring-node tools` first")
+    socket = copy_units.socket_unit(node.replication_address)
+    changed = [
+        systemd.put_unit(paths.COPY_SOCKET, socket, report),
+        files.write(paths.UNITS / paths.COPY_SERVICE, copy_units.SERVICE.encode(), mode=0o644),
+    ]
+    return any(changed)

@@ -1,0 +1,38 @@
+"""Events of a server that takes over another one's data: which of them fire here.
+
+An event fires on the server that made it; mysql.event.originator holds that server's id. On its
+slaves it is SLAVESIDE_DISABLED. ALTER EVENT would make the one who alters it its definer, with his
+own sql_mode and time zone, so the row is changed.
+"""
+
+from __future__ import annotations
+
+from .sql import Session
+
+READ = "SELECT db, name, originator, status FROM mysql.event"
+# `created` would become the time of the update.
+SET = "UPDATE mysql.event SET status = %s, created = created WHERE db = %s AND name = %s"
+ENABLED, DISABLED, SLAVESIDE_DISABLED = "ENABLED", "DISABLED", "SLAVESIDE_DISABLED"
+
+
+def status_here(status: str, originator: int, own_id: int) -> str:
+    """The status here of an event that has `status` on the server whose data this is."""
+    if status == ENABLED:
+        return SLAVESIDE_DISABLED
+    if status == SLAVESIDE_DISABLED and originator == own_id:
+        return ENABLED
+    return status
+
+
+def adapt(session: Session, own_id: int) -> list[str]:
+    """Sets the status of every event for the server with the id `own_id`; says what it changed.
+
+    For a server whose event scheduler is off. The caller keeps it out of the binary log.
+    """
+    changed = []
+    for row in session.rows(READ):
+        wanted = status_here(row["status"], int(row["originator"]), own_id)
+        if wanted != row["status"]:
+            session.do(SET, [wanted, row["db"], row["name"]])
+            changed.append(f"event {row['db']}.{row['name']}: {wanted}")
+    return changed

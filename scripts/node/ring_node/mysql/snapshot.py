@@ -1,0 +1,442 @@
+"""A copy of a running server's data directory as of one moment, by reference (XFS reflink).
+
+Nothing commits under FLUSH TABLES WITH READ LOCK. When InnoDB's log sequence number is the same
+before and after the files were copied, no page changed in memory meanwhile, so the redo logs in
+the copy lack no record. They are copied before the data files: their checkpoint is the older one,
+and recovery replays from there, whatever was flushed in between.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import re
+import secrets
+import shutil
+import stat
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..base import paths
+from ..base.errors import Exit, NodeError, refused, too_late
+from ..base.lock import try_lock
+from ..base.waiting import Deadline, poll
+from ..host import files, programs, reflink, room
+from . import binlogs, inventory, sql, statements
+from .shows import Coordinates, show_master_status
+from .sql import Session
+
+# FLUSH TABLES WITH READ LOCK waits for the statements that run, and everybody else for it. When it
+# gives up, after LOCK_SECONDS, they go on, but for those that use a table of the statement in the
+# way: 5.6 opens a flushed table for nobody before that has ended. So the lock is not even tried
+# beside a statement that has been running for LONG_SECONDS.
+LONG_SECONDS = 2
+LOCK_SECONDS = 2
+LOCK_PAUSE = 5.0
+LOCK_PATIENCE = 60.0
+# The longest that the lock may be held. The server ends it as well, should this tool stand still.
+HELD_SECONDS = 10.0
+NEXT_STEP = "see that the server runs, then run this again: it takes another snapshot"
+WATCH_SECONDS = 0.25
+# Room that must be free for a snapshot to begin, and below which it is dropped: a part of the
+# volume within bounds. What the server changes while it stands is what it costs.
+BEGIN_PART, BEGIN_LEAST, BEGIN_MOST = 0.10, 256 << 20, 4 << 30
+DROP_PART = 0.5  # of the room to begin
+
+LOCK_FILE = ".lock"
+LOG_FILE = re.compile(r"ib_logfile\d+")
+# Of one server, not of its data, at the top of the data directory.
+LEFT_OUT = re.compile(
+    r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?|lost\+found"
+    r"|.*\.(pid|sock|err|lock)"
+)
+LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
+LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
+PLACES = (
+    "SELECT @@datadir AS datadir, @@innodb_data_home_dir AS innodb_data_home_dir,"
+    " @@innodb_log_group_home_dir AS innodb_log_group_home_dir,"
+    " @@innodb_undo_directory AS innodb_undo_directory,"
+    " @@innodb_data_file_path AS innodb_data_file_path, @@log_bin AS log_bin,"
+    " @@log_bin_basename AS log_bin_basename, @@version AS version, @@server_uuid AS uuid,"
+    " @@relay_log_info_repository AS repository"
+)
+SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
+IN_USE = "SHOW OPEN TABLES WHERE In_use > 0"
+IDLE = (
+    "SELECT user, host, id, time FROM information_schema.processlist"
+    " WHERE command = 'Sleep' AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT 3"
+)
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The files of a data directory in `folder`, as of `master` in its server's binary log.
+
+    `innodb`: the place that InnoDB must name on a server that is started on it, the end of the
+    last transaction before `master`; None when the last two binary logs hold none.
+    `slave`: what the server's slave had executed of its own master's log; None without a slave.
+    `locked_seconds`: how long nobody could write.
+    """
+
+    folder: Path
+    version: str
+    server_uuid: str
+    master: Coordinates
+    innodb: Coordinates | None
+    slave: Coordinates | None
+    bytes: int
+    files: int
+    locked_seconds: float
+    objects_before: dict[str, str]
+    objects_after: dict[str, str]
+    _watcher: Watcher = field(repr=False)
+
+    def check(self) -> None:
+        """Raises when the snapshot was dropped, because the volume ran short of room."""
+        self._watcher.check()
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes that must be free for a snapshot to begin, and below which it is dropped."""
+
+    begin: int
+    drop: int
+
+
+def reserve(total: int) -> Room:
+    """What must stay free on a volume of `total` bytes."""
+    begin = min(max(int(total * BEGIN_PART), BEGIN_LEAST), BEGIN_MOST)
+    return Room(begin, int(begin * DROP_PART))
+
+
+@contextmanager
+def taken(session: Session) -> Iterator[Snapshot]:
+    """A snapshot of the server that `session` is root on; its files go when the block ends.
+
+    One at a time on a host. Whoever reads it for long asks `check()` now and then, and after any
+    error: a snapshot gives way when the volume runs short.
+    """
+    with _alone():
+        _remove_all()
+        source = _source(session)
+        wanted = _refuse_no_room()
+        before = inventory.objects(session)
+        folder = paths.SNAPSHOTS / secrets.token_hex(4)
+        try:
+            frozen = _frozen(session, source, folder)
+            watcher = Watcher(folder, wanted.drop)
+            watcher.start()
+            try:
+                after = inventory.objects(session)
+                innodb = binlogs.last_commit(source.logs, frozen.master)
+                yield Snapshot(
+                    folder=frozen.folder,
+                    version=source.version,
+                    server_uuid=source.uuid,
+                    master=frozen.master,
+                    innodb=innodb,
+                    slave=frozen.slave,
+                    bytes=frozen.size.bytes,
+                    files=frozen.size.files,
+                    locked_seconds=frozen.seconds,
+                    objects_before=before,
+                    objects_after=after,
+                    _watcher=watcher,
+                )
+            finally:
+                watcher.end()
+        finally:
+            files.remove_tree(folder)
+
+
+def remove_left() -> None:
+    """Removes what a killed process left. One that is being taken or read stays."""
+    if not paths.SNAPSHOTS.exists():
+        return
+    with suppress(NodeError), _alone():
+        _remove_all()
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    files.folder(paths.SNAPSHOTS, mode=0o700)
+    with try_lock(paths.SNAPSHOTS / LOCK_FILE) as mine:
+        if not mine:
+            raise NodeError(
+                Exit.BUSY,
+                "another snapshot of this server is being taken or read",
+                "one at a time",
+                "wait until that copy or backup has ended, then run this again",
+            )
+        yield
+
+
+def _remove_all() -> None:
+    for left in paths.SNAPSHOTS.iterdir():
+        if left.name != LOCK_FILE:
+            files.remove_tree(left)
+
+
+def _refuse_no_room() -> Room:
+    state = os.statvfs(paths.SNAPSHOTS)
+    wanted = reserve(state.f_blocks * state.f_frsize)
+    free = room.free(paths.SNAPSHOTS)
+    if free < wanted.begin:
+        raise refused(
+            f"{free >> 20} MiB free in {paths.SNAPSHOTS}",
+            f"at least {wanted.begin >> 20} MiB: what changes while a snapshot stands takes room",
+            room.NEXT_STEP,
+        )
+    return wanted
+
+
+@dataclass(frozen=True)
+class _Source:
+    data: Path
+    logs: Path
+    version: str
+    uuid: str
+
+
+def _source(session: Session) -> _Source:
+    row = session.row(PLACES)
+    assert row is not None
+    if not row["log_bin"]:
+        raise refused(
+            "the server writes no binary log", "log-bin in its my.cnf", "see its error log"
+        )
+    if row["repository"] != "TABLE":
+        raise refused(
+            f"relay_log_info_repository is {row['repository']}", "TABLE", "correct its my.cnf"
+        )
+    data = Path(row["datadir"]).resolve()
+    for name, value in row.items():
+        if name.startswith("innodb_") and (outside := _outside(data, name, value or "")):
+            raise refused(
+                f"{name} is {value}: {outside} is outside of the data directory",
+                f"all of InnoDB's files in {data}",
+                "correct the my.cnf settings of the program",
+            )
+    strays = elsewhere(data)
+    if strays:
+        raise refused(
+            f"data outside of the data directory: {', '.join(strays[:5])}",
+            f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
+            "rebuild it inside: ALTER TABLE ... without that option, or dump and load it",
+        )
+    return _Source(data, Path(row["log_bin_basename"]).parent, row["version"], row["uuid"])
+
+
+def _outside(data: Path, name: str, value: str) -> str | None:
+    """The first place of InnoDB that is not at the top of the data directory."""
+    if name == "innodb_data_file_path":
+        places = [part.partition(":")[0] for part in value.split(";")]
+        return next((place for place in places if "/" in place), None)
+    return value if value and (data / value).resolve() != data else None
+
+
+def elsewhere(data: Path) -> list[str]:
+    """What in a data directory only points at a place elsewhere: links, and links of InnoDB."""
+    return sorted(
+        str(Path(entry.path).relative_to(data))
+        for entry in reflink.files(data)
+        if entry.is_symlink() or entry.name.endswith(".isl")
+    )
+
+
+@dataclass(frozen=True)
+class _Frozen:
+    folder: Path
+    master: Coordinates
+    slave: Coordinates | None
+    size: reflink.Size
+    seconds: float
+
+
+def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
+    """The files, copied under the lock; tried anew while somebody is in the way."""
+    patience = Deadline(LOCK_PATIENCE)
+    session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
+    session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
+    try:
+        while True:
+            calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
+            if calm is None:
+                raise _in_the_way(session)
+            _write_back(source.data)
+            begun = time.monotonic()
+            if _locked(session):
+                try:
+                    return _copied(session, source, folder, begun)
+                finally:
+                    if session.open:
+                        session.do("UNLOCK TABLES")
+            if patience.over:
+                raise _in_the_way(session)
+            time.sleep(min(LOCK_PAUSE, patience.left))
+    finally:
+        if session.open:
+            session.do("SET SESSION wait_timeout = @@global.wait_timeout")
+            session.do("SET SESSION lock_wait_timeout = @@global.lock_wait_timeout")
+
+
+def _locked(session: Session) -> bool:
+    try:
+        session.do("FLUSH TABLES WITH READ LOCK")
+    except NodeError as error:
+        if not sql.lock_wait_timed_out(error):
+            raise
+        return False
+    return True
+
+
+def _copied(session: Session, source: _Source, folder: Path, begun: float) -> _Frozen:
+    """Copies until a copy holds: the same log sequence number and places before and after."""
+    deadline = Deadline(HELD_SECONDS)
+    places = _places(session)
+    for attempt in itertools.count():
+        place = folder / str(attempt)
+        number = _flushed(session, deadline)
+        if number is None:
+            break
+        place.mkdir(mode=0o750, parents=True)
+        shutil.chown(place, paths.MYSQL_USER, paths.MYSQL_USER)
+        size = reflink.clone_all(source.data, place, ordered(source.data), deadline)
+        if size is None:
+            break
+        if _numbers(session)[0] == number and _places(session) == places:
+            return _Frozen(place, *places, size, time.monotonic() - begun)
+    raise too_late(
+        f"no copy of {source.data} held within {HELD_SECONDS:.0f} s: InnoDB went on writing",
+        "the same log sequence number and coordinates before and after",
+        NEXT_STEP,
+    )
+
+
+def ordered(data: Path) -> list[str]:
+    """What belongs to a snapshot of a data directory, as it must be copied: the redo logs first."""
+    found = []
+    for entry in reflink.files(data):
+        name = str(Path(entry.path).relative_to(data))
+        kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
+        if kind in (stat.S_IFREG, stat.S_IFDIR) and not LEFT_OUT.fullmatch(name.partition("/")[0]):
+            found.append(name)
+    return sorted(found, key=lambda name: LOG_FILE.fullmatch(name) is None)
+
+
+def _flushed(session: Session, deadline: Deadline) -> int | None:
+    """InnoDB's log sequence number once all of the log is in its files."""
+
+    def probe() -> int | None:
+        session.do("FLUSH LOCAL ENGINE LOGS")
+        written, flushed = _numbers(session)
+        return written if written == flushed else None
+
+    return poll(probe, deadline, longest_pause=0.01)
+
+
+def _numbers(session: Session) -> tuple[int, int]:
+    row = session.row("SHOW ENGINE INNODB STATUS")
+    assert row is not None
+    return log_numbers(row["Status"])
+
+
+def log_numbers(status: str) -> tuple[int, int]:
+    """InnoDB's log sequence number, and up to where its log is in the files."""
+    written, flushed = LOG_SEQUENCE.search(status), LOG_FLUSHED.search(status)
+    if written is None or flushed is None:
+        raise refused(
+            "SHOW ENGINE INNODB STATUS names no log sequence number",
+            "the part LOG of MySQL 5.6",
+            NEXT_STEP,
+        )
+    return int(written[1]), int(flushed[1])
+
+
+def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
+    """Both places, under the lock. SHOW SLAVE STATUS would wait for a STOP SLAVE that waits for
+    the lock; the table is written with each transaction, and none ends now."""
+    master = show_master_status(session)
+    if master is None:
+        raise refused("the server writes no binary log", "log-bin in its my.cnf", NEXT_STEP)
+    row = session.row(SLAVE)
+    if row is None or not row["file"]:
+        return master, None
+    file = row["file"]
+    name = file.decode() if isinstance(file, bytes) else file
+    return master, Coordinates(name, int(row["offset"]))
+
+
+def _write_back(data: Path) -> None:
+    """What waits to be written is not written under the lock: FICLONE writes a file first."""
+    programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
+
+
+def _in_the_way(session: Session) -> NodeError:
+    held = statements.named(statements.long(session, 0) or statements.transactions(session))
+    if not held:
+        tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
+        idle = [
+            f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle "
+            f"(process {row['id']})"
+            for row in session.rows(IDLE)
+        ]
+        held = (
+            f"LOCK TABLES on {', '.join(tables[:3]) or 'some table'}, by one of: "
+            f"{'; '.join(idle) or 'the slave'}"
+        )
+    return too_late(
+        f"the server cannot be locked for a snapshot: {held}",
+        f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
+        f"{LOCK_SECONDS} s",
+        "wait for its end, or KILL its process there; then run this again",
+    )
+
+
+class Watcher:
+    """Drops a snapshot when its volume has less than `floor` bytes free."""
+
+    def __init__(self, folder: Path, floor: int) -> None:
+        self._folder = folder
+        self._floor = floor
+        self._ended = threading.Event()
+        self._free_then: int | None = None
+        self._thread = threading.Thread(target=self._watch, name="snapshot", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def end(self) -> None:
+        self._ended.set()
+        self._thread.join()
+
+    def check(self) -> None:
+        if self._free_then is not None:
+            raise NodeError(
+                Exit.HOST,
+                f"the snapshot was dropped: {self._free_then >> 20} MiB were free in "
+                f"{self._folder.parent}",
+                f"{self._floor >> 20} MiB free while a snapshot stands",
+                room.NEXT_STEP,
+            )
+
+    def _watch(self) -> None:
+        while not self._ended.wait(WATCH_SECONDS):
+            free = room.free(self._folder)
+            if free < self._floor:
+                self._free_then = free
+                _drop(self._folder)
+                return
+
+
+def _drop(folder: Path) -> None:
+    """Gives the room back at once, also of files that somebody has open."""
+    for entry in reflink.files(folder):
+        if entry.is_file(follow_symlinks=False):
+            os.truncate(entry.path, 0)
+    files.remove_tree(folder)

@@ -1,0 +1,95 @@
+"""A copy that arrived becomes this node's data: proven on a scratch server, and adapted there."""
+
+from __future__ import annotations
+
+from ..base import paths
+from ..base.errors import NodeError, refused
+from ..base.report import Report
+from ..host import files
+from ..mysql import accounts, events, inventory, scratch, shows
+from ..mysql.bootstrap import password_hash
+from ..mysql.login import root_password
+from ..mysql.shows import Coordinates
+from ..mysql.sql import Session
+from . import privileges, records, schema
+from .arriving import Arrived
+from .documents import Accounts, Pair
+from .offer import Offer
+from .schema import Origin
+
+NEXT_STEP = "run this again: it copies anew; if it comes again, do not trust that disk or host"
+# A server that has written no binary log yet begins with this one, behind its first four bytes.
+FIRST = Coordinates("bin.000001", 4)
+DROP = "DROP USER %s@%s"
+
+
+class Changed(NodeError):
+    """The copy is not as its source was before or after: definitions changed meanwhile."""
+
+
+def prove(arrived: Arrived, pair: Pair, report: Report) -> None:
+    """Raises unless the copy is what its source was; then makes it this node's."""
+    who = pair.peer.name
+    with scratch.running(arrived.folder) as server:
+        check_place(server.innodb, arrived.offer, who)
+        check_objects(inventory.objects(server.session), arrived.offer, who)
+        _adapt(server.session, arrived.offer, pair, report)
+    for left in (arrived.folder / "log").iterdir():
+        files.remove_tree(left)
+    (arrived.folder / "data" / paths.DATA_MARKER).write_text("copied by ring-node\n")
+
+
+def check_place(found: Coordinates | None, offered: Offer, who: str) -> None:
+    """InnoDB's own word for where it ended, against the coordinates that the stream named."""
+    if offered.innodb is not None and found != offered.innodb:
+        raise refused(
+            f"InnoDB says that the copy of {who} ends at {found or 'no place'}",
+            f"{offered.innodb}, the last transaction before {offered.master}",
+            NEXT_STEP,
+        )
+
+
+def check_objects(found: dict[str, str], offered: Offer, who: str) -> None:
+    wrong = inventory.differences(found, offered.objects_before, offered.objects_after)
+    if not wrong:
+        return
+    more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+    error = refused(
+        f"the copy differs from {who}: {'; '.join(wrong[:5])}{more}",
+        f"all objects as {who} had them before or after the snapshot",
+        NEXT_STEP,
+    )
+    if offered.changed_meanwhile:
+        raise Changed(error.code, error.found, error.expected, error.next_step)
+    raise error
+
+
+def _adapt(session: Session, offered: Offer, pair: Pair, report: Report) -> None:
+    """What is of the one server and not of its data: slave, accounts of the ring, events."""
+    own = shows.identity(session)
+    session.do("RESET SLAVE ALL")
+    for statement in schema.FORGET:
+        session.do(statement)
+    _accounts(session, pair)
+    for change in events.adapt(session, pair.node.server_id):
+        report.did(change)
+    schema.add_rows(session, pair.node.server_id, pair.peer.server_id)
+    schema.write_origin(
+        session, Origin(own.uuid, offered.server_uuid, "copied", "copied", FIRST, offered.master)
+    )
+    if shows.show_slave_status(session) is not None:
+        raise refused(
+            "the copy still is a slave of its source's master", "RESET SLAVE ALL done", NEXT_STEP
+        )
+
+
+def _accounts(session: Session, pair: Pair) -> None:
+    """The ring's own: on the source they let this node in, here they must let the source in."""
+    kept, heartbeat = records.credentials(), records.heartbeat_login()
+    ours = {kept.replication.user, kept.peer.user, heartbeat.user}
+    for row in session.rows("SELECT User AS user, Host AS host FROM mysql.user"):
+        if row["user"] in ours and row["host"] != "localhost":
+            session.do(DROP, [row["user"], row["host"]])
+    wanted = Accounts(kept.replication, kept.peer, heartbeat, pair.peer.replication_address, (), ())
+    accounts.make(session, privileges.wanted(wanted), Report("accounts"))
+    session.do("SET PASSWORD FOR 'root'@'localhost' = %s", [password_hash(root_password())])

@@ -1,0 +1,38 @@
+"""Verb `rejoin`: seed and replicate from the records on this host, by hand.
+
+Of two nodes the one whose data is wanted runs it without an option. The other one, whose data is
+not wanted, runs it with `--discard` and its own name first: it then copies its peer.
+"""
+
+from __future__ import annotations
+
+from ..agent import service
+from ..base.errors import refused
+from ..base.report import Report
+from ..mysql import lifecycle
+from ..ring import records, replicating, seeding
+from ..ring.documents import Pair
+
+
+def run(*, discard: str | None) -> Report:
+    report = Report("rejoin")
+    pair = records.pair()
+    if discard is not None:
+        _discard(discard, pair, report)
+    elif not lifecycle.running():
+        lifecycle.start()
+        report.did("server started")
+    seeding.run(pair, report)
+    service.start(report)
+    replicating.run(pair, report)
+    return report
+
+
+def _discard(named: str, pair: Pair, report: Report) -> None:
+    if named != pair.node.name:
+        raise refused(
+            f"--discard {named} on {pair.node.name}",
+            f"--discard {pair.node.name}: the name of the node that gives up what it holds",
+            "run it on the node whose data is not wanted",
+        )
+    seeding.discard(pair, report)
