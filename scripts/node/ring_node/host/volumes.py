@@ -92,9 +92,7 @@ def judge(signature: Mapping[str, str], head: bytes) -> Content:
 def may_make(content: Content, *, begun: bool) -> bool:
     """Whether nobody's data is lost when it is made a file system. `begun`: it was verified blank,
     and mkfs was about to run. A host that lost power then may have left parts of its work."""
-    return content in (Content.BLANK, Content.UNFINISHED) or (
-        begun and content is Content.UNKNOWN
-    )
+    return content in (Content.BLANK, Content.UNFINISHED) or (begun and content is Content.UNKNOWN)
 
 
 def ready(volume_id: str, node: str, report: Report) -> None:
