@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
+from ring_node.mysql.inventory import DEFINED
 from ring_node.mysql.shows import Coordinates
 from ring_node.ring import arriving, copy_units, offer, proving
 from ring_node.ring.arriving import ROOM_BYTES
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.unit
 PLACE = Coordinates("bin.000007", 900)
 OFFER = Offer(
     "5.6.24-log", PEER, 2, PLACE, Coordinates("bin.000007", 800), None, 1 << 30, 9, 0.1,
-    {"table app.t": "InnoDB 1"}, {"table app.t": "InnoDB 1"},
+    {"table app.t": "InnoDB 1", DEFINED: "5 5"}, {"table app.t": "InnoDB 1", DEFINED: "5 5"},
 )  # fmt: skip
 ENOUGH = (1 << 30) + ROOM_BYTES
 
@@ -62,10 +63,12 @@ def test_a_copy_that_differs_is_named_and_tried_again_only_when_definitions_chan
     with pytest.raises(NodeError, match=r"table app\.t") as caught:
         proving.check_objects(wrong, OFFER, "node-2")
     assert not isinstance(caught.value, proving.Changed)
-    changed = replace(OFFER, objects_after={"table app.t": "InnoDB 2"})
+    changed = replace(OFFER, objects_after={"table app.t": "InnoDB 2", DEFINED: "6 6"})
     proving.check_objects({"table app.t": "InnoDB 2"}, changed, "node-2")
-    with pytest.raises(proving.Changed, match=r"table app\.t"):
-        proving.check_objects(wrong, changed, "node-2")
+    more = {**OFFER.objects_before, "view app.v": "1"}
+    settled = replace(OFFER, objects_before=more, objects_after={**more, DEFINED: "6 6"})
+    with pytest.raises(proving.Changed, match=r"view app\.v is missing"):
+        proving.check_objects({"table app.t": "InnoDB 1"}, settled, "node-2")
 
 
 @pytest.mark.parametrize("lacking", ["master", "objects_before", "bytes"])
