@@ -29,6 +29,7 @@ from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink, room
 from . import binlogs, inventory, sql, statements
+from .binlogs import Commits
 from .shows import Coordinates, show_master_status
 from .sql import Session
 
@@ -79,8 +80,8 @@ IDLE = (
 class Snapshot:
     """The files of a data directory in `folder`, as of `master` in its server's binary log.
 
-    `innodb`: the place that InnoDB must name on a server that is started on it, the end of the
-    last transaction before `master`; None when the last two binary logs hold none.
+    `innodb`: what a server that is started on it must name as the place where InnoDB ended; None
+    when that cannot be told.
     `slave`: what the server's slave had executed of its own master's log; None without a slave.
     `locked_seconds`: how long nobody could write.
     """
@@ -89,7 +90,7 @@ class Snapshot:
     version: str
     server_uuid: str
     master: Coordinates
-    innodb: Coordinates | None
+    innodb: Commits | None
     slave: Coordinates | None
     bytes: int
     files: int
@@ -124,7 +125,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
     One at a time on a host. Whoever reads it for long asks `check()` now and then, and after any
     error: a snapshot gives way when the volume runs short.
     """
-    with _alone():
+    with alone():
         _remove_all()
         source = _source(session)
         wanted = _refuse_no_room()
@@ -136,7 +137,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
             watcher.start()
             try:
                 after = inventory.objects(session)
-                innodb = binlogs.last_commit(source.logs, frozen.master)
+                innodb = binlogs.last_commits(source.logs, frozen.master)
                 yield Snapshot(
                     folder=folder,
                     version=source.version,
@@ -161,13 +162,13 @@ def remove_left() -> None:
     """Removes what a killed process left. One that is being taken or read stays."""
     if not paths.SNAPSHOTS.exists():
         return
-    with suppress(NodeError), _alone():
+    with suppress(NodeError), alone():
         _remove_all()
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    files.folder(paths.SNAPSHOTS, mode=0o700)
+def alone() -> Iterator[None]:
+    paths.SNAPSHOTS.mkdir(mode=0o700, exist_ok=True)
     with try_lock(paths.SNAPSHOTS / LOCK_FILE) as mine:
         if not mine:
             raise NodeError(
@@ -222,9 +223,10 @@ def _source(session: Session) -> _Source:
         )
     data = Path(row["datadir"]).resolve()
     for name, value in row.items():
-        if name.startswith("innodb_") and (outside := _outside(data, name, value or "")):
+        far = outside(data, name, value or "") if name.startswith("innodb_") else None
+        if far:
             raise refused(
-                f"{name} is {value}: {outside} is outside of the data directory",
+                f"{name} is {value}: {far} is outside of the data directory",
                 f"all of InnoDB's files in {data}",
                 "correct the my.cnf settings of the program",
             )
@@ -239,7 +241,7 @@ def _source(session: Session) -> _Source:
     return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
 
 
-def _outside(data: Path, name: str, value: str) -> str | None:
+def outside(data: Path, name: str, value: str) -> str | None:
     """The first place of InnoDB that is not at the top of the data directory."""
     if name == "innodb_data_file_path":
         places = [part.partition(":")[0] for part in value.split(";")]
@@ -421,7 +423,10 @@ class Watcher:
 
     def end(self) -> None:
         self._ended.set()
-        self._thread.join()
+        self.join(None)
+
+    def join(self, seconds: float | None) -> None:
+        self._thread.join(seconds)
 
     def check(self) -> None:
         if self._free_then is not None:
