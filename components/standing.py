@@ -48,8 +48,9 @@ class StandingNode:
 
     @property
     def holds_data(self) -> bool:
-        """Whether there may be data on its volume."""
-        return self.seeded and self.data_volume_gib is not None
+        """Whether there may be data on its volume: one without an instance is what a destroy has
+        left, and no step says of what."""
+        return self.data_volume_gib is not None and (self.seeded or not self.instance)
 
     @property
     def server_id(self) -> int | None:
