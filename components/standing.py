@@ -155,9 +155,16 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
                 my_cnf=outputs(STEP, f"{ring}-{name}-mysql-config").get("stdin"),
             )
         )
+    # A volume stays where it is, also without its subnet.
+    placed = [
+        *(outputs(VOLUME, f"{ring}-{name}{VOLUME_NAME}") for name in sorted(names)),
+        outputs(SUBNET, f"{ring}-network-client-subnet"),
+    ]
     return Standing(
         client_cidr=outputs(VPC, f"{ring}-network-client-vpc").get("cidrBlock"),
-        zone=outputs(SUBNET, f"{ring}-network-client-subnet").get("availabilityZone"),
+        zone=next(
+            (each["availabilityZone"] for each in placed if "availabilityZone" in each), None
+        ),
         nodes=tuple(nodes),
     )
 

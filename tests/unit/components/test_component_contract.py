@@ -234,6 +234,7 @@ def test_the_program_exports_what_the_ring_registers(monkeypatch: pytest.MonkeyP
         "nodes",
         "passwords",
         "port",
+        "protection",
         "sshPrivateKey",
         "users",
     }

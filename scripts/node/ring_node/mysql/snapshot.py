@@ -4,11 +4,13 @@ Nothing commits under FLUSH TABLES WITH READ LOCK. When InnoDB's log sequence nu
 before and after the files were copied, no page changed in memory meanwhile, so the redo logs in
 the copy lack no record. They are copied before the data files: their checkpoint is the older one,
 and recovery replays from there, whatever was flushed in between.
+
+Most files are copied before the lock already. Under it only those follow that were written to
+since, so that the time it is held does not grow with the number of tables.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import secrets
@@ -16,7 +18,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -40,6 +42,7 @@ LOCK_PAUSE = 5.0
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
+AHEAD_SECONDS = 3600.0  # for what is copied before it
 NEXT_STEP = "see that the server runs, then run this again: it takes another snapshot"
 WATCH_SECONDS = 0.25
 # Room that must be free for a snapshot to begin, and below which it is dropped: a part of the
@@ -62,7 +65,7 @@ PLACES = (
     " @@innodb_undo_directory AS innodb_undo_directory,"
     " @@innodb_data_file_path AS innodb_data_file_path, @@log_bin AS log_bin,"
     " @@log_bin_basename AS log_bin_basename, @@version AS version, @@server_uuid AS uuid,"
-    " @@relay_log_info_repository AS repository"
+    " @@relay_log_info_repository AS repository, @@myisam_use_mmap AS mapped"
 )
 SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
 IN_USE = "SHOW OPEN TABLES WHERE In_use > 0"
@@ -135,14 +138,14 @@ def taken(session: Session) -> Iterator[Snapshot]:
                 after = inventory.objects(session)
                 innodb = binlogs.last_commit(source.logs, frozen.master)
                 yield Snapshot(
-                    folder=frozen.folder,
+                    folder=folder,
                     version=source.version,
                     server_uuid=source.uuid,
                     master=frozen.master,
                     innodb=innodb,
                     slave=frozen.slave,
-                    bytes=frozen.size.bytes,
-                    files=frozen.size.files,
+                    bytes=frozen.bytes,
+                    files=frozen.files,
                     locked_seconds=frozen.seconds,
                     objects_before=before,
                     objects_after=after,
@@ -197,8 +200,11 @@ def _refuse_no_room() -> Room:
 
 @dataclass(frozen=True)
 class _Source:
+    """`unseen_writes`: files may change without a trace in their times."""
+
     data: Path
     logs: Path
+    unseen_writes: bool
     version: str
     uuid: str
 
@@ -222,14 +228,15 @@ def _source(session: Session) -> _Source:
                 f"all of InnoDB's files in {data}",
                 "correct the my.cnf settings of the program",
             )
-    strays = elsewhere(data)
+    strays = elsewhere(reflink.listed(data))
     if strays:
         raise refused(
             f"data outside of the data directory: {', '.join(strays[:5])}",
             f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
             "rebuild it inside: ALTER TABLE ... without that option, or dump and load it",
         )
-    return _Source(data, Path(row["log_bin_basename"]).parent, row["version"], row["uuid"])
+    logs = Path(row["log_bin_basename"]).parent
+    return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
 
 
 def _outside(data: Path, name: str, value: str) -> str | None:
@@ -240,26 +247,29 @@ def _outside(data: Path, name: str, value: str) -> str | None:
     return value if value and (data / value).resolve() != data else None
 
 
-def elsewhere(data: Path) -> list[str]:
+def elsewhere(found: Mapping[str, os.stat_result]) -> list[str]:
     """What in a data directory only points at a place elsewhere: links, and links of InnoDB."""
     return sorted(
-        str(Path(entry.path).relative_to(data))
-        for entry in reflink.files(data)
-        if entry.is_symlink() or entry.name.endswith(".isl")
+        name
+        for name, status in found.items()
+        if stat.S_ISLNK(status.st_mode) or name.endswith(".isl")
     )
 
 
 @dataclass(frozen=True)
 class _Frozen:
-    folder: Path
     master: Coordinates
     slave: Coordinates | None
-    size: reflink.Size
+    bytes: int
+    files: int
     seconds: float
 
 
 def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
-    """The files, copied under the lock; tried anew while somebody is in the way."""
+    """The files, the last of them copied under the lock; tried anew while it is not to be had."""
+    folder.mkdir(mode=0o750)
+    shutil.chown(folder, paths.MYSQL_USER, paths.MYSQL_USER)
+    mirror = reflink.Mirror(source.data, folder)
     patience = Deadline(LOCK_PATIENCE)
     session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
     session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
@@ -269,10 +279,12 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
             if calm is None:
                 raise _in_the_way(session)
             _write_back(source.data)
+            if not source.unseen_writes:
+                mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
             begun = time.monotonic()
             if _locked(session):
                 try:
-                    return _copied(session, source, folder, begun)
+                    return _copied(session, source, mirror, begun)
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
@@ -295,38 +307,34 @@ def _locked(session: Session) -> bool:
     return True
 
 
-def _copied(session: Session, source: _Source, folder: Path, begun: float) -> _Frozen:
+def _copied(session: Session, source: _Source, mirror: reflink.Mirror, begun: float) -> _Frozen:
     """Copies until a copy holds: the same log sequence number and places before and after."""
     deadline = Deadline(HELD_SECONDS)
     places = _places(session)
-    for attempt in itertools.count():
-        place = folder / str(attempt)
+    while True:
         number = _flushed(session, deadline)
-        if number is None:
-            break
-        place.mkdir(mode=0o750, parents=True)
-        shutil.chown(place, paths.MYSQL_USER, paths.MYSQL_USER)
-        size = reflink.clone_all(source.data, place, ordered(source.data), deadline)
-        if size is None:
-            break
+        wanted = ordered(source.data)
+        if number is None or not mirror.refresh(wanted, deadline, still=True):
+            raise too_late(
+                f"no copy of {source.data} held within {HELD_SECONDS:.0f} s",
+                "the same log sequence number of InnoDB and coordinates before and after",
+                NEXT_STEP,
+            )
         if _numbers(session)[0] == number and _places(session) == places:
-            return _Frozen(place, *places, size, time.monotonic() - begun)
-    raise too_late(
-        f"no copy of {source.data} held within {HELD_SECONDS:.0f} s: InnoDB went on writing",
-        "the same log sequence number and coordinates before and after",
-        NEXT_STEP,
-    )
+            sizes = [each.st_size for each in wanted.values() if stat.S_ISREG(each.st_mode)]
+            return _Frozen(*places, sum(sizes), len(sizes), time.monotonic() - begun)
 
 
-def ordered(data: Path) -> list[str]:
+def ordered(data: Path) -> dict[str, os.stat_result]:
     """What belongs to a snapshot of a data directory, as it must be copied: the redo logs first."""
-    found = []
-    for entry in reflink.files(data):
-        name = str(Path(entry.path).relative_to(data))
-        kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
-        if kind in (stat.S_IFREG, stat.S_IFDIR) and not LEFT_OUT.fullmatch(name.partition("/")[0]):
-            found.append(name)
-    return sorted(found, key=lambda name: LOG_FILE.fullmatch(name) is None)
+    found = {
+        name: status
+        for name, status in reflink.listed(data).items()
+        if stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR)
+        and not LEFT_OUT.fullmatch(name.partition("/")[0])
+    }
+    logs = {name: found.pop(name) for name in sorted(found) if LOG_FILE.fullmatch(name)}
+    return {**logs, **found}
 
 
 def _flushed(session: Session, deadline: Deadline) -> int | None:
@@ -436,7 +444,7 @@ class Watcher:
 
 def _drop(folder: Path) -> None:
     """Gives the room back at once, also of files that somebody has open."""
-    for entry in reflink.files(folder):
-        if entry.is_file(follow_symlinks=False):
-            os.truncate(entry.path, 0)
+    for name, status in reflink.listed(folder).items():
+        if stat.S_ISREG(status.st_mode):
+            os.truncate(folder / name, 0)
     files.remove_tree(folder)
