@@ -29,6 +29,7 @@ class NodeArgs:
     settings: RingArgs
     tags: Tags
     network: Network
+    zone: pulumi.Input[str]
     image: pulumi.Input[str]
     profile_name: pulumi.Input[str]
     placement_group: pulumi.Input[str]
@@ -83,7 +84,7 @@ class Node(pulumi.ComponentResource):
         )
         data = DataVolume(
             f"{name}-data",
-            DataVolumeArgs(args.settings, network.availability_zone, args.tags),
+            DataVolumeArgs(args.settings, args.zone, args.tags),
             pulumi.ResourceOptions(parent=self),
         )
         instance = self._instance(client, replication, data, [network, association])
