@@ -147,7 +147,9 @@ def test_a_disk_that_the_archive_fills_is_named_and_nothing_of_the_archive_stays
 
 
 def test_packages_that_find_no_room_say_so(fresh: Host) -> None:
-    fresh.root("dpkg --purge mariadb-client-core; mount -t tmpfs -o size=4k tmpfs /var/cache/apt/archives")
+    fresh.root(
+        "dpkg --purge mariadb-client-core; mount -t tmpfs -o size=4k tmpfs /var/cache/apt/archives"
+    )
     try:
         error = fails(fresh, "install", archive_settings(), HOST)
     finally:
