@@ -200,6 +200,7 @@ def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
+    monkeypatch.setattr(snapshot, "LOCK_FILE_SECONDS", 0.05)
     (tmp_path / "aabbccdd" / "app").mkdir(parents=True)
     with try_lock(tmp_path / snapshot.LOCK_FILE) as mine:
         assert mine
@@ -307,6 +308,7 @@ def test_a_second_snapshot_waits_for_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
+    monkeypatch.setattr(snapshot, "LOCK_FILE_SECONDS", 0.05)
     with try_lock(tmp_path / snapshot.LOCK_FILE):
         second = snapshot.alone()
         with pytest.raises(NodeError) as caught:

@@ -52,6 +52,8 @@ BEGIN_PART, BEGIN_LEAST, BEGIN_MOST = 0.10, 256 << 20, 4 << 30
 DROP_PART = 0.5  # of the room to begin
 
 LOCK_FILE = ".lock"
+# A process that was killed as it started a program may have it for a moment longer.
+LOCK_FILE_SECONDS = 2.0
 LOG_FILE = re.compile(r"ib_logfile\d+")
 # Of one server, not of its data, at the top of the data directory.
 LEFT_OUT = re.compile(
@@ -169,7 +171,7 @@ def remove_left() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     paths.SNAPSHOTS.mkdir(mode=0o700, exist_ok=True)
-    with try_lock(paths.SNAPSHOTS / LOCK_FILE) as mine:
+    with try_lock(paths.SNAPSHOTS / LOCK_FILE, LOCK_FILE_SECONDS) as mine:
         if not mine:
             raise NodeError(
                 Exit.BUSY,
@@ -279,7 +281,8 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
         while True:
             calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
             if calm is None:
-                raise _in_the_way(session)
+                held = statements.named(statements.long(session, LONG_SECONDS))
+                raise _in_the_way(held or "statements that come and go")
             _write_back(source.data)
             if not source.unseen_writes:
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
@@ -290,8 +293,10 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
+            held = _held(session)
+            session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
             if patience.over:
-                raise _in_the_way(session)
+                raise _in_the_way(held)
             time.sleep(min(LOCK_PAUSE, patience.left))
     finally:
         if session.open:
@@ -387,19 +392,20 @@ def _write_back(data: Path) -> None:
     programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
-def _in_the_way(session: Session) -> NodeError:
-    held = statements.named(statements.long(session, 0) or statements.transactions(session))
-    if not held:
-        tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
-        idle = [
-            f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle "
-            f"(process {row['id']})"
-            for row in session.rows(IDLE)
-        ]
-        held = (
-            f"LOCK TABLES on {', '.join(tables[:3]) or 'some table'}, by one of: "
-            f"{'; '.join(idle) or 'the slave'}"
-        )
+def _held(session: Session) -> str:
+    """Who keeps the lock from being had, asked before the half of it that was had is let go."""
+    running = statements.in_front(session)
+    if running:
+        return statements.named(running)
+    tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
+    idle = [
+        f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle (process {row['id']})"
+        for row in session.rows(IDLE)
+    ]
+    return f"LOCK TABLES on {', '.join(tables[:3])}, by one of: {'; '.join(idle) or 'the slave'}"
+
+
+def _in_the_way(held: str) -> NodeError:
     return too_late(
         f"the server cannot be locked for a snapshot: {held}",
         f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
