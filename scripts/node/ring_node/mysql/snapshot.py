@@ -40,6 +40,7 @@ from .sql import Session
 LONG_SECONDS = 2
 LOCK_SECONDS = 2
 LOCK_PAUSE = 5.0
+GO_ON_SECONDS = 0.2
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
@@ -293,8 +294,8 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
-            held = _held(session)
             session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
+            held = _held(session)
             if patience.over:
                 raise _in_the_way(held)
             time.sleep(min(LOCK_PAUSE, patience.left))
@@ -393,8 +394,9 @@ def _write_back(data: Path) -> None:
 
 
 def _held(session: Session) -> str:
-    """Who keeps the lock from being had, asked before the half of it that was had is let go."""
-    running = statements.in_front(session)
+    """Who kept the lock from being had, asked when those that waited behind it have gone on."""
+    time.sleep(GO_ON_SECONDS)
+    running = statements.in_front(session, LOCK_SECONDS)
     if running:
         return statements.named(running)
     tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]

@@ -54,9 +54,9 @@ def long(session: Session, seconds: int) -> list[Client]:
     return [_client(row) for row in session.rows(LONG, [seconds])]
 
 
-def in_front(session: Session) -> list[Client]:
-    """What FLUSH TABLES WITH READ LOCK waits for, asked when it has just given up."""
-    return [_client(row) for row in session.rows(IN_FRONT, [0])]
+def in_front(session: Session, seconds: int) -> list[Client]:
+    """What FLUSH TABLES WITH READ LOCK waited for in vain for so long, asked soon after."""
+    return [_client(row) for row in session.rows(IN_FRONT, [seconds])]
 
 
 def transactions(session: Session) -> list[Client]:
