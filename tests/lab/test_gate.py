@@ -124,6 +124,25 @@ def test_a_connection_that_stands_ends_when_the_gate_closes(ring: Lab, client: C
     eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
 
 
+def test_a_gate_that_somebody_flushes_away_is_closed_again(ring: Lab, client: ClientHost) -> None:
+    address = client.nodes[AWAY]["clientAddress"]
+    ask = "SELECT 1"
+    root(ring, AWAY, f"systemctl stop {AGENT}")
+    try:
+        with away(ring):
+            pass
+        root(ring, AWAY, "nft flush ruleset")
+        assert client.query(address, ask).stdout == "[[1]]\n", "without the agent it is open"
+        root(ring, AWAY, f"systemctl start {AGENT}")
+        eventually(lambda: REFUSAL in client.query(address, ask).stderr, bool, "a reset again")
+        root(ring, AWAY, "nft flush ruleset")
+        eventually(lambda: REFUSAL in client.query(address, ask).stderr, bool, "and once more")
+    finally:
+        root(ring, AWAY, f"rm -f {HELD}; systemctl daemon-reload; systemctl start {AGENT}")
+        ring.sql(AWAY, "START SLAVE")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
+
+
 def test_each_start_of_the_server_closes_the_gate_and_stops_writes_and_events(
     ring: Lab, client: ClientHost
 ) -> None:
