@@ -85,6 +85,7 @@ def test_a_commit_of_some_engine_may_be_an_xa_transaction_of_innodb(tmp_path: Pa
     found = binlogs.last_commits(tmp_path, place)
     end = Coordinates("bin.000001", END)
     assert found == Commits(end, place)
+    assert found is not None
     assert found.allow(end)
     assert found.allow(place)
     assert not found.allow(Coordinates("bin.000001", END - 1))
