@@ -231,6 +231,23 @@ def test_innodb_names_its_place_after_a_recovery_only() -> None:
     assert scratch.place_in("InnoDB: 5.6.24 started; log sequence number 1626017") is None
 
 
+CRASHED = """\
+2026-11-26 01:08:12 31322 [Note] InnoDB: Starting an apply batch of log records to the database...
+InnoDB: Progress in percent: 0 1 2 3 InnoDB: Database page corruption on disk or a failed
+InnoDB: file read of page 3200.
+2026-11-26 01:08:13 7f4df24ae6c0  InnoDB: Assertion failure in thread 139972754204352 in file x.cc
+/lib/x86_64-linux-gnu/libc.so.6(gsignal+0x12)[0x7f4df8859fb2]
+/lib/x86_64-linux-gnu/libc.so.6(abort+0xd3)[0x7f4df8844472]
+"""
+
+
+def test_a_scratch_server_that_crashed_is_quoted_from_where_it_went_wrong() -> None:
+    said = scratch.said_wrong(CRASHED)
+    assert said.startswith("InnoDB: Progress in percent: 0 1 2 3 InnoDB: Database page corruption")
+    assert "Assertion failure" in said
+    assert "gsignal" not in said
+
+
 @pytest.mark.parametrize(("size", "flags"), [(16384, 0), (4096, 3 << 6), (8192, 4 << 6)])
 def test_the_place_is_read_off_a_tablespace_that_was_closed_clean(
     tmp_path: Path, size: int, flags: int

@@ -238,7 +238,7 @@ def _source(session: Session) -> _Source:
         raise refused(
             f"data outside of the data directory: {', '.join(strays[:5])}",
             f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
-            "rebuild it inside: ALTER TABLE ... without that option, or dump and load it",
+            "dump it, drop it, and load it without that option, then run this again",
         )
     logs = Path(row["log_bin_basename"]).parent
     return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
