@@ -11,7 +11,9 @@ pytestmark = pytest.mark.lab
 
 NODE = "node-2"
 FORGOTTEN = "SET SESSION sql_log_bin = 0; SET PASSWORD = PASSWORD('nobody-knows-this')"
-LEFT = "cat /run/systemd/system/mysql.service.d/once.conf /run/mysql-ring.init.sql 2>/dev/null || true"
+LEFT = (
+    "cat /run/systemd/system/mysql.service.d/once.conf /run/mysql-ring.init.sql 2>/dev/null || true"
+)
 
 
 def test_a_host_that_was_not_told_roots_password_sets_the_one_of_the_settings(
