@@ -34,8 +34,6 @@ from components.tools import SOURCE, Tools, ToolsArgs, digest
 
 __all__ = ["Ring", "RingArgs"]
 
-# Pulumi's error names the resource and no setting. A destroy does not run the program, and of all
-# that is the program's it shows the stack's outputs.
 PROTECTION = (
     "protectData is true: `pulumi config set protectData false`, `pulumi up`, then `pulumi destroy`"
 )

@@ -28,7 +28,7 @@ PER_DIAL_SECONDS = 5
 MINUTES = {
     "tools": 30,
     "install": 120,
-    "volume": 30,
+    "volume": 60,
     "tls": 8 * 60,
     "config": 8 * 60,
     "server": 3 * 60,

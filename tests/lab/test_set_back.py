@@ -56,6 +56,7 @@ def set_back(steps: Steps, table: str) -> Iterator[Lab]:
     ring.ssh(OLD, "sudo bash", stdin=SET_BACK)
     yield ring
     ring.ssh(OLD, "sudo bash", stdin=MEND)
+    ring.sql(SOUND, "START SLAVE")  # it stopped where the log of the old node ended
     wait_until_whole(ring)
     eventually(lambda: ring.status(OLD)["gate"], lambda gate: gate == "open", "an open gate", 60)
 

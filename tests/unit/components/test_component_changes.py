@@ -160,6 +160,14 @@ def test_where_no_node_holds_data_the_next_step_costs_none() -> None:
     assert "no node holds data yet: `pulumi destroy`" in found["nodes.name"]
 
 
+def test_what_a_destroy_has_left_holds_data() -> None:
+    """Protected volumes stay when what stood on them is gone, and the steps with it."""
+    left = {"instance": False, "seeded": False, "my_cnf": None}
+    volumes = replace(RING, nodes=(replace(ONE, **left), replace(TWO, **left)))
+    found = refused({"availability_zone": "eu-central-1b"}, volumes)
+    assert "dump the data" in found["availabilityZone"]
+
+
 def test_a_node_whose_volume_is_gone_holds_nothing() -> None:
     """It copies the other one, under whatever id."""
     lost = replace(RING, nodes=(replace(ONE, data_volume_gib=None), TWO))

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
+from ring_node.mysql import inventory
+from ring_node.mysql.binlogs import Commits
 from ring_node.mysql.shows import Coordinates
 from ring_node.ring import arriving, copy_units, offer, proving
 from ring_node.ring.arriving import ROOM_BYTES
@@ -18,10 +20,12 @@ from states import ME, PEER, copying, node
 pytestmark = pytest.mark.unit
 
 PLACE = Coordinates("bin.000007", 900)
+ENDED = Coordinates("bin.000007", 800)
+NONE_DEFINED = {inventory.DEFINED: "7 to 7"}
+OBJECTS = {"table app.t": "InnoDB 1", **NONE_DEFINED}
 OFFER = Offer(
-    "5.6.24-log", PEER, 2, PLACE, Coordinates("bin.000007", 800), None, 1 << 30, 9, 0.1,
-    {"table app.t": "InnoDB 1"}, {"table app.t": "InnoDB 1"},
-)  # fmt: skip
+    "5.6.24-log", PEER, 2, PLACE, Commits(ENDED, ENDED), None, 1 << 30, 9, 0.1, OBJECTS, OBJECTS
+)
 ENOUGH = (1 << 30) + ROOM_BYTES
 
 
@@ -49,7 +53,7 @@ def test_what_cannot_become_this_nodes_data_is_refused_before_it_comes(
 
 @pytest.mark.parametrize("found", [None, PLACE, Coordinates("bin.000006", 800)])
 def test_a_copy_whose_innodb_ends_elsewhere_is_refused(found: Coordinates | None) -> None:
-    proving.check_place(OFFER.innodb, OFFER, "node-2")
+    proving.check_place(ENDED, OFFER, "node-2")
     with pytest.raises(NodeError, match="InnoDB says") as caught:
         proving.check_place(found, OFFER, "node-2")
     assert "bin.000007:800" in caught.value.expected
@@ -62,7 +66,7 @@ def test_a_copy_that_differs_is_named_and_tried_again_only_when_definitions_chan
     with pytest.raises(NodeError, match=r"table app\.t") as caught:
         proving.check_objects(wrong, OFFER, "node-2")
     assert not isinstance(caught.value, proving.Changed)
-    changed = replace(OFFER, objects_after={"table app.t": "InnoDB 2"})
+    changed = replace(OFFER, objects_after={"table app.t": "InnoDB 2", **NONE_DEFINED})
     proving.check_objects({"table app.t": "InnoDB 2"}, changed, "node-2")
     with pytest.raises(proving.Changed, match=r"table app\.t"):
         proving.check_objects(wrong, changed, "node-2")
@@ -72,11 +76,13 @@ def test_a_copy_that_differs_is_named_and_tried_again_only_when_definitions_chan
 def test_a_header_that_lacks_something_is_no_header(lacking: str) -> None:
     whole: dict[str, Any] = {
         "version": "5.6.24-log", "server_uuid": PEER, "server_id": 2, "master": list(PLACE),
-        "innodb": None, "slave": None, "bytes": 5, "files": 1, "locked_ms": 12,
+        "innodb": [["bin.000007", 800], list(PLACE)], "slave": None,
+        "bytes": 5, "files": 1, "locked_ms": 12,
         "objects_before": {"a": "b"}, "objects_after": None,
     }  # fmt: skip
     read = offer.read(whole, "node-2")
     assert (read.master, read.objects_after, read.changed_meanwhile) == (PLACE, {"a": "b"}, False)
+    assert read.innodb == Commits(ENDED, PLACE)
     del whole[lacking]
     with pytest.raises(Broken, match=lacking):
         offer.read(whole, "node-2")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ring_node import cli
-from ring_node.host import archive, network, packages
+from ring_node.host import archive, network, packages, volumes
 from ring_node.mysql import datadir, lifecycle, scratch, sql
 from ring_node.ring import copying, documents, follow, relay, replicating, restart, seeding
 from ring_node.verbs import tools, verify
@@ -31,6 +31,7 @@ APT = packages.LOCK_SECONDS + packages.ATTEMPTS * packages.APT_SECONDS
 LONGEST = {
     "tools": tools.FIRST_BOOT_SECONDS + network.ADDRESS_SECONDS,
     "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
+    "volume": 2 * volumes.DEVICE_SECONDS + volumes.GROWTH_SECONDS + 6 * volumes.PROGRAM_SECONDS,
     "tls": RESTART,
     "config": RESTART,
     "server": datadir.INITIALISE_SECONDS + START,

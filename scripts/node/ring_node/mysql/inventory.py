@@ -28,11 +28,10 @@ TABLES = (
     " WHERE table_schema NOT IN ('information_schema', 'performance_schema')"
 )
 INNODB = (
-    "SELECT t.name, t.flag, t.n_cols, t.file_format, t.row_format, t.zip_page_size,"
-    " IFNULL(i.indexes, 0) AS indexes FROM information_schema.innodb_sys_tables t LEFT JOIN"
-    " (SELECT table_id, GROUP_CONCAT(name, type, n_fields ORDER BY index_id) AS indexes"
-    " FROM information_schema.innodb_sys_indexes GROUP BY table_id) i USING (table_id)"
+    "SELECT table_id, name, flag, n_cols, file_format, row_format, zip_page_size"
+    " FROM information_schema.innodb_sys_tables"
 )
+INDEXES = "SELECT table_id, name, type, n_fields FROM information_schema.innodb_sys_indexes"
 FOREIGN = (
     "SELECT id AS name, for_name, ref_name, n_cols, type FROM information_schema.innodb_sys_foreign"
 )
@@ -61,7 +60,7 @@ UNDECODED = "#mysql50#"  # before a name that is not the file's encoding of one
 
 def objects(session: Session) -> dict[str, str]:
     """Each object's kind and name, and what it is. Sets this session's modes for itself."""
-    session.do("SET SESSION sql_mode = '', time_zone = '+00:00', group_concat_max_len = 1048576")
+    session.do("SET SESSION sql_mode = '', time_zone = '+00:00'")
     data = Path(session.value("SELECT @@datadir"))
     found: dict[str, str] = {}
     began = _defined(session)
@@ -76,7 +75,11 @@ def objects(session: Session) -> dict[str, str]:
         found[f"{kind} {row['table_schema']}.{row['table_name']}"] = " ".join(
             [*stated, _digest_of(file)]
         )
+    indexes: dict[int, list[Any]] = defaultdict(list)
+    for row in session.rows(INDEXES):
+        indexes[row.pop("table_id")].append(sorted(row.items()))
     for row in session.rows(INNODB):
+        row["indexes"] = sorted(indexes[row.pop("table_id")])
         found[f"InnoDB's table {row['name']}"] = f"{row['row_format']} {_digest(row)}"
     for row in session.rows(FOREIGN):
         found[f"InnoDB's foreign key {row['name']}"] = _digest(row)

@@ -29,6 +29,7 @@ from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink, room
 from . import binlogs, inventory, sql, statements
+from .binlogs import Commits
 from .shows import Coordinates, show_master_status
 from .sql import Session
 
@@ -39,6 +40,7 @@ from .sql import Session
 LONG_SECONDS = 2
 LOCK_SECONDS = 2
 LOCK_PAUSE = 5.0
+GO_ON_SECONDS = 0.2
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
@@ -51,6 +53,8 @@ BEGIN_PART, BEGIN_LEAST, BEGIN_MOST = 0.10, 256 << 20, 4 << 30
 DROP_PART = 0.5  # of the room to begin
 
 LOCK_FILE = ".lock"
+# A process that was killed as it started a program may have it for a moment longer.
+LOCK_FILE_SECONDS = 2.0
 LOG_FILE = re.compile(r"ib_logfile\d+")
 # Of one server, not of its data, at the top of the data directory.
 LEFT_OUT = re.compile(
@@ -79,8 +83,8 @@ IDLE = (
 class Snapshot:
     """The files of a data directory in `folder`, as of `master` in its server's binary log.
 
-    `innodb`: the place that InnoDB must name on a server that is started on it, the end of the
-    last transaction before `master`; None when the last two binary logs hold none.
+    `innodb`: what a server that is started on it must name as the place where InnoDB ended; None
+    when that cannot be told.
     `slave`: what the server's slave had executed of its own master's log; None without a slave.
     `locked_seconds`: how long nobody could write.
     """
@@ -89,7 +93,7 @@ class Snapshot:
     version: str
     server_uuid: str
     master: Coordinates
-    innodb: Coordinates | None
+    innodb: Commits | None
     slave: Coordinates | None
     bytes: int
     files: int
@@ -124,7 +128,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
     One at a time on a host. Whoever reads it for long asks `check()` now and then, and after any
     error: a snapshot gives way when the volume runs short.
     """
-    with _alone():
+    with alone():
         _remove_all()
         source = _source(session)
         wanted = _refuse_no_room()
@@ -136,7 +140,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
             watcher.start()
             try:
                 after = inventory.objects(session)
-                innodb = binlogs.last_commit(source.logs, frozen.master)
+                innodb = binlogs.last_commits(source.logs, frozen.master)
                 yield Snapshot(
                     folder=folder,
                     version=source.version,
@@ -161,14 +165,14 @@ def remove_left() -> None:
     """Removes what a killed process left. One that is being taken or read stays."""
     if not paths.SNAPSHOTS.exists():
         return
-    with suppress(NodeError), _alone():
+    with suppress(NodeError), alone():
         _remove_all()
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    files.folder(paths.SNAPSHOTS, mode=0o700)
-    with try_lock(paths.SNAPSHOTS / LOCK_FILE) as mine:
+def alone() -> Iterator[None]:
+    paths.SNAPSHOTS.mkdir(mode=0o700, exist_ok=True)
+    with try_lock(paths.SNAPSHOTS / LOCK_FILE, LOCK_FILE_SECONDS) as mine:
         if not mine:
             raise NodeError(
                 Exit.BUSY,
@@ -222,9 +226,10 @@ def _source(session: Session) -> _Source:
         )
     data = Path(row["datadir"]).resolve()
     for name, value in row.items():
-        if name.startswith("innodb_") and (outside := _outside(data, name, value or "")):
+        far = outside(data, name, value or "") if name.startswith("innodb_") else None
+        if far:
             raise refused(
-                f"{name} is {value}: {outside} is outside of the data directory",
+                f"{name} is {value}: {far} is outside of the data directory",
                 f"all of InnoDB's files in {data}",
                 "correct the my.cnf settings of the program",
             )
@@ -233,13 +238,13 @@ def _source(session: Session) -> _Source:
         raise refused(
             f"data outside of the data directory: {', '.join(strays[:5])}",
             f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
-            "rebuild it inside: ALTER TABLE ... without that option, or dump and load it",
+            "dump it, drop it, and load it without that option, then run this again",
         )
     logs = Path(row["log_bin_basename"]).parent
     return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
 
 
-def _outside(data: Path, name: str, value: str) -> str | None:
+def outside(data: Path, name: str, value: str) -> str | None:
     """The first place of InnoDB that is not at the top of the data directory."""
     if name == "innodb_data_file_path":
         places = [part.partition(":")[0] for part in value.split(";")]
@@ -277,7 +282,8 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
         while True:
             calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
             if calm is None:
-                raise _in_the_way(session)
+                held = statements.named(statements.long(session, LONG_SECONDS))
+                raise _in_the_way(held or "statements that come and go")
             _write_back(source.data)
             if not source.unseen_writes:
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
@@ -288,8 +294,10 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
+            session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
+            held = _held(session)
             if patience.over:
-                raise _in_the_way(session)
+                raise _in_the_way(held)
             time.sleep(min(LOCK_PAUSE, patience.left))
     finally:
         if session.open:
@@ -385,19 +393,21 @@ def _write_back(data: Path) -> None:
     programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
-def _in_the_way(session: Session) -> NodeError:
-    held = statements.named(statements.long(session, 0) or statements.transactions(session))
-    if not held:
-        tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
-        idle = [
-            f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle "
-            f"(process {row['id']})"
-            for row in session.rows(IDLE)
-        ]
-        held = (
-            f"LOCK TABLES on {', '.join(tables[:3]) or 'some table'}, by one of: "
-            f"{'; '.join(idle) or 'the slave'}"
-        )
+def _held(session: Session) -> str:
+    """Who kept the lock from being had, asked when those that waited behind it have gone on."""
+    time.sleep(GO_ON_SECONDS)
+    running = statements.in_front(session, LOCK_SECONDS)
+    if running:
+        return statements.named(running)
+    tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
+    idle = [
+        f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle (process {row['id']})"
+        for row in session.rows(IDLE)
+    ]
+    return f"LOCK TABLES on {', '.join(tables[:3])}, by one of: {'; '.join(idle) or 'the slave'}"
+
+
+def _in_the_way(held: str) -> NodeError:
     return too_late(
         f"the server cannot be locked for a snapshot: {held}",
         f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
@@ -421,7 +431,10 @@ class Watcher:
 
     def end(self) -> None:
         self._ended.set()
-        self._thread.join()
+        self.join(None)
+
+    def join(self, seconds: float | None) -> None:
+        self._thread.join(seconds)
 
     def check(self) -> None:
         if self._free_then is not None:
