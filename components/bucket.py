@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import s3
 
-from components.tags import Tags
+from components.tags import PROTECTED, Tags
 
 
 def node_prefix(node: str) -> str:
@@ -53,7 +53,7 @@ class Bucket(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: BucketArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:index:Bucket", name, None, opts)
+        super().__init__(f"mysql-ring:{PROTECTED}:Bucket", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         bucket = s3.Bucket(
             f"{name}-store",

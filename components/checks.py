@@ -27,7 +27,7 @@ PRIVATE_RANGES = tuple(
 LARGEST_ADMIN_PREFIX = 8
 LARGEST_SERVER_ID = 2**32 - 1
 # The agent asks about once a second: with fewer a lost packet would be a lost peer.
-OPEN_WITHOUT_PEER_SECONDS = (5, 86400)
+OPEN_WITHOUT_PEER_SECONDS = (5, 3600)
 NODE_NAME = re.compile(r"[a-z]([a-z0-9-]{0,30}[a-z0-9])?")
 RING_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 # A role's name has 64 characters: ring-node-role-identity- and the seven that Pulumi adds.

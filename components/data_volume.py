@@ -6,7 +6,7 @@ import pulumi
 from pulumi_aws import ebs
 
 from components.settings import RingArgs
-from components.tags import Tags
+from components.tags import PROTECTED, Tags
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class DataVolume(pulumi.ComponentResource):
     def __init__(
         self, name: str, args: DataVolumeArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
-        super().__init__("mysql-ring:index:DataVolume", name, None, opts)
+        super().__init__(f"mysql-ring:{PROTECTED}:DataVolume", name, None, opts)
         settings = args.settings
         volume = ebs.Volume(
             f"{name}-volume",

@@ -17,7 +17,7 @@ def effects(standing: Standing, settings: RingArgs) -> Iterator[str]:
     stands = {node.name: node for node in standing.nodes}
     for node in settings.nodes:
         was = stands.get(node.name)
-        if was and was.seeded:
+        if was and (was.seeded or was.holds_data):
             done = list(_effects(was, node, standing, settings))
             if done:
                 yield f"{node.name}: {'; '.join(done)}"

@@ -79,6 +79,7 @@ def nodes(settings: RingArgs, texts: Texts) -> Found:
         if shown is not None:
             yield from certificate(f"{setting}.certificate", shown)
             yield from common_name(f"{setting}.certificate", shown, addresses.get(name))
+            yield from usage(f"{setting}.certificate", shown)
         if key is not None:
             yield from private_key(f"{setting}.key", key)
             yield from rsa_key(f"{setting}.key", key)
@@ -91,6 +92,13 @@ def common_name(setting: str, text: str, address: str | None) -> Found:
     if found and address and not pem.has_common_name(found.content, address):
         expected = f"{address}, the node's replication address: 5.6 compares nothing else"
         yield Problem(setting, "another common name", expected, compared="nodes")
+
+
+def usage(setting: str, text: str) -> Found:
+    found = pem.block(text, "CERTIFICATE")
+    if found and not pem.serves_clients(found.content):
+        expected = "clientAuth besides: a node that copies its peer shows it as a client"
+        yield Problem(setting, "an extended key usage without clientAuth", expected)
 
 
 def ssh_key(settings: RingArgs, texts: Texts) -> Found:

@@ -62,7 +62,7 @@ class Network(pulumi.ComponentResource):
             "replication",
             replication_vpc,
             settings.replication_cidr,
-            settings.availability_zone or client_subnet.availability_zone,
+            args.zone,
         )
 
         self.availability_zone = client_subnet.availability_zone
@@ -98,7 +98,6 @@ class Network(pulumi.ComponentResource):
         )
 
     def _subnet(self, part: str, within: ec2.Vpc, cidr: str, zone: pulumi.Input[str]) -> ec2.Subnet:
-        settings = self._args.settings
         return ec2.Subnet(
             f"{self._name}-{part}-subnet",
             vpc_id=within.id,
@@ -108,8 +107,6 @@ class Network(pulumi.ComponentResource):
             tags=self._tags(f"{part}-subnet"),
             opts=pulumi.ResourceOptions(
                 parent=self,
-                # The list of zones may come in another order: a ring does not move for that.
-                ignore_changes=None if settings.availability_zone else ["availability_zone"],
                 # Another zone has the same range.
                 delete_before_replace=True,
             ),

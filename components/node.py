@@ -29,6 +29,7 @@ class NodeArgs:
     settings: RingArgs
     tags: Tags
     network: Network
+    zone: pulumi.Input[str]
     image: pulumi.Input[str]
     profile_name: pulumi.Input[str]
     placement_group: pulumi.Input[str]
@@ -83,7 +84,7 @@ class Node(pulumi.ComponentResource):
         )
         data = DataVolume(
             f"{name}-data",
-            DataVolumeArgs(args.settings, network.availability_zone, args.tags),
+            DataVolumeArgs(args.settings, args.zone, args.tags),
             pulumi.ResourceOptions(parent=self),
         )
         instance = self._instance(client, replication, data, [network, association])
@@ -95,12 +96,14 @@ class Node(pulumi.ComponentResource):
             device_index=REPLICATION_DEVICE_INDEX,
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
-        # The end of the instance detaches it: a host that has it mounted would never let it go.
+        # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
+        # the volume; where the instance is replaced, the engine wants it detached before.
         data_attachment = ec2.VolumeAttachment(
             f"{name}-data-attachment",
             device_name=DATA_DEVICE,
             instance_id=instance.id,
             volume_id=data.volume_id,
+            stop_instance_before_detaching=True,
             opts=pulumi.ResourceOptions(
                 parent=self, deleted_with=instance, delete_before_replace=True
             ),

@@ -16,6 +16,9 @@ INTEGER, OCTETS, SEQUENCE = 0x02, 0x04, 0x30
 LONG_LENGTH = 0x80
 # The attribute commonName (2.5.4.3), https://www.rfc-editor.org/rfc/rfc5280
 COMMON_NAME = bytes.fromhex("0603550403")
+# The extension extKeyUsage (2.5.29.37), and what it may hold: clientAuth, any
+EXTENDED_USAGE = bytes.fromhex("0603551d25")
+FOR_CLIENTS = (bytes.fromhex("06082b06010505070302"), bytes.fromhex("0604551d2500"))
 OPENSSH = b"openssh-key-v1\0"
 # version, modulus and seven more: https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2
 RSA_PARTS = 9
@@ -102,3 +105,9 @@ def has_common_name(certificate: bytes, name: str) -> bool:
     text = name.encode()
     found = re.escape(COMMON_NAME) + b"." + re.escape(bytes([len(text)]) + text)
     return re.search(found, certificate, re.DOTALL) is not None
+
+
+def serves_clients(certificate: bytes) -> bool:
+    """Whether a certificate (DER) may be shown by a client: it does not say that it may not."""
+    _, found, rest = certificate.partition(EXTENDED_USAGE)
+    return not found or any(usage in rest for usage in FOR_CLIENTS)

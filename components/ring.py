@@ -34,6 +34,10 @@ from components.tools import SOURCE, Tools, ToolsArgs, digest
 
 __all__ = ["Ring", "RingArgs"]
 
+PROTECTION = (
+    "protectData is true: `pulumi config set protectData false`, `pulumi up`, then `pulumi destroy`"
+)
+
 
 class Ring(pulumi.ComponentResource):
     """Everything that two servers in circular replication need, in the zone of one region.
@@ -49,6 +53,8 @@ class Ring(pulumi.ComponentResource):
     nodes: dict[str, RingNode]
     network: RingNetwork
     bucket: RingBucket
+    protection: str
+    """What to set before a destroy; empty where nothing is protected."""
     users: RingUsers
     passwords: dict[str, pulumi.Output[str]]
     """Of every account in `users`, each a secret."""
@@ -82,9 +88,13 @@ class Ring(pulumi.ComponentResource):
         self._lookup = lookup
         self._tags = Tags(pulumi.get_project(), pulumi.get_stack(), name, self._args.tags)
 
+        # The list of zones may come in another order: a ring does not move for that. And plain, not
+        # the subnet's own: a volume must not be made anew with a subnet.
+        self._zone = args.availability_zone or standing.zone or lookup.zone
+
         # The network first: all that takes long waits for it, and the engine takes turns.
         network = Network(
-            f"{name}-network", NetworkArgs(self._args, self._lookup.zone, self._tags), self._child
+            f"{name}-network", NetworkArgs(self._args, self._zone, self._tags), self._child
         )
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
@@ -152,6 +162,7 @@ class Ring(pulumi.ComponentResource):
                     settings=self._args,
                     tags=tags,
                     network=network,
+                    zone=self._zone,
                     image=self._lookup.image,
                     profile_name=roles[node.name].profile_name,
                     placement_group=spread.name,
@@ -226,6 +237,7 @@ class Ring(pulumi.ComponentResource):
             replication_vpc_id=network.replication_vpc_id,
             replication_subnet_id=network.replication_subnet_id,
         )
+        self.protection = PROTECTION if args.protect_data else ""
         self.bucket = RingBucket(name=bucket.bucket_name, arn=bucket.arn)
         applications = [user.name for user in args.users]
         self.users = RingUsers("root", args.replication_user, applications)

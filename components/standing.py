@@ -18,8 +18,8 @@ INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 INSTANCE = "aws:ec2/instance:Instance"
 VOLUME = "aws:ebs/volume:Volume"
 STEP = "command:remote:Command"
-# In the URN of a resource of a ring, among the types of what it is a part of.
-OF_A_RING = "mysql-ring:index:"
+# The types of components: one of them is in the URN of each resource of a ring.
+OF_A_RING = "mysql-ring:"
 # The same of the program's first version, which named most resources otherwise.
 OF_AN_OLD_RING = "mysql-ring:ring:Ring"
 CLIENT_INTERFACE = "-client-interface"
@@ -48,8 +48,9 @@ class StandingNode:
 
     @property
     def holds_data(self) -> bool:
-        """Whether there may be data on its volume."""
-        return self.seeded and self.data_volume_gib is not None
+        """Whether there may be data on its volume: one without an instance is what a destroy has
+        left, and no step says of what."""
+        return self.data_volume_gib is not None and (self.seeded or not self.instance)
 
     @property
     def server_id(self) -> int | None:
@@ -96,9 +97,7 @@ def refuse_old(stack: str, state: Mapping[str, object]) -> None:
     """Nothing of the oldest has the name that it would have now, and the data of later ones is on
     their instances: it would be lost, or not be found."""
     steps = [
-        urn.rpartition("::")[2]
-        for urn in state
-        if OF_A_RING in _types(urn) and _types(urn).endswith(STEP)
+        urn.rpartition("::")[2] for urn in state if _of_a_ring(urn) and _types(urn).endswith(STEP)
     ]
     with_data = any(name.endswith("-seed") for name in steps)
     without_volumes = with_data and not any(name.endswith("-mysql-volume") for name in steps)
@@ -117,7 +116,7 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
     by_name: dict[tuple[str, str], Mapping[str, Any]] = {
         (resource["type"], urn.rpartition("::")[2]): resource["outputs"]
         for urn, resource in state.items()
-        if OF_A_RING in _types(urn)
+        if _of_a_ring(urn)
     }
 
     def outputs(kind: str, name: str) -> Mapping[str, Any]:
@@ -155,9 +154,16 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
                 my_cnf=outputs(STEP, f"{ring}-{name}-mysql-config").get("stdin"),
             )
         )
+    # A volume stays where it is, also without its subnet.
+    placed = [
+        *(outputs(VOLUME, f"{ring}-{name}{VOLUME_NAME}") for name in sorted(names)),
+        outputs(SUBNET, f"{ring}-network-client-subnet"),
+    ]
     return Standing(
         client_cidr=outputs(VPC, f"{ring}-network-client-vpc").get("cidrBlock"),
-        zone=outputs(SUBNET, f"{ring}-network-client-subnet").get("availabilityZone"),
+        zone=next(
+            (each["availabilityZone"] for each in placed if "availabilityZone" in each), None
+        ),
         nodes=tuple(nodes),
     )
 
@@ -165,6 +171,10 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
 def _types(urn: str) -> str:
     """urn:pulumi:STACK::PROJECT::TYPES::NAME, in which the types are those of all parents too."""
     return urn.split("::")[2]
+
+
+def _of_a_ring(urn: str) -> bool:
+    return any(each.startswith(OF_A_RING) for each in _types(urn).split("$"))
 
 
 def _whole(value: object) -> int | None:

@@ -28,10 +28,10 @@ PER_DIAL_SECONDS = 5
 MINUTES = {
     "tools": 30,
     "install": 120,
-    "volume": 30,
-    "tls": 120,
-    "config": 120,
-    "server": 90,
+    "volume": 60,
+    "tls": 8 * 60,
+    "config": 8 * 60,
+    "server": 3 * 60,
     "accounts": 30,
     "seed": 26 * 60,
     "replicate": 26 * 60,  # it seeds first if that was missed

@@ -1,4 +1,4 @@
-"""The tags of every resource."""
+"""The tags of every resource, and what the names of those that hold data tell."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,6 +6,9 @@ from dataclasses import dataclass, field
 import pulumi
 
 RING = "Ring"
+# The module in the types of components whose resources the setting protects. A destroy does not run
+# the program, and all that Pulumi's error shows of it is the resource's URN.
+PROTECTED = "protectData"
 
 
 @dataclass(frozen=True)

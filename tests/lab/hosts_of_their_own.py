@@ -36,12 +36,8 @@ class Host:
     def run(
         self, words: str, stdin: bytes | str = b"", timeout: float = SSH_SECONDS
     ) -> subprocess.CompletedProcess[str]:
-        argv = [
-            "ssh", "-q", *SSH_OPTIONS, "-i", str(self.lab.folder / "ssh" / "key"),
-            f"admin@{self.address}", words,
-        ]  # fmt: skip
         done = subprocess.run(
-            argv_in_world(Folder(self.lab.folder, Folder.from_environment().cache), argv),
+            self._argv(words),
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
             timeout=timeout,
@@ -50,6 +46,18 @@ class Host:
         return subprocess.CompletedProcess(
             words, done.returncode, done.stdout.decode(), done.stderr.decode()
         )
+
+    def popen(self, words: str) -> subprocess.Popen[str]:
+        """A program that goes on, with its input and output."""
+        pipe = subprocess.PIPE
+        return subprocess.Popen(self._argv(words), text=True, stdin=pipe, stdout=pipe)
+
+    def _argv(self, words: str) -> list[str]:
+        argv = [
+            "ssh", "-q", *SSH_OPTIONS, "-i", str(self.lab.folder / "ssh" / "key"),
+            f"admin@{self.address}", words,
+        ]  # fmt: skip
+        return argv_in_world(Folder(self.lab.folder, Folder.from_environment().cache), argv)
 
     def unpack(self, name: str, folder: Path) -> None:
         """A copy of a folder, in the login's home."""

@@ -103,7 +103,7 @@ def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_agai
     ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     with session(ring, SURVIVOR, f"LOCK TABLES {other} WRITE"):
         copy = steps.begin(LOST, "seed")
-        eventually(lambda: dumping(ring), bool, "mydumper at work")
+        eventually(lambda: dumping(ring), bool, "tar at work")
         eventually(lambda: ring.sql(SURVIVOR, LOCKING), bool, "its lock waits")
         write(ring, table)
         assert copy.at_work

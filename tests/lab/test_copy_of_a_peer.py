@@ -138,11 +138,11 @@ def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
     # Killed while the dump waits for the survivor's tables.
     with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
         copy = steps.begin(LOST, "seed")
-        eventually(lambda: dumping(ring), bool, "mydumper at work")
+        eventually(lambda: dumping(ring), bool, "tar at work")
         assert refused()
         ring.ssh(LOST, "sudo pkill -KILL -f '[r]ing-node seed'")
         copy.end(expect=SSH_LOST)
-        eventually(lambda: dumping(ring), lambda found: not found, "mydumper ended with its verb")
+        eventually(lambda: dumping(ring), lambda found: not found, "tar ended with its verb")
     steps.run(LOST, "seed")
     assert refused()
 
@@ -176,7 +176,7 @@ def test_a_disk_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_run_
         ring.ssh(LOST, f"sudo mount -o remount,size=400m {COPY}")
         with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
             copy = steps.begin(LOST, "seed")
-            eventually(lambda: dumping(ring), bool, "mydumper at work")
+            eventually(lambda: dumping(ring), bool, "tar at work")
             ring.ssh(LOST, f"sudo mount -o remount,size=64k {COPY}")
         error = parts(copy.end(expect=HOST))
         assert f"no room left in {COPY}" in error["found"]
@@ -192,4 +192,4 @@ def test_a_disk_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_run_
 
 
 def dumping(lab: Lab) -> bool:
-    return lab.ssh(LOST, "pgrep -x mydumper", expect=None) != ""
+    return lab.ssh(LOST, "pgrep -x tar", expect=None) != ""

@@ -147,7 +147,9 @@ def test_a_disk_that_the_archive_fills_is_named_and_nothing_of_the_archive_stays
 
 
 def test_packages_that_find_no_room_say_so(fresh: Host) -> None:
-    fresh.root("dpkg --purge mydumper; mount -t tmpfs -o size=4k tmpfs /var/cache/apt/archives")
+    fresh.root(
+        "dpkg --purge mariadb-client-core; mount -t tmpfs -o size=4k tmpfs /var/cache/apt/archives"
+    )
     try:
         error = fails(fresh, "install", archive_settings(), HOST)
     finally:
@@ -155,7 +157,7 @@ def test_packages_that_find_no_room_say_so(fresh: Host) -> None:
     assert "don't have enough free space in /var/cache/apt/archives" in error["found"]
     assert "rootVolumeGib" in error["next_step"]
     assert does(fresh, "install", archive_settings())["version"] == "5.6.24"
-    fresh.root("dpkg-query -W mydumper")
+    fresh.root("dpkg-query -W mariadb-client-core")
 
 
 def test_a_server_that_cannot_begin_leaves_no_data_directory_and_begins_later(

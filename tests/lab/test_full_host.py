@@ -17,25 +17,27 @@ WRITERS = 4
 AGAIN_SECONDS = 100
 SHRINK = f"""\
 set -e
+logs=$(readlink -f {LOGS})
 systemctl stop mysql
-mv {LOGS} {LOGS}.kept
-mkdir {LOGS}
-used=$(du -sk {LOGS}.kept | cut -f1)
-mount -t tmpfs -o size=$((used + {SPARE_KIB}))k tmpfs {LOGS}
-cp -a {LOGS}.kept/. {LOGS}/
-chown --reference={LOGS}.kept {LOGS}
-chmod --reference={LOGS}.kept {LOGS}
+mv $logs $logs.kept
+mkdir $logs
+used=$(du -sk $logs.kept | cut -f1)
+mount -t tmpfs -o size=$((used + {SPARE_KIB}))k tmpfs $logs
+cp -a $logs.kept/. $logs/
+chown --reference=$logs.kept $logs
+chmod --reference=$logs.kept $logs
 systemctl start mysql
 """
 RESTORE = f"""\
 set -e
-mount -o remount,size=1g {LOGS}
+logs=$(readlink -f {LOGS})
+mount -o remount,size=1g $logs
 systemctl stop mysql
-rm -r {LOGS}.kept
-cp -a {LOGS} {LOGS}.kept
-umount {LOGS}
-rmdir {LOGS}
-mv {LOGS}.kept {LOGS}
+rm -r $logs.kept
+cp -a $logs $logs.kept
+umount $logs
+rmdir $logs
+mv $logs.kept $logs
 systemctl start mysql
 """
 

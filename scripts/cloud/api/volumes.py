@@ -34,8 +34,8 @@ may take hours (Amazon EBS User Guide, monitoring-volume-modifications)."""
 ATTACHING, ATTACHED, DETACHING, BUSY = "attaching", "attached", "detaching", "busy"
 LEAVING = (DETACHING, BUSY)
 
-_moto_create_volume = EBSBackend.create_volume
-_moto_create_snapshot = EBSBackend.create_snapshot
+_moto_create_volume: Any = EBSBackend.create_volume
+_moto_create_snapshot: Any = EBSBackend.create_snapshot
 _moto_describe_modifications = EBSBackend.describe_volumes_modifications
 _moto_respond_create = ElasticBlockStore.create_volume
 _moto_respond_modify = ElasticBlockStore.modify_volume

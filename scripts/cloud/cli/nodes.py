@@ -25,7 +25,7 @@ NODE_FIELDS = {
 PEER_FIELDS = {
     "server_id": "serverId",
     "replication_address": "replicationAddress",
-    "volume_id": "instanceId",
+    "volume_id": "dataVolumeId",
 }
 
 

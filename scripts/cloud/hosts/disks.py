@@ -238,18 +238,18 @@ class Disks:
     def _mount(self, volume_id: str) -> Path | None:
         """A folder at which any process of its host has a volume mounted, as seen from here."""
         place = self.places.get(volume_id)
-        if place is None or not place.loop.used:
+        if place is None:
             return None
         wanted = f"{os.major(place.loop.device)}:{os.minor(place.loop.device)}"
         for pid in groups.processes(place.guest.group):
-            try:
-                lines = Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
-            except OSError:
-                continue
-            for fields in map(str.split, lines):
-                if fields[2] == wanted:
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                for fields in map(
+                    str.split, Path(f"/proc/{pid}/mountinfo").read_text().splitlines()
+                ):
                     point = fields[4].encode().decode("unicode_escape")
-                    return Path(f"/proc/{pid}/root{point}")
+                    mount = Path(f"/proc/{pid}/root{point}")
+                    if fields[2] == wanted and mount.is_dir():
+                        return mount
         return None
 
     def _shut_down(self, volume_id: str) -> None:

@@ -160,6 +160,14 @@ def test_where_no_node_holds_data_the_next_step_costs_none() -> None:
     assert "no node holds data yet: `pulumi destroy`" in found["nodes.name"]
 
 
+def test_what_a_destroy_has_left_holds_data() -> None:
+    """Protected volumes stay when what stood on them is gone, and the steps with it."""
+    left = {"instance": False, "seeded": False, "my_cnf": None}
+    volumes = replace(RING, nodes=(replace(ONE, **left), replace(TWO, **left)))
+    found = refused({"availability_zone": "eu-central-1b"}, volumes)
+    assert "dump the data" in found["availabilityZone"]
+
+
 def test_a_node_whose_volume_is_gone_holds_nothing() -> None:
     """It copies the other one, under whatever id."""
     lost = replace(RING, nodes=(replace(ONE, data_volume_gib=None), TWO))
@@ -199,7 +207,11 @@ def state(*, ring: str = "ring") -> dict[str, Any]:
             "rootBlockDevice": {"volumeSize": 20.0},
             "tags": tags,
         },
-        (VOLUME, f"{ring}-node-1-data-volume"): {"size": 20.0, "tags": tags},
+        (VOLUME, f"{ring}-node-1-data-volume"): {
+            "size": 20.0,
+            "availabilityZone": "eu-central-1a",
+            "tags": tags,
+        },
         (STEP, f"{ring}-node-1-mysql-volume"): {"stdin": "{}", "triggers": ["i-1"]},
         (STEP, f"{ring}-node-1-mysql-config"): {
             "stdin": render(template(), node, {}),
@@ -311,6 +323,23 @@ def test_a_node_whose_instance_is_gone_still_holds_data() -> None:
     there = {urn: each for urn, each in state().items() if not urn.endswith("-1-instance")}
     one, _ = standing("ring", there).nodes
     assert (one.instance, one.holds_data, one.server_id) == (False, True, 1)
+
+
+def test_a_ring_stays_in_its_zone_whatever_comes_first_in_the_list_of_zones() -> None:
+    """A volume follows no subnet: it would be made anew with it."""
+    there = state()
+    for resource in there.values():
+        if "availabilityZone" in resource["outputs"]:
+            resource["outputs"]["availabilityZone"] = "eu-central-1b"
+    made = recording.run(lambda: Ring("ring", ring_args()).outputs, state=there)
+    for each in [*made.of_type(":Subnet"), *made.of_type(":Volume")]:
+        assert each.inputs["availabilityZone"] == "eu-central-1b", each.name
+        assert not [urn for urn in each.depends_on if "Subnet" in urn], each.name
+
+
+def test_a_volume_alone_says_in_which_zone_the_ring_stands() -> None:
+    there = {urn: each for urn, each in state().items() if "-subnet" not in urn}
+    assert standing("ring", there).zone == "eu-central-1a"
 
 
 def test_the_engine_is_asked_for_the_stack_that_is_updated() -> None:

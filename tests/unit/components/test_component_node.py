@@ -117,12 +117,13 @@ def test_the_data_volume_is_encrypted_and_as_the_settings_say(ring: Recorded) ->
     assert (inputs["iops"], inputs["throughput"]) == (4000, 250)
 
 
-def test_the_data_volume_is_detached_by_the_end_of_the_instance_alone(ring: Recorded) -> None:
+def test_the_data_volume_is_never_detached_from_a_host_that_runs(ring: Recorded) -> None:
     attachment = ring.named("ring-node-1-data-attachment")
     assert attachment.inputs == {
         "deviceName": "/dev/sdf",
         "instanceId": "ring-node-1-instance-id",
         "volumeId": "ring-node-1-data-volume-id",
+        "stopInstanceBeforeDetaching": True,
     }
     assert attachment.deleted_with.endswith("::ring-node-1-instance")
     assert attachment.delete_before_replace
@@ -144,6 +145,8 @@ def test_protected_is_what_holds_data_and_nothing_else(ring: Recorded) -> None:
     assert {each.name for each in ring.resources if each.protect} == holders
     free = stand_up(protect_data=False)
     assert [each.name for each in free.resources if each.protect] == []
+    assert "pulumi config set protectData false" in ring.outputs["protection"][0]
+    assert free.outputs["protection"][0] == ""
 
 
 def test_the_instance_leaves_groups_and_addresses_to_its_interface(ring: Recorded) -> None:

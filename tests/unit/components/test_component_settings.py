@@ -147,7 +147,7 @@ def test_the_article_fixes_these_values() -> None:
         ({"dataVolumeType": "gp2", "dataVolumeThroughput": "125"}, "dataVolumeThroughput"),
         ({"protectData": "perhaps"}, "protectData"),
         ({"openWithoutPeerSeconds": "4"}, "openWithoutPeerSeconds"),
-        ({"openWithoutPeerSeconds": "86401"}, "openWithoutPeerSeconds"),
+        ({"openWithoutPeerSeconds": "3601"}, "openWithoutPeerSeconds"),
         ({"mysqlArchiveUrl": "ftp://example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
         ({"mysqlArchiveUrl": "https://me:word@example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
         ({"mysqlArchiveChecksum": "md5:abc"}, "mysqlArchiveChecksum"),

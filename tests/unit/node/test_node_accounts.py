@@ -10,7 +10,7 @@ import pytest
 from ring_node.base.errors import NodeError
 from ring_node.mysql import grants, sql
 from ring_node.mysql.grants import Account, Rights
-from ring_node.ring import content, documents, fence, privileges, records, schema
+from ring_node.ring import admission, content, documents, privileges, records, schema
 from ring_node.verbs import accounts
 
 pytestmark = pytest.mark.unit
@@ -160,9 +160,9 @@ class Server:
         self._told = self.logged
 
 
-@pytest.mark.parametrize("fenced", [False, True], ids=["joined", "fenced"])
-def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_else_is(
-    monkeypatch: pytest.MonkeyPatch, fenced: bool
+@pytest.mark.parametrize("admitted", [True, False], ids=["admitted", "not yet"])
+def test_a_new_database_is_in_the_binary_log_of_an_admitted_node_only_and_nothing_else_is(
+    monkeypatch: pytest.MonkeyPatch, admitted: bool
 ) -> None:
     server = Server()
 
@@ -171,7 +171,7 @@ def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_e
         yield server
 
     monkeypatch.setattr(sql, "own", own)
-    monkeypatch.setattr(fence, "stands", lambda: fenced)
+    monkeypatch.setattr(admission, "admitted", lambda: admitted)
     monkeypatch.setattr(content, "databases", lambda _: {})
     monkeypatch.setattr(schema, "exists", lambda _: False)
     monkeypatch.setattr(accounts.accounts, "make", lambda session, *_: session.do("GRANT"))
@@ -179,5 +179,5 @@ def test_a_new_database_is_in_the_binary_log_of_a_joined_node_only_and_nothing_e
     monkeypatch.setattr(records, "node", lambda: None)
     accounts.run(document())
     made = "CREATE DATABASE IF NOT EXISTS `my_app`"
-    assert server.logged == ([] if fenced else [made])
-    assert server.hidden == [*([made] if fenced else []), *schema.CREATE, "GRANT"]
+    assert server.logged == ([made] if admitted else [])
+    assert server.hidden == [*([] if admitted else [made]), *schema.CREATE, "GRANT"]

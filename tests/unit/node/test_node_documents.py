@@ -26,7 +26,7 @@ PEER = {
     "name": "node-2",
     "server_id": 2,
     "replication_address": "10.10.1.11",
-    "instance_id": "i-1",
+    "volume_id": "vol-1",
 }
 
 

@@ -13,7 +13,7 @@ from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
-from ring_node.ring import fence, follow, records, relay, restart, schema
+from ring_node.ring import admission, follow, opening, records, relay, restart, schema
 from ring_node.ring.beats import Way, Ways
 from ring_node.ring.documents import Node, Pair, Peer
 from states import slave
@@ -64,7 +64,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(sql, "own", own)
     monkeypatch.setattr(records, "node", lambda: PAIR.node)
     monkeypatch.setattr(records, "peer", lambda: PAIR.peer)
-    monkeypatch.setattr(fence, "stands", lambda: False)
+    monkeypatch.setattr(admission, "admitted", lambda: True)
+    monkeypatch.setattr(opening, "wait_until_open", lambda _: found.done.append("open"))
     monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
     monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
@@ -220,7 +221,7 @@ def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_a
     assert server.done == [STOP, START]
     server.looks, server.done = [RECEIVED, slave()], []
     restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
-    assert server.done == [STOP, "note", "restart"]
+    assert server.done == [STOP, "note", "restart", "open"]
 
 
 def test_a_whole_ring_is_not_held_up_by_a_restart(
@@ -229,7 +230,7 @@ def test_a_whole_ring_is_not_held_up_by_a_restart(
     turn(monkeypatch, Ways(FRESH, FRESH))
     server.looks = [RECEIVED]
     restart.in_turn("a changed my.cnf", Report("config"))
-    assert server.done == ["note", "restart"]
+    assert server.done == ["note", "restart", "open"]
 
 
 def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(

@@ -39,7 +39,7 @@ def test_another_failure_keeps_its_own_words() -> None:
 def test_a_disk_that_is_full_for_the_tool_itself_ends_in_no_traceback(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_verb: str) -> int:
+    def fail(*_: object) -> int:
         raise FULL
 
     monkeypatch.setattr(cli, "_run", fail)

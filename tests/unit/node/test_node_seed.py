@@ -5,13 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ring_node.base.errors import NodeError
 from ring_node.base.report import Report
 from ring_node.mysql.shows import Coordinates
-from ring_node.ring import content, peer_accounts, schema, seeding
-from states import ME, MINE, OLD, PEER, born, node
+from ring_node.ring import content, documents, peer_accounts, schema, seeding
+from states import ME, MINE, OLD, PEER, born, node, slave
 
 pytestmark = pytest.mark.unit
 
+PAIR = documents.Pair(
+    documents.Node("node-1", 1, "192.168.100.10", "10.10.1.10"),
+    documents.Peer("node-2", 2, "10.10.1.11", "vol-2"),
+)
 LATER = Coordinates(MINE.file, MINE.offset + 100)
 
 
@@ -50,3 +55,42 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     peer_session: Any = other
     seeding._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
     assert accounts == ([(own, other)] if taken else [])
+
+
+class Peer:
+    """A peer whose slave shows what it is told, look after look, and then as at the last one."""
+
+    def __init__(self, *looks: Any) -> None:
+        self.looks = list(looks)
+
+
+@pytest.mark.parametrize(
+    ("looks", "said"),
+    [
+        ([None], ""),
+        ([slave(io_running="No")], ""),
+        ([slave(io_running="Connecting")], ""),
+        ([slave(), slave(io_running="Connecting")], ""),
+        ([slave(read=LATER, io_running="Connecting"), slave(io_running="Connecting")], ""),
+        ([slave(read=LATER, io_running="No", sql_errno=1146, sql_error="no table")], "1146"),
+        ([slave(read=LATER, io_running="No", sql_running="No")], "its SQL thread is stopped"),
+        ([slave()], "still at work"),
+    ],
+    ids=["no slave", "stopped", "connecting", "told a moment later", "applied a moment later",
+         "an error", "stopped before its end", "reads on"],
+)  # fmt: skip
+def test_the_peer_is_copied_when_it_has_applied_all_of_this_node(
+    monkeypatch: pytest.MonkeyPatch, looks: list[Any], said: str
+) -> None:
+    monkeypatch.setattr(seeding, "QUIET_SECONDS", 0.2)
+    peer: Any = Peer(*looks)
+    monkeypatch.setattr(
+        seeding,
+        "show_slave_status",
+        lambda other: other.looks.pop(0) if len(other.looks) > 1 else other.looks[0],
+    )
+    if not said:
+        seeding._wait_until_applied(peer, PAIR)
+        return
+    with pytest.raises(NodeError, match=said):
+        seeding._wait_until_applied(peer, PAIR)

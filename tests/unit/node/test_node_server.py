@@ -9,7 +9,7 @@ from ring_node.base import paths
 from ring_node.base.errors import NodeError, refused
 from ring_node.base.report import Report
 from ring_node.mysql import datadir, lifecycle
-from ring_node.ring import fence, records, restart
+from ring_node.ring import records, restart
 from ring_node.verbs import server
 
 pytestmark = pytest.mark.unit
@@ -31,7 +31,6 @@ def test_the_password_of_a_data_directory_is_known_before_there_is_one(
     for module, name in (
         (server, "_prerequisites"),
         (datadir, "refuse_foreign_data"),
-        (fence, "put_up"),
     ):
         monkeypatch.setattr(module, name, lambda *_: None)
     monkeypatch.setattr(server, "keep_root_password", remembered.append)

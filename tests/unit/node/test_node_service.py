@@ -65,6 +65,7 @@ def test_the_port_is_looked_at_only_while_the_server_is_down(
         monkeypatch.setattr(module, "attempt", attempt)
     monkeypatch.setattr(paths, "ERROR_LOG", tmp_path / "error.log")
     monkeypatch.setattr(paths, "RESTART_DUE", tmp_path / "due")
+    monkeypatch.setattr(lifecycle, "greets", lambda: True)
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))
         own.listen()

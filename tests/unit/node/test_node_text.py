@@ -282,19 +282,27 @@ def test_coordinates_compare_by_the_number_of_the_file() -> None:
 def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
     for line in (
         "User=mysql",
-        "EnvironmentFile=-/etc/mysql-ring/fence.env",
+        "Requires=mysql-ring-volume.service mysql-ring-gate.service",
+        "ExecStartPre=+/usr/sbin/nft -f /etc/mysql-ring/gate.nft",
         "ExecStart=/opt/mysql/current/bin/mysqld --defaults-file=/etc/mysql/conf.d/mysqld.cnf"
-        " $MYSQLD_OPTIONS",
-        "ExecStartPost=/opt/mysql-ring/current/ring-node wait-ready",
+        " --read-only --event-scheduler=OFF",
+        "ExecStartPost=-/opt/mysql-ring/current/ring-node wait-ready",
         "Restart=on-failure",
-        "TimeoutStopSec=900",
+        "TimeoutStartSec=infinity",
+        "TimeoutStopSec=3600",
         "RuntimeDirectory=mysqld",
     ):
         assert line in lifecycle.UNIT.splitlines()
 
 
-def test_the_heartbeats_unit_runs_as_a_user_of_its_own_for_ever() -> None:
-    for line in ("User=mysql-ring", "Restart=always", "StartLimitIntervalSec=0"):
+def test_the_agents_unit_runs_for_ever_with_two_of_roots_rights() -> None:
+    for line in (
+        "ExecStart=/opt/mysql-ring/current/ring-node agent",
+        "CapabilityBoundingSet=CAP_NET_ADMIN CAP_DAC_READ_SEARCH",
+        "RuntimeDirectory=mysql-ring",
+        "Restart=always",
+        "StartLimitIntervalSec=0",
+    ):
         assert line in service.UNIT.splitlines()
 
 

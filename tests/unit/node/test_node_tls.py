@@ -35,8 +35,8 @@ class Authority:
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()
 
-    def keys(self, *, name: str = "10.10.1.10", addresses: str = BOTH) -> Keys:
-        (self.folder / "names").write_text(f"subjectAltName={addresses}\n")
+    def keys(self, *, name: str = "10.10.1.10", addresses: str = BOTH, more: str = "") -> Keys:
+        (self.folder / "names").write_text(f"subjectAltName={addresses}\n{more}")
         self.openssl("req", "-new", "-key", "key", "-subj", f"/CN={name}", "-out", "asked")
         self.openssl(
             "x509", "-req", "-in", "asked", "-CA", "ca", "-CAkey", "ca.key", "-CAcreateserial",
@@ -96,3 +96,10 @@ def test_a_key_in_another_form_is_refused(authority: Authority) -> None:
     authority.openssl("pkcs8", "-topk8", "-nocrypt", "-in", "key", "-out", "pkcs8")
     error = refusal(Keys(found.ca, found.certificate, authority.read("pkcs8")))
     assert "PKCS#1" in error.found
+
+
+def test_a_certificate_that_no_client_may_show_is_refused_for_copies(authority: Authority) -> None:
+    both = authority.keys(more="extendedKeyUsage=serverAuth,clientAuth\n")
+    assert tls.check(both, ADDRESSES) is None
+    found = refusal(authority.keys(more="extendedKeyUsage=serverAuth\n"))
+    assert "for servers and for clients" in found.expected

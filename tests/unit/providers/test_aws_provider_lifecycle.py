@@ -223,8 +223,10 @@ def test_a_volume_grows_and_gets_faster_in_place(aws: Engine) -> None:
 
 
 def modifications(made: Made) -> list[Any]:
-    backend = next(b for _, region, b in ec2_backends.iter_backends() if region == REGION)
-    return backend.volumes[made.id].modifications
+    backends: list[Any] = [
+        backend for _, region, backend in ec2_backends.iter_backends() if region == REGION
+    ]
+    return backends[0].volumes[made.id].modifications
 
 
 def test_what_is_no_modification_does_not_use_one_up(aws: Engine) -> None:

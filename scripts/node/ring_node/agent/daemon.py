@@ -19,10 +19,14 @@ TELL_SECONDS = 1.0
 def run_for_ever(server_id: int) -> int:
     """Until systemd ends it. Nothing that a loop does needs an end of its own: what it is in the
     middle of is begun anew by the next agent."""
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
+    board, ended = Board(), threading.Event()
+
+    def end(*_: object) -> None:
+        ended.set()
+        board.wake()
+
+    signal.signal(signal.SIGTERM, end)
     threading.excepthook = _end
-    board = Board()
     for loop in (
         Gatekeeper(board, server_id),
         Heartbeat(board, server_id),
@@ -30,8 +34,9 @@ def run_for_ever(server_id: int) -> int:
         Asked(board),
     ):
         loop.start()
-    while not ended.wait(TELL_SECONDS):
+    while not ended.is_set():
         board.write()
+        board.wait(TELL_SECONDS)
     return 0
 
 

@@ -48,9 +48,20 @@ class Board:
     def __init__(self) -> None:
         self._state = State()
         self._lock = threading.Lock()
+        self._news = threading.Event()
+
+    def wait(self, seconds: float) -> None:
+        """Until the file is due: that long, or until the gate was opened or closed."""
+        self._news.wait(seconds)
+        self._news.clear()
+
+    def wake(self) -> None:
+        self._news.set()
 
     def gate(self, *, is_open: bool, why: str, server_uuid: str | None) -> None:
         with self._lock:
+            if self._state.gate.open != is_open:
+                self._news.set()
             self._state.gate = Gate(is_open, why)
             self._state.server_uuid = server_uuid
 

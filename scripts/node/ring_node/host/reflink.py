@@ -5,9 +5,11 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
-from collections.abc import Iterable, Iterator
+import shutil
+import stat
+import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
 
 from ..base.errors import Exit, NodeError
 from ..base.waiting import Deadline
@@ -15,33 +17,109 @@ from ..base.waiting import Deadline
 FICLONE = 0x40049409
 # What FICLONE says of a file system that cannot, or of two different ones.
 CANNOT = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL})
-BLOCK = 512  # of st_blocks, stat(2)
+# A file system's clock goes in ticks: of two writes within one the second leaves no trace.
+TICK_NS = 1_000_000_000
+
+# When a file was last written to, how large it was then, and which file it was.
+Signature = tuple[int, int, int, int]
 
 
-class Size(NamedTuple):
-    bytes: int
-    files: int
+def listed(folder: Path) -> dict[str, os.stat_result]:
+    """Everything below `folder` by its name in it, a folder before what it holds.
+
+    No link is followed. What goes while this looks is left out.
+    """
+    found: dict[str, os.stat_result] = {}
+    waiting = [""]
+    while waiting:
+        prefix = waiting.pop()
+        try:
+            with os.scandir(os.path.join(folder, prefix)) as entries:
+                for entry in entries:
+                    name = prefix + entry.name
+                    found[name] = status = entry.stat(follow_symlinks=False)
+                    if stat.S_ISDIR(status.st_mode):
+                        waiting.append(name + "/")
+        except FileNotFoundError:
+            continue
+    return found
 
 
-def files(folder: Path) -> Iterator[os.DirEntry[str]]:
-    """Everything below `folder`, folders before what is in them; no link is followed."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            yield entry
-            if entry.is_dir(follow_symlinks=False):
-                yield from files(Path(entry.path))
+class Mirror:
+    """A folder of clones. Brought up to date, it clones only what was written to since.
+
+    A file that did not change its time, size and number since before it was cloned holds what its
+    clone holds, unless the clone was made within a tick of the last write: then it is made again.
+    """
+
+    def __init__(self, source: Path, target: Path) -> None:
+        self._source = source
+        self._target = target
+        self._held: dict[str, Signature | None] = {}
+
+    def refresh(
+        self, wanted: Mapping[str, os.stat_result], deadline: Deadline, *, still: bool
+    ) -> bool:
+        """Makes the target hold these files and folders of the source. False: too late.
+
+        `still`: nothing in the source comes or goes meanwhile; otherwise what went is left out.
+        """
+        for name in [name for name in self._held if name not in wanted]:
+            self._remove(name)
+        for name, status in wanted.items():
+            if deadline.over:
+                return False
+            if name in self._held and self._held[name] == signature(status):
+                continue
+            try:
+                self._make(name, status)
+            except FileNotFoundError:
+                if still:
+                    raise
+        return True
+
+    def _make(self, name: str, status: os.stat_result) -> None:
+        here, there = os.path.join(self._source, name), os.path.join(self._target, name)
+        if stat.S_ISDIR(status.st_mode):
+            if name not in self._held:
+                os.mkdir(there, 0o700)
+            os.chown(there, status.st_uid, status.st_gid)
+            os.chmod(there, stat.S_IMODE(status.st_mode))
+            self._held[name] = None
+        else:
+            if name in self._held:
+                os.unlink(there)
+                del self._held[name]
+            self._held[name] = clone(here, there)
+
+    def _remove(self, name: str) -> None:
+        there = os.path.join(self._target, name)
+        if os.path.isdir(there):
+            shutil.rmtree(there)
+        elif os.path.exists(there):
+            os.unlink(there)
+        del self._held[name]
 
 
-def clone(source: str, target: str) -> int:
-    """Makes `target` a new file with the content, owner and mode of `source`; its size."""
+def signature(status: os.stat_result) -> Signature:
+    return status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def clone(source: str, target: str) -> Signature | None:
+    """Makes `target` a new file with the content, owner and mode of `source`.
+
+    Answers by what a later write would be seen; None when it was written to so shortly before
+    that one might not be.
+    """
     there = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
+        now = time.time_ns()
         status = os.fstat(there)
         here = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             fcntl.ioctl(here, FICLONE, there)
             os.fchown(here, status.st_uid, status.st_gid)
-            os.fchmod(here, status.st_mode & 0o7777)
+            os.fchmod(here, stat.S_IMODE(status.st_mode))
         finally:
             os.close(here)
     except OSError as error:
@@ -55,21 +133,4 @@ def clone(source: str, target: str) -> int:
         ) from None
     finally:
         os.close(there)
-    return status.st_size
-
-
-def clone_all(source: Path, target: Path, names: Iterable[str], deadline: Deadline) -> Size | None:
-    """Clones these files and folders of `source` into `target`. None: the time was over."""
-    size = Size(0, 0)
-    for name in names:
-        if deadline.over:
-            return None
-        here, there = os.path.join(source, name), os.path.join(target, name)
-        if os.path.isdir(here):
-            status = os.stat(here)
-            os.mkdir(there, 0o700)
-            os.chown(there, status.st_uid, status.st_gid)
-            os.chmod(there, status.st_mode & 0o7777)
-        else:
-            size = Size(size.bytes + clone(here, there), size.files + 1)
-    return size
+    return signature(status) if status.st_ctime_ns < now - TICK_NS else None

@@ -32,9 +32,7 @@ GROWTH_SECONDS = 300.0
 PROGRAM_SECONDS = 300.0
 PROBED = 1 << 20  # bytes at the begin of a device that are zeros on a blank one
 LABEL = "mysql-ring"
-# xfs_dsb in the kernel's fs/xfs/libxfs/xfs_format.h: the magic number, and whether mkfs has ended.
-XFS_MAGIC = b"XFSB"
-XFS_IN_PROGRESS = 126
+XFS_IN_PROGRESS = 126  # xfs_dsb in the kernel's fs/xfs/libxfs/xfs_format.h: mkfs has not ended
 NOTHING_FOUND = 2  # of blkid(8) in its low-level probing mode
 UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql-ring-volume` for additions.
@@ -60,6 +58,7 @@ class Content(Enum):
     BLANK = "nothing"
     UNFINISHED = "an XFS that mkfs was killed at: nobody ever mounted it"
     XFS = "an XFS"
+    UNKNOWN = "something that has no signature"
     FOREIGN = "something else"
 
 
@@ -82,10 +81,18 @@ class Owner:
 
 def judge(signature: Mapping[str, str], head: bytes) -> Content:
     """`signature`: what blkid finds anywhere on it; `head`: its first MiB."""
-    if signature.get("TYPE") == "xfs" or head.startswith(XFS_MAGIC):
+    if signature.get("TYPE") == "xfs":
         unfinished = head[XFS_IN_PROGRESS : XFS_IN_PROGRESS + 1] == b"\x01"
         return Content.UNFINISHED if unfinished else Content.XFS
-    return Content.FOREIGN if signature or head.strip(b"\0") else Content.BLANK
+    if signature:
+        return Content.FOREIGN
+    return Content.UNKNOWN if head.strip(b"\0") else Content.BLANK
+
+
+def may_make(content: Content, *, begun: bool) -> bool:
+    """Whether nobody's data is lost when it is made a file system. `begun`: it was verified blank,
+    and mkfs was about to run. A host that lost power then may have left parts of its work."""
+    return content in (Content.BLANK, Content.UNFINISHED) or (begun and content is Content.UNKNOWN)
 
 
 def ready(volume_id: str, node: str, report: Report) -> None:
@@ -225,17 +232,12 @@ def _with_file_system(device: Path, volume_id: str, report: Report) -> Record:
     known = read_record()
     if known is not None and known.volume_id != volume_id:
         known = None  # of a volume that was this node's before
-    whole = content is Content.XFS and known is not None and signature.get("UUID") == known.uuid
-    if known is not None and not known.made and not whole:
-        content = Content.UNFINISHED  # it was verified blank, and mkfs had begun
-    if content is Content.FOREIGN:
-        what = signature.get("TYPE") or signature.get("PTTYPE") or "data without a known form"
-        raise refused(
-            f"{volume_id} carries {what}",
-            "a blank volume, or the XFS that this tool made on it",
-            f"attach the right volume; {_wiped(volume_id)}",
-        )
-    if content is Content.XFS:
+    if may_make(content, begun=known is not None and not known.made):
+        identity = str(uuid.uuid4())
+        _write_record(Record(volume_id, identity, made=False))
+        _make_file_system(device, identity)
+        report.did(f"XFS made on {volume_id}")
+    elif content is Content.XFS:
         identity = signature["UUID"]
         if known is not None and known.made and known.uuid != identity:
             raise refused(
@@ -245,10 +247,12 @@ def _with_file_system(device: Path, volume_id: str, report: Report) -> Record:
                 "then run this again",
             )
     else:
-        identity = str(uuid.uuid4())
-        _write_record(Record(volume_id, identity, made=False))
-        _make_file_system(device, identity)
-        report.did(f"XFS made on {volume_id}")
+        what = signature.get("TYPE") or signature.get("PTTYPE") or "data without a known form"
+        raise refused(
+            f"{volume_id} carries {what}",
+            "a blank volume, or the XFS that this tool made on it",
+            f"attach the right volume; {_wiped(volume_id)}",
+        )
     record = Record(volume_id, identity, made=True)
     _write_record(record)
     return record
@@ -286,7 +290,10 @@ def _own(volume_id: str, node: str, report: Report) -> None:
     if owner is not None:
         _refuse_other(volume_id, node, owner)
         return
-    entries = sorted(each.name for each in paths.VOLUME.iterdir())
+    killed = f".{paths.VOLUME_OWNER.name}."  # how a write begins that was killed
+    entries = sorted(
+        each.name for each in paths.VOLUME.iterdir() if not each.name.startswith(killed)
+    )
     if entries:
         _unmount()
         raise refused(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 import struct
 from pathlib import Path
@@ -10,33 +11,51 @@ from typing import NamedTuple
 from .shows import Coordinates
 
 MAGIC = b"\xfebin"
-# Time, type, server id, size, end, flags: the common header of format 4.
+# Time, type, server id, size, end, flags: the common header of format 4. A Query event goes on
+# with thread, seconds, length of the database's name, error, length of variables; then the
+# variables, the name and a NUL, the statement, and 4 bytes if there are checksums.
 # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_event.html
 HEADER = struct.Struct("<IBIIIH")
-XID = 16
+QUERY_HEADER = struct.Struct("<IIBHH")
+QUERY, XID = 2, 16
+COMMIT = b"COMMIT"
+CHECKSUM = 4
 LOG_NAME = re.compile(r"(?P<base>.+)\.(?P<number>\d{6,})")
 
 
-class Event(NamedTuple):
-    kind: int
-    server_id: int
-    end: int
+class Commits(NamedTuple):
+    """Where InnoDB's last commit in a binary log ends: at `certain`, or later, up to `latest`."""
+
+    certain: Coordinates
+    latest: Coordinates
+
+    def allow(self, place: Coordinates | None) -> bool:
+        """Whether that is where InnoDB may say that it ended."""
+        return place is not None and self.certain.order <= place.order <= self.latest.order
+
+    def __str__(self) -> str:
+        same = self.certain == self.latest
+        return str(self.certain) if same else f"{self.certain} to {self.latest}"
 
 
-def last_commit(folder: Path, place: Coordinates) -> Coordinates | None:
-    """Where the last transaction of InnoDB before `place` ends. None: none in the last two logs.
+def last_commits(folder: Path, place: Coordinates) -> Commits | None:
+    """The end of InnoDB's last commit before `place`. None: not told by the last two logs.
 
-    The end of a transaction of InnoDB is an Xid event; InnoDB keeps the place of that end with
-    what it commits. What other engines and DDL write ends with a Query event, of which InnoDB
-    knows nothing.
+    InnoDB keeps, with what it commits, where in the binary log that ended. There, an Xid event
+    ends it. DDL and the statements of other engines are Query events, of which InnoDB knows
+    nothing; but a Query event COMMIT ends an XA transaction as well as one of another engine.
     """
+    latest = None
     file, end = place
     for _ in range(2):
-        found = _last_xid(folder / file, end)
-        if found is not None:
-            return Coordinates(file, found)
+        xid, commit = _ends(folder / file, end)
+        if latest is None and (xid or commit):
+            latest = Coordinates(file, max(xid, commit))
+        if xid:
+            assert latest is not None
+            return Commits(Coordinates(file, xid), latest)
         name = LOG_NAME.fullmatch(file)
-        if name is None or int(name["number"]) <= 1:
+        if name is None:
             return None
         file = f"{name['base']}.{int(name['number']) - 1:06d}"
         if not (folder / file).exists():
@@ -45,21 +64,26 @@ def last_commit(folder: Path, place: Coordinates) -> Coordinates | None:
     return None
 
 
-def _last_xid(path: Path, end: int) -> int | None:
-    found = None
-    with path.open("rb") as log:
-        if log.read(len(MAGIC)) != MAGIC:
-            return None
+def _ends(path: Path, end: int) -> tuple[int, int]:
+    """Where the last Xid event and the last COMMIT before `end` end. 0: there is none."""
+    xid = commit = 0
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as log:
         place = len(MAGIC)
-        while place < end:
-            log.seek(place)
-            header = log.read(HEADER.size)
-            if len(header) < HEADER.size:
-                return found
-            _, kind, _, size, _, _ = HEADER.unpack(header)
-            if size < HEADER.size:
-                return found
+        if log[:place] != MAGIC:
+            return 0, 0
+        while place + HEADER.size <= min(end, len(log)):
+            _, kind, _, size, _, _ = HEADER.unpack_from(log, place)
+            if size < HEADER.size or place + size > end:
+                break
+            if kind == XID:
+                xid = place + size
+            elif kind == QUERY and _commits(log[place : place + size]):
+                commit = place + size
             place += size
-            if kind == XID and place <= end:
-                found = place
-    return found
+    return xid, commit
+
+
+def _commits(event: bytes) -> bool:
+    _, _, name, _, variables = QUERY_HEADER.unpack_from(event, HEADER.size)
+    statement = event[HEADER.size + QUERY_HEADER.size + variables + name + 1 :]
+    return statement.startswith(COMMIT) and len(statement) in (len(COMMIT), len(COMMIT) + CHECKSUM)

@@ -27,7 +27,8 @@ def status_here(status: str, originator: int, own_id: int) -> str:
 def adapt(session: Session, own_id: int) -> list[str]:
     """Sets the status of every event for the server with the id `own_id`; says what it changed.
 
-    For a server whose event scheduler is off. The caller keeps it out of the binary log.
+    Once for each copy: what it enables would be the donor's the next time. For a server whose
+    event scheduler is off, and that writes no binary log.
     """
     changed = []
     for row in session.rows(READ):

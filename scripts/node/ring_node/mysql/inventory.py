@@ -16,25 +16,25 @@ from typing import Any
 
 from .sql import Session
 
-VIRTUAL = "('information_schema', 'performance_schema')"
 DATABASES = (
-    "SELECT schema_name AS name, default_character_set_name, default_collation_name"
-    f" FROM information_schema.schemata WHERE schema_name NOT IN {VIRTUAL}"
+    "SELECT schema_name AS name, default_collation_name FROM information_schema.schemata"
+    " WHERE schema_name NOT IN ('information_schema', 'performance_schema')"
 )
 TABLES = (
-    "SELECT table_schema, table_name, table_type, engine, version, table_collation,"
-    " create_options,"
+    "SELECT table_schema, table_name, table_type, engine, table_collation, create_options,"
     " CONVERT(CONVERT(table_schema USING filename) USING binary) AS folder,"
     " CONVERT(CONVERT(table_name USING filename) USING binary) AS file"
-    f" FROM information_schema.tables WHERE table_schema NOT IN {VIRTUAL}"
+    " FROM information_schema.tables"
+    " WHERE table_schema NOT IN ('information_schema', 'performance_schema')"
 )
 INNODB = (
-    "SELECT t.name, t.flag, t.n_cols, t.file_format, t.row_format, t.zip_page_size,"
-    " IFNULL(i.indexes, 0) AS indexes FROM information_schema.innodb_sys_tables t LEFT JOIN"
-    " (SELECT table_id, GROUP_CONCAT(name, type, n_fields ORDER BY index_id) AS indexes"
-    " FROM information_schema.innodb_sys_indexes GROUP BY table_id) i USING (table_id)"
+    "SELECT table_id, name, flag, n_cols, file_format, row_format, zip_page_size"
+    " FROM information_schema.innodb_sys_tables"
 )
-FOREIGN = "SELECT id, for_name, ref_name, n_cols, type FROM information_schema.innodb_sys_foreign"
+INDEXES = "SELECT table_id, name, type, n_fields FROM information_schema.innodb_sys_indexes"
+FOREIGN = (
+    "SELECT id AS name, for_name, ref_name, n_cols, type FROM information_schema.innodb_sys_foreign"
+)
 TRIGGERS = (
     "SELECT trigger_schema, trigger_name, event_manipulation, event_object_table,"
     " action_statement, action_timing, sql_mode, definer, character_set_client,"
@@ -44,32 +44,45 @@ ROUTINES = "SELECT * FROM mysql.proc"
 EVENTS = "SELECT * FROM mysql.event"
 # What differs between the nodes of a ring, or changes when an event fires.
 OF_ITS_PLACE = ("status", "last_executed")
+ALL = "SELECT * FROM mysql.{}"
 ACCOUNTS = ("user", "db", "tables_priv", "columns_priv", "procs_priv", "proxies_priv")
 SYSTEM_TABLES = ("func", "plugin", "servers", "time_zone", "time_zone_name",
                  "time_zone_transition", "time_zone_transition_type",
                  "time_zone_leap_second")  # fmt: skip
+# How many statements that define objects the server was asked for since it started.
+DEFINED = "statements that define"
+DEFINING = (
+    "SHOW GLOBAL STATUS WHERE Variable_name REGEXP"
+    " '^Com_(create|drop|alter|rename|grant|revoke|install|uninstall)(_|$)'"
+)
 UNDECODED = "#mysql50#"  # before a name that is not the file's encoding of one
 
 
 def objects(session: Session) -> dict[str, str]:
     """Each object's kind and name, and what it is. Sets this session's modes for itself."""
-    session.do("SET SESSION sql_mode = '', time_zone = '+00:00', group_concat_max_len = 1048576")
+    session.do("SET SESSION sql_mode = '', time_zone = '+00:00'")
     data = Path(session.value("SELECT @@datadir"))
     found: dict[str, str] = {}
+    began = _defined(session)
     for row in session.rows(DATABASES):
         found[f"database {row['name']}"] = str(row["default_collation_name"])
     for row in session.rows(TABLES):
         kind = "view" if row["table_type"] == "VIEW" else "table"
-        file = data / _file(row["folder"]) / f"{_file(row['file'])}.frm"
+        folder = _encoded(row["table_schema"], row["folder"])
+        file = data / folder / f"{_encoded(row['table_name'], row['file'])}.frm"
         stated = [row[key] for key in ("engine", "table_collation", "create_options")]
         stated = [str(each) for each in stated if each]
         found[f"{kind} {row['table_schema']}.{row['table_name']}"] = " ".join(
             [*stated, _digest_of(file)]
         )
+    indexes: dict[int, list[Any]] = defaultdict(list)
+    for row in session.rows(INDEXES):
+        indexes[row.pop("table_id")].append(sorted(row.items()))
     for row in session.rows(INNODB):
-        found[f"InnoDB's {row['name']}"] = f"{row['row_format']} {_digest(row)}"
+        row["indexes"] = sorted(indexes[row.pop("table_id")])
+        found[f"InnoDB's table {row['name']}"] = f"{row['row_format']} {_digest(row)}"
     for row in session.rows(FOREIGN):
-        found[f"foreign key {row['id']}"] = _digest(row)
+        found[f"InnoDB's foreign key {row['name']}"] = _digest(row)
     for row in session.rows(TRIGGERS):
         found[f"trigger {row['trigger_schema']}.{row['trigger_name']}"] = _digest(row)
     for row in session.rows(ROUTINES):
@@ -81,8 +94,9 @@ def objects(session: Session) -> dict[str, str]:
         found[f"event {_text(row['db'])}.{_text(row['name'])}"] = _digest(kept)
     found.update(_accounts(session))
     for table in SYSTEM_TABLES:
-        rows = session.rows(f"SELECT * FROM mysql.{table}")
+        rows = session.rows(ALL.format(table))
         found[f"rows of mysql.{table}"] = f"{len(rows)} {_digest_rows(rows)}"
+    found[DEFINED] = f"{began} to {_defined(session)}"
     return found
 
 
@@ -91,32 +105,27 @@ def differences(
 ) -> list[str]:
     """In what a copy is neither as its source was before the snapshot nor as it was after it.
 
-    An object that was made, changed or dropped in between may be either way.
+    Only when statements that define objects ran in between, an object that is not the same before
+    and after may be any way: it may have been changed twice, or made and dropped.
     """
+    first, last = before[DEFINED].split()[0], after[DEFINED].split()[-1]
+    defined = first != last
     result = []
-    for name in sorted({*copy, *before, *after}):
-        allowed = {before.get(name), after.get(name)}
-        if GONE in allowed or copy.get(name) in allowed:
+    for name in sorted({*copy, *before, *after} - {DEFINED}):
+        found, earlier, later = copy.get(name), before.get(name), after.get(name)
+        settled = earlier == later and earlier is not None
+        if found in (earlier, later) or (defined and not settled):
             continue
-        if name not in copy:
-            result.append(f"{name} is missing")
-        elif allowed == {None}:
-            result.append(f"{name} is nowhere on the source")
-        else:
-            wanted = " or ".join(sorted(each for each in allowed if each is not None))
-            result.append(f"{name} is {copy[name]}, not {wanted}")
+        wanted = " or ".join(dict.fromkeys(each or "none" for each in (earlier, later)))
+        result.append(f"{name} is {found or 'missing'}, on the source it is {wanted}")
     return result
-
-
-# Of an object that was in the snapshot and gone before it could be read: any definition is right.
-GONE = "gone"
 
 
 def _accounts(session: Session) -> dict[str, str]:
     """Per account the rows of all tables that say what it is and may."""
     rows: dict[str, list[Any]] = defaultdict(list)
     for table in ACCOUNTS:
-        for row in session.rows(f"SELECT * FROM mysql.{table}"):
+        for row in session.rows(ALL.format(table)):
             rows[f"account {_text(row['User'])}@{_text(row['Host'])}"].append((table, row))
     return {
         name: f"{_plugin(held)} {_digest_rows(row for _, row in held)}"
@@ -129,9 +138,13 @@ def _plugin(held: list[Any]) -> str:
     return "rights only" if stated is None else stated or "mysql_native_password"
 
 
-def _file(name: Any) -> str:
-    text = _text(name)
-    return text
+def _defined(session: Session) -> int:
+    return sum(int(row["Value"]) for row in session.rows(DEFINING))
+
+
+def _encoded(name: str, encoded: Any) -> str:
+    """The name of the file or folder that holds what the server calls `name`."""
+    return name.removeprefix(UNDECODED) if name.startswith(UNDECODED) else _text(encoded)
 
 
 def _text(value: Any) -> str:

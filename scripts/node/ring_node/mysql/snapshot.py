@@ -4,11 +4,13 @@ Nothing commits under FLUSH TABLES WITH READ LOCK. When InnoDB's log sequence nu
 before and after the files were copied, no page changed in memory meanwhile, so the redo logs in
 the copy lack no record. They are copied before the data files: their checkpoint is the older one,
 and recovery replays from there, whatever was flushed in between.
+
+Most files are copied before the lock already. Under it only those follow that were written to
+since, so that the time it is held does not grow with the number of tables.
 """
 
 from __future__ import annotations
 
-import itertools
 import os
 import re
 import secrets
@@ -16,7 +18,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +29,7 @@ from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink, room
 from . import binlogs, inventory, sql, statements
+from .binlogs import Commits
 from .shows import Coordinates, show_master_status
 from .sql import Session
 
@@ -37,9 +40,11 @@ from .sql import Session
 LONG_SECONDS = 2
 LOCK_SECONDS = 2
 LOCK_PAUSE = 5.0
+GO_ON_SECONDS = 0.2
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
+AHEAD_SECONDS = 3600.0  # for what is copied before it
 NEXT_STEP = "see that the server runs, then run this again: it takes another snapshot"
 WATCH_SECONDS = 0.25
 # Room that must be free for a snapshot to begin, and below which it is dropped: a part of the
@@ -48,6 +53,8 @@ BEGIN_PART, BEGIN_LEAST, BEGIN_MOST = 0.10, 256 << 20, 4 << 30
 DROP_PART = 0.5  # of the room to begin
 
 LOCK_FILE = ".lock"
+# A process that was killed as it started a program may have it for a moment longer.
+LOCK_FILE_SECONDS = 2.0
 LOG_FILE = re.compile(r"ib_logfile\d+")
 # Of one server, not of its data, at the top of the data directory.
 LEFT_OUT = re.compile(
@@ -62,7 +69,7 @@ PLACES = (
     " @@innodb_undo_directory AS innodb_undo_directory,"
     " @@innodb_data_file_path AS innodb_data_file_path, @@log_bin AS log_bin,"
     " @@log_bin_basename AS log_bin_basename, @@version AS version, @@server_uuid AS uuid,"
-    " @@relay_log_info_repository AS repository"
+    " @@relay_log_info_repository AS repository, @@myisam_use_mmap AS mapped"
 )
 SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
 IN_USE = "SHOW OPEN TABLES WHERE In_use > 0"
@@ -76,8 +83,8 @@ IDLE = (
 class Snapshot:
     """The files of a data directory in `folder`, as of `master` in its server's binary log.
 
-    `innodb`: the place that InnoDB must name on a server that is started on it, the end of the
-    last transaction before `master`; None when the last two binary logs hold none.
+    `innodb`: what a server that is started on it must name as the place where InnoDB ended; None
+    when that cannot be told.
     `slave`: what the server's slave had executed of its own master's log; None without a slave.
     `locked_seconds`: how long nobody could write.
     """
@@ -86,7 +93,7 @@ class Snapshot:
     version: str
     server_uuid: str
     master: Coordinates
-    innodb: Coordinates | None
+    innodb: Commits | None
     slave: Coordinates | None
     bytes: int
     files: int
@@ -121,7 +128,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
     One at a time on a host. Whoever reads it for long asks `check()` now and then, and after any
     error: a snapshot gives way when the volume runs short.
     """
-    with _alone():
+    with alone():
         _remove_all()
         source = _source(session)
         wanted = _refuse_no_room()
@@ -133,16 +140,16 @@ def taken(session: Session) -> Iterator[Snapshot]:
             watcher.start()
             try:
                 after = inventory.objects(session)
-                innodb = binlogs.last_commit(source.logs, frozen.master)
+                innodb = binlogs.last_commits(source.logs, frozen.master)
                 yield Snapshot(
-                    folder=frozen.folder,
+                    folder=folder,
                     version=source.version,
                     server_uuid=source.uuid,
                     master=frozen.master,
                     innodb=innodb,
                     slave=frozen.slave,
-                    bytes=frozen.size.bytes,
-                    files=frozen.size.files,
+                    bytes=frozen.bytes,
+                    files=frozen.files,
                     locked_seconds=frozen.seconds,
                     objects_before=before,
                     objects_after=after,
@@ -158,14 +165,14 @@ def remove_left() -> None:
     """Removes what a killed process left. One that is being taken or read stays."""
     if not paths.SNAPSHOTS.exists():
         return
-    with suppress(NodeError), _alone():
+    with suppress(NodeError), alone():
         _remove_all()
 
 
 @contextmanager
-def _alone() -> Iterator[None]:
-    files.folder(paths.SNAPSHOTS, mode=0o700)
-    with try_lock(paths.SNAPSHOTS / LOCK_FILE) as mine:
+def alone() -> Iterator[None]:
+    paths.SNAPSHOTS.mkdir(mode=0o700, exist_ok=True)
+    with try_lock(paths.SNAPSHOTS / LOCK_FILE, LOCK_FILE_SECONDS) as mine:
         if not mine:
             raise NodeError(
                 Exit.BUSY,
@@ -197,8 +204,11 @@ def _refuse_no_room() -> Room:
 
 @dataclass(frozen=True)
 class _Source:
+    """`unseen_writes`: files may change without a trace in their times."""
+
     data: Path
     logs: Path
+    unseen_writes: bool
     version: str
     uuid: str
 
@@ -216,23 +226,25 @@ def _source(session: Session) -> _Source:
         )
     data = Path(row["datadir"]).resolve()
     for name, value in row.items():
-        if name.startswith("innodb_") and (outside := _outside(data, name, value or "")):
+        far = outside(data, name, value or "") if name.startswith("innodb_") else None
+        if far:
             raise refused(
-                f"{name} is {value}: {outside} is outside of the data directory",
+                f"{name} is {value}: {far} is outside of the data directory",
                 f"all of InnoDB's files in {data}",
                 "correct the my.cnf settings of the program",
             )
-    strays = elsewhere(data)
+    strays = elsewhere(reflink.listed(data))
     if strays:
         raise refused(
             f"data outside of the data directory: {', '.join(strays[:5])}",
             f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
-            "rebuild it inside: ALTER TABLE ... without that option, or dump and load it",
+            "dump it, drop it, and load it without that option, then run this again",
         )
-    return _Source(data, Path(row["log_bin_basename"]).parent, row["version"], row["uuid"])
+    logs = Path(row["log_bin_basename"]).parent
+    return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
 
 
-def _outside(data: Path, name: str, value: str) -> str | None:
+def outside(data: Path, name: str, value: str) -> str | None:
     """The first place of InnoDB that is not at the top of the data directory."""
     if name == "innodb_data_file_path":
         places = [part.partition(":")[0] for part in value.split(";")]
@@ -240,26 +252,29 @@ def _outside(data: Path, name: str, value: str) -> str | None:
     return value if value and (data / value).resolve() != data else None
 
 
-def elsewhere(data: Path) -> list[str]:
+def elsewhere(found: Mapping[str, os.stat_result]) -> list[str]:
     """What in a data directory only points at a place elsewhere: links, and links of InnoDB."""
     return sorted(
-        str(Path(entry.path).relative_to(data))
-        for entry in reflink.files(data)
-        if entry.is_symlink() or entry.name.endswith(".isl")
+        name
+        for name, status in found.items()
+        if stat.S_ISLNK(status.st_mode) or name.endswith(".isl")
     )
 
 
 @dataclass(frozen=True)
 class _Frozen:
-    folder: Path
     master: Coordinates
     slave: Coordinates | None
-    size: reflink.Size
+    bytes: int
+    files: int
     seconds: float
 
 
 def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
-    """The files, copied under the lock; tried anew while somebody is in the way."""
+    """The files, the last of them copied under the lock; tried anew while it is not to be had."""
+    folder.mkdir(mode=0o750)
+    shutil.chown(folder, paths.MYSQL_USER, paths.MYSQL_USER)
+    mirror = reflink.Mirror(source.data, folder)
     patience = Deadline(LOCK_PATIENCE)
     session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
     session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
@@ -267,17 +282,22 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
         while True:
             calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
             if calm is None:
-                raise _in_the_way(session)
+                held = statements.named(statements.long(session, LONG_SECONDS))
+                raise _in_the_way(held or "statements that come and go")
             _write_back(source.data)
+            if not source.unseen_writes:
+                mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
             begun = time.monotonic()
             if _locked(session):
                 try:
-                    return _copied(session, source, folder, begun)
+                    return _copied(session, source, mirror, begun)
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
+            session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
+            held = _held(session)
             if patience.over:
-                raise _in_the_way(session)
+                raise _in_the_way(held)
             time.sleep(min(LOCK_PAUSE, patience.left))
     finally:
         if session.open:
@@ -295,38 +315,34 @@ def _locked(session: Session) -> bool:
     return True
 
 
-def _copied(session: Session, source: _Source, folder: Path, begun: float) -> _Frozen:
+def _copied(session: Session, source: _Source, mirror: reflink.Mirror, begun: float) -> _Frozen:
     """Copies until a copy holds: the same log sequence number and places before and after."""
     deadline = Deadline(HELD_SECONDS)
     places = _places(session)
-    for attempt in itertools.count():
-        place = folder / str(attempt)
+    while True:
         number = _flushed(session, deadline)
-        if number is None:
-            break
-        place.mkdir(mode=0o750, parents=True)
-        shutil.chown(place, paths.MYSQL_USER, paths.MYSQL_USER)
-        size = reflink.clone_all(source.data, place, ordered(source.data), deadline)
-        if size is None:
-            break
+        wanted = ordered(source.data)
+        if number is None or not mirror.refresh(wanted, deadline, still=True):
+            raise too_late(
+                f"no copy of {source.data} held within {HELD_SECONDS:.0f} s",
+                "the same log sequence number of InnoDB and coordinates before and after",
+                NEXT_STEP,
+            )
         if _numbers(session)[0] == number and _places(session) == places:
-            return _Frozen(place, *places, size, time.monotonic() - begun)
-    raise too_late(
-        f"no copy of {source.data} held within {HELD_SECONDS:.0f} s: InnoDB went on writing",
-        "the same log sequence number and coordinates before and after",
-        NEXT_STEP,
-    )
+            sizes = [each.st_size for each in wanted.values() if stat.S_ISREG(each.st_mode)]
+            return _Frozen(*places, sum(sizes), len(sizes), time.monotonic() - begun)
 
 
-def ordered(data: Path) -> list[str]:
+def ordered(data: Path) -> dict[str, os.stat_result]:
     """What belongs to a snapshot of a data directory, as it must be copied: the redo logs first."""
-    found = []
-    for entry in reflink.files(data):
-        name = str(Path(entry.path).relative_to(data))
-        kind = stat.S_IFMT(entry.stat(follow_symlinks=False).st_mode)
-        if kind in (stat.S_IFREG, stat.S_IFDIR) and not LEFT_OUT.fullmatch(name.partition("/")[0]):
-            found.append(name)
-    return sorted(found, key=lambda name: LOG_FILE.fullmatch(name) is None)
+    found = {
+        name: status
+        for name, status in reflink.listed(data).items()
+        if stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR)
+        and not LEFT_OUT.fullmatch(name.partition("/")[0])
+    }
+    logs = {name: found.pop(name) for name in sorted(found) if LOG_FILE.fullmatch(name)}
+    return {**logs, **found}
 
 
 def _flushed(session: Session, deadline: Deadline) -> int | None:
@@ -377,19 +393,21 @@ def _write_back(data: Path) -> None:
     programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
-def _in_the_way(session: Session) -> NodeError:
-    held = statements.named(statements.long(session, 0) or statements.transactions(session))
-    if not held:
-        tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
-        idle = [
-            f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle "
-            f"(process {row['id']})"
-            for row in session.rows(IDLE)
-        ]
-        held = (
-            f"LOCK TABLES on {', '.join(tables[:3]) or 'some table'}, by one of: "
-            f"{'; '.join(idle) or 'the slave'}"
-        )
+def _held(session: Session) -> str:
+    """Who kept the lock from being had, asked when those that waited behind it have gone on."""
+    time.sleep(GO_ON_SECONDS)
+    running = statements.in_front(session, LOCK_SECONDS)
+    if running:
+        return statements.named(running)
+    tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
+    idle = [
+        f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle (process {row['id']})"
+        for row in session.rows(IDLE)
+    ]
+    return f"LOCK TABLES on {', '.join(tables[:3])}, by one of: {'; '.join(idle) or 'the slave'}"
+
+
+def _in_the_way(held: str) -> NodeError:
     return too_late(
         f"the server cannot be locked for a snapshot: {held}",
         f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
@@ -413,7 +431,10 @@ class Watcher:
 
     def end(self) -> None:
         self._ended.set()
-        self._thread.join()
+        self.join(None)
+
+    def join(self, seconds: float | None) -> None:
+        self._thread.join(seconds)
 
     def check(self) -> None:
         if self._free_then is not None:
@@ -436,7 +457,7 @@ class Watcher:
 
 def _drop(folder: Path) -> None:
     """Gives the room back at once, also of files that somebody has open."""
-    for entry in reflink.files(folder):
-        if entry.is_file(follow_symlinks=False):
-            os.truncate(entry.path, 0)
+    for name, status in reflink.listed(folder).items():
+        if stat.S_ISREG(status.st_mode):
+            os.truncate(folder / name, 0)
     files.remove_tree(folder)

@@ -30,7 +30,8 @@ class Keys:
 
 
 def check(keys: Keys, addresses: Sequence[str]) -> None:
-    """Refuses what would make 5.6 start with have_ssl=DISABLED, or a slave hang up.
+    """Refuses what would make 5.6 start with have_ssl=DISABLED, a slave hang up, or a copy fail:
+    for that the certificate is shown by a client too.
 
     The last address is the one that a slave reads from.
     """
@@ -46,9 +47,12 @@ def check(keys: Keys, addresses: Sequence[str]) -> None:
             server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             server.set_ciphers(ANY_CIPHER)
             server.load_cert_chain(chain, key)
+            server.verify_mode = ssl.CERT_REQUIRED
+            server.load_verify_locations(cadata=keys.ca)
             client = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
             client.set_ciphers(ANY_CIPHER)
             client.load_verify_locations(cadata=keys.ca)
+            client.load_cert_chain(chain, key)
             for address in addresses:
                 subject = _shake_hands(server, client, address)
         except (ssl.SSLError, ValueError) as error:
@@ -67,7 +71,8 @@ def _shake_hands(server: ssl.SSLContext, client: ssl.SSLContext, address: str) -
     """
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     visitor = client.wrap_bio(to_client, to_server, server_hostname=address)
-    ends = [visitor, server.wrap_bio(to_server, to_client, server_side=True)]
+    greeter = server.wrap_bio(to_server, to_client, server_side=True)
+    ends = [visitor, greeter]
     while ends:
         for end in list(ends):
             try:
@@ -85,7 +90,8 @@ def _unusable(error: Exception) -> NodeError:
     return wrong_input(
         f"certificate, key and CA do not go together: {said or type(error).__name__}",
         "a PEM certificate with its own key that names both addresses of this node, signed by "
-        "the PEM certificate of the CA",
+        "the PEM certificate of the CA; with an extended key usage for servers and for clients, "
+        "or with none",
     )
 
 

@@ -18,7 +18,7 @@ USER_LONGEST = 16  # user names of MySQL 5.6
 SERVER_ID_LARGEST = 4294967295
 VOLUME_ID = re.compile(r"vol-[0-9a-f]{8,17}")
 VOLUME_LARGEST_GIB = 65536  # of io2; the other types end before
-OPEN_WITHOUT_PEER_LONGEST = 86400
+OPEN_WITHOUT_PEER_LONGEST = 3600
 # MySQL's option files and client programs read these in a way of their own.
 PASSWORD_FORBIDDEN = frozenset("\"'\\ ")
 PRIVILEGE = re.compile(r"[A-Z]+( [A-Z]+)*")

@@ -8,6 +8,7 @@ from typing import Any
 
 from ..base.errors import NodeError
 from ..base.fields import Fields
+from ..mysql.binlogs import Commits
 from ..mysql.shows import Coordinates
 from ..mysql.snapshot import Snapshot
 from .stream import Broken
@@ -23,7 +24,7 @@ class Offer:
     server_uuid: str
     server_id: int
     master: Coordinates
-    innodb: Coordinates | None
+    innodb: Commits | None
     slave: Coordinates | None
     bytes: int
     files: int
@@ -44,7 +45,7 @@ def document(taken: Snapshot, server_id: int) -> dict[str, Any]:
         "server_uuid": taken.server_uuid,
         "server_id": server_id,
         "master": list(taken.master),
-        "innodb": list(taken.innodb) if taken.innodb else None,
+        "innodb": [list(each) for each in taken.innodb] if taken.innodb else None,
         "slave": list(taken.slave) if taken.slave else None,
         "bytes": taken.bytes,
         "files": taken.files,
@@ -70,7 +71,7 @@ def _read(fields: Fields) -> Offer:
         server_uuid=fields.text("server_uuid"),
         server_id=fields.number("server_id", 1, LARGEST),
         master=Coordinates(*fields.items("master")),
-        innodb=_place(fields.any("innodb")),
+        innodb=_commits(fields.any("innodb")),
         slave=_place(fields.any("slave")),
         bytes=fields.number("bytes", 0, LARGEST),
         files=fields.number("files", 0, LARGEST),
@@ -84,3 +85,7 @@ def _read(fields: Fields) -> Offer:
 
 def _place(value: Any) -> Coordinates | None:
     return None if value is None else Coordinates(*value)
+
+
+def _commits(value: Any) -> Commits | None:
+    return None if value is None else Commits(*(Coordinates(*each) for each in value))

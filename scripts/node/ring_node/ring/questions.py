@@ -240,8 +240,9 @@ def _holders(session: Session) -> str | None:
 
     def went_on() -> bool | None:
         now = shows.show_slave_status(session)
-        waits = now is not None and first is not None and now.waits_for_table
-        return None if waits and now.executed == first.executed else True
+        if now is None or first is None or not now.waits_for_table:
+            return True
+        return True if now.executed != first.executed else None
 
     if poll(went_on, Deadline(HELD_SECONDS)):
         return None

@@ -164,7 +164,8 @@ class VolumeAttachment(AwsResource):
                 raise ProviderError(
                     f"found the id {work.id!r}; expected DEVICE_NAME:VOLUME_ID:INSTANCE_ID"
                 )
-            place = dict(zip(("deviceName", "volumeId", "instanceId"), parts, strict=True))
+            device, volume, instance = parts
+            place = {"deviceName": device, "volumeId": volume, "instanceId": instance}
             work.id = _attachment_id(place)
         if self._attached(work, place) is None:
             return None

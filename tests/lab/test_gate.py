@@ -1,0 +1,245 @@
+"""A node serves clients only when it holds what its peer holds.
+
+Only real servers, a real filter and clients on their own network can show who reads what while a
+node comes back.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+
+import pytest
+from clients import ClientHost, Loop, client_host
+from labs import NODES, Kept, Lab, eventually
+from steps import REFUSED, RING_NODE, Steps, parts
+
+pytestmark = pytest.mark.lab
+
+HERE, AWAY = "node-1", "node-2"
+AGENT = "mysql-ring-agent"
+REFUSAL = "Connection refused"
+OPENING = "/etc/mysql-ring/opening.json"
+# The slave starts when the test says so: until then a node that is back has not caught up.
+HELD = "/run/systemd/system/mysql.service.d/held.conf"
+HOLD = f"""
+mkdir -p {HELD.rpartition("/")[0]}
+( echo "[Service]"; echo "ExecStart="
+  sed -n "s/^ExecStart=.*/& --skip-slave-start/p" /etc/systemd/system/mysql.service ) > {HELD}
+systemctl daemon-reload
+"""
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Kept[ClientHost]]:
+    with Kept(client_host) as kept:
+        yield kept
+
+
+@pytest.fixture
+def client(ring: Lab, clients: Kept[ClientHost]) -> ClientHost:
+    return clients.of(ring)
+
+
+@pytest.fixture
+def rows(ring: Lab, table: str, steps: Steps) -> Iterator[str]:
+    """A table with a row that both sides write, and one that only `HERE` writes."""
+    ring.sql(HERE, f"INSERT INTO {table} (id, node, note) VALUES (1, 0, 'old'), (2, 0, '')")
+    eventually(
+        lambda: ring.value(AWAY, f"SELECT COUNT(*) FROM {table}"), lambda n: n == "2", "rows"
+    )
+    yield table
+    root(ring, AWAY, f"rm -f {HELD}; systemctl daemon-reload; systemctl start mysql {AGENT}")
+    ring.sql(AWAY, "START SLAVE")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again", 60)
+    steps.wait_until_whole()
+
+
+def root(lab: Lab, node: str, words: str) -> str:
+    return lab.run("ssh", node, "sudo sh -e", stdin=words).stdout
+
+
+def gate(lab: Lab, node: str) -> dict[str, object]:
+    return json.loads(lab.ssh(node, f"{RING_NODE} gate"))
+
+
+def is_back(lab: Lab, why: str) -> None:
+    """The server runs, and the agent has said why its gate is closed."""
+    eventually(lambda: str(gate(lab, AWAY)["why"]), lambda said: why in said, f"closed: {why}", 60)
+
+
+def got_more(loop: Loop) -> None:
+    """It asked several times from now on."""
+    count = len(loop.got)
+    eventually(lambda: len(loop.got), lambda now: now > count + 5, "more answers")
+
+
+@contextlib.contextmanager
+def away(lab: Lab) -> Iterator[None]:
+    """`AWAY` is down inside, and comes back afterwards with a slave that does not start."""
+    root(lab, AWAY, f"{HOLD} systemctl stop mysql")
+    yield
+    root(lab, AWAY, "systemctl start mysql")
+
+
+def test_a_closed_gate_resets_clients_and_nobody_else(
+    ring: Lab, client: ClientHost, table: str, steps: Steps
+) -> None:
+    root(ring, AWAY, f"systemctl stop {AGENT}")  # or it opens again
+    try:
+        with client.loop(AWAY, "SELECT SLEEP(0.1), 1") as loop:
+            eventually(lambda: bool(loop.answers), bool, "an answer")
+            root(ring, AWAY, "/usr/sbin/nft -f /etc/mysql-ring/gate.nft")
+            eventually(lambda: REFUSAL in str(loop.got[-1]), bool, "a reset")
+            got_more(loop)
+            assert all(REFUSAL in each["error"] for each in loop.got[-5:])
+        ring.sql(AWAY, f"INSERT INTO {table} (note) VALUES ('root')")
+        assert steps.application(AWAY, f"INSERT INTO {table} (note) VALUES ('host')") == ""
+        ring.sql(HERE, f"INSERT INTO {table} (note) VALUES ('peer')")
+        for node in NODES:
+            eventually(
+                lambda node=node: ring.value(node, f"SELECT COUNT(*) FROM {table}"),
+                lambda count: count == "3",
+                f"the rows on {node}",
+            )
+    finally:
+        root(ring, AWAY, f"systemctl start {AGENT}")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
+    assert client.query(client.nodes[AWAY]["clientAddress"], "SELECT 1").stdout == "[[1]]\n"
+
+
+def test_a_connection_that_stands_ends_when_the_gate_closes(ring: Lab, client: ClientHost) -> None:
+    root(ring, AWAY, f"systemctl stop {AGENT}")
+    try:
+        with client.loop(AWAY, "SELECT SLEEP(3)") as loop:
+            asleep = (
+                "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE '%SLEEP(3)'"
+            )
+            eventually(lambda: ring.value(AWAY, asleep), lambda count: count != "0", "a client")
+            count = len(loop.got)
+            root(ring, AWAY, "/usr/sbin/nft -f /etc/mysql-ring/gate.nft")
+            eventually(lambda: len(loop.got), lambda now: now > count + 1, "its end", 30)
+            assert all("error" in each for each in loop.got[count + 1 :])
+    finally:
+        root(ring, AWAY, f"systemctl start {AGENT}")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
+
+
+def test_a_gate_that_somebody_flushes_away_is_closed_again(ring: Lab, client: ClientHost) -> None:
+    address = client.nodes[AWAY]["clientAddress"]
+    ask = "SELECT 1"
+    root(ring, AWAY, f"systemctl stop {AGENT}")
+    try:
+        with away(ring):
+            pass
+        root(ring, AWAY, "nft flush ruleset")
+        assert client.query(address, ask).stdout == "[[1]]\n", "without the agent it is open"
+        root(ring, AWAY, f"systemctl start {AGENT}")
+        eventually(lambda: REFUSAL in client.query(address, ask).stderr, bool, "a reset again")
+        root(ring, AWAY, "nft flush ruleset")
+        eventually(lambda: REFUSAL in client.query(address, ask).stderr, bool, "and once more")
+    finally:
+        root(ring, AWAY, f"rm -f {HELD}; systemctl daemon-reload; systemctl start {AGENT}")
+        ring.sql(AWAY, "START SLAVE")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
+
+
+def test_each_start_of_the_server_closes_the_gate_and_stops_writes_and_events(
+    ring: Lab, client: ClientHost
+) -> None:
+    shown = "SELECT CONCAT(@@global.read_only, @@global.event_scheduler)"
+    address = client.nodes[AWAY]["clientAddress"]
+    root(ring, AWAY, f"systemctl stop {AGENT}; systemctl restart mysql")
+    try:
+        assert ring.value(AWAY, shown) == "1OFF"
+        assert REFUSAL in client.query(address, "SELECT 1").stderr
+        pid = root(
+            ring, AWAY, "systemctl show --property=MainPID --value mysql; pkill -KILL mysqld"
+        )
+        eventually(
+            lambda: root(ring, AWAY, "systemctl show --property=MainPID,ActiveState --value mysql"),
+            lambda now: pid.strip() not in now and "active" in now.split(),
+            "systemd starts it again",
+        )
+        assert REFUSAL in client.query(address, "SELECT 1").stderr
+    finally:
+        root(ring, AWAY, f"systemctl start mysql {AGENT}")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
+    assert ring.value(AWAY, shown) == "0OFF"
+
+
+def test_a_node_that_was_away_answers_no_client_with_an_old_row_and_no_row_ends_different(
+    ring: Lab, client: ClientHost, rows: str
+) -> None:
+    read = f"SELECT node + 0, note FROM {rows} WHERE id = 2"
+    count = f"UPDATE {rows} SET node = node + 1 WHERE id = 2"
+    mine = (
+        f"UPDATE {rows} SET note = CONCAT(note, ' and away') WHERE id = 1 AND note NOT LIKE '%away'"
+    )
+    with client.loop(HERE, count) as writer:
+        with away(ring):
+            ring.sql(HERE, f"UPDATE {rows} SET note = 'new' WHERE id = 1")
+            got_more(writer)
+            floor = int(ring.value(HERE, f"SELECT node FROM {rows} WHERE id = 2"))
+        with client.loop(AWAY, read) as reader, client.loop(AWAY, mine) as other:
+            is_back(ring, "the slave has stopped")
+            for loop in (reader, other):
+                got_more(loop)
+                assert not [each for each in loop.got if REFUSAL not in each.get("error", "")]
+            ring.sql(AWAY, "START SLAVE")
+            eventually(lambda: bool(reader.answers), bool, "an answer", 60)
+            got_more(reader)
+            got_more(other)
+    assert floor > 0
+    assert min(int(each) for each in reader.answers) >= floor
+    assert [each["changed"] for each in other.got if each.get("changed")] == [1]
+    for node in NODES:
+        eventually(
+            lambda node=node: ring.value(node, f"SELECT note FROM {rows} WHERE id = 1"),
+            lambda note: note == "new and away",
+            f"the row on {node}",
+        )
+
+
+def test_with_an_open_gate_it_answers_with_old_rows_and_a_row_ends_different(
+    ring: Lab, client: ClientHost, rows: str
+) -> None:
+    """The fault that the gate is there for; and the way to open it by hand."""
+    with away(ring):
+        ring.sql(HERE, f"UPDATE {rows} SET note = 'new' WHERE id = 1")
+    is_back(ring, "the slave has stopped")
+    address = client.nodes[AWAY]["clientAddress"]
+    read = f"SELECT note FROM {rows} WHERE id = 1"
+    assert REFUSAL in client.query(address, read).stderr
+    for name, status in ((HERE, REFUSED), (AWAY, 0)):
+        done = ring.run("ssh", AWAY, f"{RING_NODE} open --though-behind {name}", expect=status)
+        if status:
+            assert f"--though-behind {HERE}, on {AWAY}" in parts(done.stderr)["found"]
+            assert REFUSAL in client.query(address, read).stderr
+    assert client.query(address, read).stdout == '[["old"]]\n'
+    assert client.query(address, f"UPDATE {rows} SET note = 'away' WHERE id = 1").returncode == 0
+    ring.sql(AWAY, "START SLAVE")
+    eventually(lambda: ring.value(HERE, read), lambda note: note == "away", "the row over there")
+    eventually(lambda: ring.value(AWAY, read), lambda note: note == "new", "the row over here")
+
+
+def test_a_node_opens_without_a_peer_that_cannot_be_asked_for_as_long_as_it_is_told(
+    ring: Lab, client: ClientHost, table: str, steps: Steps
+) -> None:
+    address = client.nodes[AWAY]["clientAddress"]
+    kept = root(ring, AWAY, f"cat {OPENING}")
+    long, short = (json.dumps({"open_without_peer_seconds": seconds}) for seconds in (3600, 5))
+    try:
+        root(ring, HERE, "systemctl stop mysql")
+        root(ring, AWAY, f"echo '{long}' > {OPENING}; systemctl restart mysql")
+        is_back(ring, "the peer cannot be asked")
+        assert REFUSAL in client.query(address, "SELECT 1").stderr
+        root(ring, AWAY, f"echo '{short}' > {OPENING}")
+        eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open without the peer", 60)
+        wrote = client.query(address, f"INSERT INTO {table} (note) VALUES ('alone')")
+        assert wrote.returncode == 0, wrote.stderr
+    finally:
+        root(ring, AWAY, f"echo '{kept.strip()}' > {OPENING}")
+        root(ring, HERE, "systemctl start mysql")
+    eventually(lambda: gate(ring, HERE)["open"], bool, "the gate of the node that is back", 60)
+    assert ring.value(HERE, f"SELECT note FROM {table}") == "alone", "it opened with the row"
+    steps.wait_until_whole()

@@ -1,0 +1,80 @@
+"""A data directory that was set back in time is told by its peer, refused, and never opened.
+
+Only real servers can show it: both threads say Yes, the coordinates exist, and the rows that are
+missing never come back.
+"""
+
+from collections.abc import Iterator
+
+import pytest
+from labs import Lab, eventually, wait_until_whole
+from steps import REFUSED, Steps
+
+pytestmark = pytest.mark.lab
+
+OLD, SOUND = "node-2", "node-1"
+KEPT = "/srv/mysql-ring/kept-by-a-test"
+SERVICES = "mysql mysql-ring-agent"
+# The links stay: the same incarnation, as of then.
+TAKE = f"""\
+set -e
+systemctl stop {SERVICES}
+cp -a --reflink=always "$(readlink -f /srv/mysql-ring/current)" {KEPT}.then
+systemctl start {SERVICES}
+"""
+SET_BACK = f"""\
+set -e
+place=$(readlink -f /srv/mysql-ring/current)
+systemctl stop {SERVICES}
+mv "$place" {KEPT}.now
+mv {KEPT}.then "$place"
+systemctl start {SERVICES}
+"""
+MEND = f"""\
+set -e
+place=$(readlink -f /srv/mysql-ring/current)
+systemctl stop {SERVICES}
+rm -r "$place"
+mv {KEPT}.now "$place"
+systemctl start {SERVICES}
+"""
+
+
+@pytest.fixture
+def set_back(steps: Steps, table: str) -> Iterator[Lab]:
+    """The old node lacks a row that the other one has of it."""
+    ring = steps.lab
+    ring.ssh(OLD, "sudo bash", stdin=TAKE)
+    wait_until_whole(ring)
+    eventually(lambda: ring.status(OLD)["gate"], lambda gate: gate == "open", "an open gate", 60)
+    ring.sql(OLD, f"INSERT INTO {table} (node) VALUES ('{OLD}')")
+    eventually(
+        lambda: ring.value(SOUND, f"SELECT COUNT(*) FROM {table}"),
+        lambda count: count == "1",
+        "the row on the other node",
+    )
+    ring.ssh(OLD, "sudo bash", stdin=SET_BACK)
+    yield ring
+    ring.ssh(OLD, "sudo bash", stdin=MEND)
+    ring.sql(SOUND, "START SLAVE")  # it stopped where the log of the old node ended
+    wait_until_whole(ring)
+    eventually(lambda: ring.status(OLD)["gate"], lambda gate: gate == "open", "an open gate", 60)
+
+
+def test_a_node_that_was_set_back_stays_closed_and_both_nodes_refuse_to_go_on(
+    set_back: Lab, steps: Steps, table: str
+) -> None:
+    assert set_back.value(OLD, f"SELECT COUNT(*) FROM {table}") == "0", "the fault bites"
+    said = eventually(
+        lambda: set_back.status(OLD),
+        lambda now: "heartbeat is of generation" in (now["gate_why"] or ""),
+        "a gate that is closed because its data is old",
+    )
+    assert said["problems"][0]["case"] == "gate closed"
+    for node in (OLD, SOUND):
+        for verb in ("seed", "replicate"):
+            error = steps.run(node, verb, expect=REFUSED)
+            assert f"{OLD} was set back in time" in error["found"]
+            assert f"on {OLD}: `sudo ring-node rejoin --discard {OLD}`" in error["next_step"]
+    assert set_back.status(OLD)["gate"] == "closed"
+    assert set_back.value(OLD, f"SELECT COUNT(*) FROM {table}") == "0", "and it never comes"

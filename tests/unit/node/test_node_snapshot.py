@@ -1,0 +1,334 @@
+"""What a snapshot holds and when it counts; what is read off a server that runs on a copy."""
+
+from __future__ import annotations
+
+import base64
+import os
+import struct
+from pathlib import Path
+
+import pytest
+from ring_node.base import paths
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.lock import try_lock
+from ring_node.host import reflink, room
+from ring_node.mysql import binlogs, events, inventory, scratch, snapshot
+from ring_node.mysql.binlogs import Commits
+from ring_node.mysql.shows import Coordinates
+
+pytestmark = pytest.mark.unit
+
+# The first log of a 5.6.24: CREATE DATABASE, two CREATE TABLE, one INSERT of two rows into InnoDB.
+FIRST_LOG = base64.b64decode(
+    "/mJpboiCB2sPAQAAAHQAAAB4AAAAAQAEADUuNi4yNC1sb2cAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+    "AAAAAAiIIHaxM4DQAIABIABAQEBBIAAFwABBoIAAAACAgIAgAAAAoKChkZAAE6zmmRjYIHawIBAAAAYAAAANgAAAAIAAIA"
+    "AAAAAAAAAwAAJQAAAAAAAAEAAAAAAAAAAAYDc3RkAwIAAQAEIQAhAMAADAFhcHAAYXBwAGNyZWF0ZSBkYXRhYmFzZSBhcH"
+    "AQyGY9jYIHawIBAAAAngAAAHYBAAAAAAIAAAAAAAAAAAAAJQAAAAAAAAEAAAAAAAAAAAYDc3RkAwIAAQAEIQAhAMAADAFh"
+    "cHAAAGNyZWF0ZSB0YWJsZSBhcHAudCAoaWQgaW50IHByaW1hcnkga2V5IGF1dG9faW5jcmVtZW50LCB2IHZhcmNoYXIoMT"
+    "AwKSkgZW5naW5lPWlubm9kYtcxdNmNggdrAgEAAAB0AAAA6gEAAAAAAgAAAAAAAAAAAAAlAAAAAAAAAQAAAAAAAAAABgNz"
+    "dGQDAgABAAQhACEAwAAMAWFwcAAAY3JlYXRlIHRhYmxlIGFwcC5teSAoaWQgaW50KSBlbmdpbmU9bXlpc2Ftc3Kj7ZCCB2"
+    "sCAQAAAEkAAAAzAgAACAACAAAAAAAAAAAAAB8AAAAAAAABAAAAAAAAAAAGA3N0ZAMCAAEABCEAIQDAAABCRUdJTkJr6zeQ"
+    "ggdrEwEAAAAuAAAAYQIAAAAAcAAAAAAAAQADYXBwAAF0AAIDDwIsAQLVManukIIHax4BAAAAMwAAAJQCAAAAAHAAAAAAAA"
+    "EAAgAC//wBAAAAAQBh/AMAAAABAGLc1zGAkIIHaxABAAAAHwAAALMCAAAAAIwAAAAAAAAAu/Z0/w=="
+)
+END = len(FIRST_LOG)
+STATUS = """\
+---
+LOG
+---
+Log sequence number 135960821
+Log flushed up to   135958016
+Pages flushed up to 101256216
+Last checkpoint at  1642700
+0 pending log writes, 0 pending chkp writes
+"""
+RECOVERED = """\
+2026-11-26 00:50:31 29004 [Note] InnoDB: Starting an apply batch of log records to the database...
+InnoDB: Apply batch completed
+InnoDB: Last MySQL binlog file position 0 132247201, file name bin.000001
+2026-11-26 00:50:33 29004 [Note] InnoDB: 128 rollback segment(s) are active.
+"""
+
+
+def query(statement: bytes) -> bytes:
+    """A Query event of the database `app` without variables, its checksum not looked at."""
+    body = struct.pack("<IIBHH", 7, 0, 3, 0, 0) + b"app\0" + statement + b"\1\2\3\4"
+    return struct.pack("<IBIIIH", 0, 2, 1, 19 + len(body), 0, 0) + body
+
+
+def logs(folder: Path, *contents: bytes) -> Coordinates:
+    for number, content in enumerate(contents, 1):
+        (folder / f"bin.{number:06d}").write_bytes(content)
+    return Coordinates(f"bin.{len(contents):06d}", len(contents[-1]))
+
+
+def test_innodb_ends_where_its_last_commit_ends(tmp_path: Path) -> None:
+    place = logs(tmp_path, FIRST_LOG)
+    assert binlogs.last_commits(tmp_path, place) == Commits(place, place)
+
+
+def test_what_comes_after_the_place_is_not_looked_at(tmp_path: Path) -> None:
+    logs(tmp_path, FIRST_LOG)
+    before = Coordinates("bin.000001", END - 31)  # the Xid event has 31 bytes
+    assert binlogs.last_commits(tmp_path, before) is None
+
+
+@pytest.mark.parametrize("statement", [b"COMMIT /* not alone */", b"create table app.c (id int)"])
+def test_a_statement_that_defines_moves_innodb_nowhere(tmp_path: Path, statement: bytes) -> None:
+    place = logs(tmp_path, FIRST_LOG + query(statement))
+    end = Coordinates("bin.000001", END)
+    assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
+
+
+def test_a_commit_of_some_engine_may_be_an_xa_transaction_of_innodb(tmp_path: Path) -> None:
+    place = logs(tmp_path, FIRST_LOG + query(b"COMMIT"))
+    found = binlogs.last_commits(tmp_path, place)
+    end = Coordinates("bin.000001", END)
+    assert found == Commits(end, place)
+    assert found is not None
+    assert found.allow(end)
+    assert found.allow(place)
+    assert not found.allow(Coordinates("bin.000001", END - 1))
+    assert not found.allow(Coordinates("bin.000001", place.offset + 1))
+    assert not found.allow(Coordinates("bin.000002", END))
+    assert not found.allow(None)
+
+
+def test_a_log_that_was_just_begun_leads_to_the_one_before(tmp_path: Path) -> None:
+    empty = FIRST_LOG[:120]
+    place = logs(tmp_path, FIRST_LOG, empty)
+    end = Coordinates("bin.000001", END)
+    assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
+    place = logs(tmp_path, FIRST_LOG, empty, empty)
+    assert binlogs.last_commits(tmp_path, place) is None
+
+
+def test_a_log_that_was_purged_tells_nothing(tmp_path: Path) -> None:
+    place = logs(tmp_path, FIRST_LOG, FIRST_LOG[:120])
+    (tmp_path / "bin.000001").unlink()
+    assert binlogs.last_commits(tmp_path, place) is None
+
+
+def test_a_log_that_is_still_written_is_written_up_to_a_place() -> None:
+    assert snapshot.log_numbers(STATUS) == (135960821, 135958016)
+    with pytest.raises(NodeError, match="no log sequence number"):
+        snapshot.log_numbers("nothing of the kind")
+
+
+def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
+    left_out = (
+        "auto.cnf",
+        ".mysql-ring",
+        ".mysql-ring-admitted",
+        "ibtmp1",
+        "a.pid",
+        "ib_buffer_pool",
+    )
+    kept = ("ibdata1", "ib_logfile1", "ib_logfile0", "app/auto.cnf", "app/t.frm", "app/a.pid")
+    (tmp_path / "app").mkdir()
+    for name in (*left_out, *kept):
+        (tmp_path / name).touch()
+    os.mkfifo(tmp_path / "pipe")
+    found = list(snapshot.ordered(tmp_path))
+    assert found[:2] == ["ib_logfile0", "ib_logfile1"]
+    assert set(found) == {*kept, "app"}
+    assert found.index("app") < found.index("app/t.frm")
+
+
+def test_data_that_is_elsewhere_is_named(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "t.ibd").touch()
+    assert snapshot.elsewhere(reflink.listed(tmp_path)) == []
+    (tmp_path / "app" / "far.isl").touch()
+    (tmp_path / "app" / "my.MYD").symlink_to("/elsewhere/my.MYD")
+    (tmp_path / "other").symlink_to("/elsewhere/other")
+    found = snapshot.elsewhere(reflink.listed(tmp_path))
+    assert found == ["app/far.isl", "app/my.MYD", "other"]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "outside"),
+    [
+        ("innodb_data_file_path", "ibdata1:12M:autoextend", None),
+        ("innodb_data_file_path", "ibdata1:12M;/disk/ibdata2:12M:autoextend", "/disk/ibdata2"),
+        ("innodb_log_group_home_dir", "./", None),
+        ("innodb_log_group_home_dir", "", None),
+        ("innodb_undo_directory", ".", None),
+        ("innodb_undo_directory", "/disk/undo", "/disk/undo"),
+        ("innodb_data_home_dir", "sub", "sub"),
+    ],
+)
+def test_a_file_of_innodb_outside_of_the_data_directory_is_seen(
+    tmp_path: Path, name: str, value: str, outside: str | None
+) -> None:
+    assert snapshot.outside(tmp_path, name, value) == outside
+
+
+@pytest.mark.parametrize(
+    ("total_gib", "begin_mib", "drop_mib"), [(1, 256, 128), (20, 2048, 1024), (500, 4096, 2048)]
+)
+def test_a_snapshot_leaves_room_that_grows_with_the_volume_within_bounds(
+    total_gib: int, begin_mib: int, drop_mib: int
+) -> None:
+    found = snapshot.reserve(total_gib << 30)
+    assert (found.begin >> 20, found.drop >> 20) == (begin_mib, drop_mib)
+
+
+def test_a_snapshot_gives_way_before_the_volume_is_full(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "snapshot"
+    (folder / "app").mkdir(parents=True)
+    (folder / "app" / "t.ibd").write_bytes(b"x" * 100)
+    free = [1 << 30]
+    monkeypatch.setattr(room, "free", lambda _: free[0])
+    monkeypatch.setattr(snapshot, "WATCH_SECONDS", 0.01)
+    watcher = snapshot.Watcher(folder, 1 << 29)
+    with (folder / "app" / "t.ibd").open("rb") as reader:
+        watcher.start()
+        watcher.check()
+        assert folder.exists()
+        free[0] = (1 << 29) - 1
+        watcher.join(30)
+        assert not folder.exists()
+        assert reader.read() == b""  # whose blocks would stay taken otherwise
+    with pytest.raises(NodeError, match="511 MiB were free") as caught:
+        watcher.check()
+    assert caught.value.next_step == room.NEXT_STEP
+
+
+def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
+    monkeypatch.setattr(snapshot, "LOCK_FILE_SECONDS", 0.05)
+    (tmp_path / "aabbccdd" / "app").mkdir(parents=True)
+    with try_lock(tmp_path / snapshot.LOCK_FILE) as mine:
+        assert mine
+        snapshot.remove_left()
+        assert (tmp_path / "aabbccdd" / "app").exists()
+    snapshot.remove_left()
+    assert [each.name for each in tmp_path.iterdir()] == [snapshot.LOCK_FILE]
+
+
+def test_a_file_system_that_cannot_clone_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+
+    def refuses(_here: int, _request: int, _there: int) -> None:
+        raise OSError(95, "Operation not supported")
+
+    monkeypatch.setattr(reflink.fcntl, "ioctl", refuses)
+    with pytest.raises(NodeError, match="cannot be copied by reference"):
+        reflink.clone(str(tmp_path / "a"), str(tmp_path / "b"))
+
+
+def test_innodb_names_its_place_after_a_recovery_only() -> None:
+    assert scratch.place_in(RECOVERED) == Coordinates("bin.000001", 132247201)
+    far = RECOVERED.replace("position 0 132247201", "position 1 5")
+    assert scratch.place_in(far) == Coordinates("bin.000001", (1 << 32) + 5)
+    assert scratch.place_in("InnoDB: 5.6.24 started; log sequence number 1626017") is None
+
+
+CRASHED = """\
+2026-11-26 01:08:12 31322 [Note] InnoDB: Starting an apply batch of log records to the database...
+InnoDB: Progress in percent: 0 1 2 3 InnoDB: Database page corruption on disk or a failed
+InnoDB: file read of page 3200.
+2026-11-26 01:08:13 7f4df24ae6c0  InnoDB: Assertion failure in thread 139972754204352 in file x.cc
+/lib/x86_64-linux-gnu/libc.so.6(gsignal+0x12)[0x7f4df8859fb2]
+/lib/x86_64-linux-gnu/libc.so.6(abort+0xd3)[0x7f4df8844472]
+"""
+
+
+def test_a_scratch_server_that_crashed_is_quoted_from_where_it_went_wrong() -> None:
+    said = scratch.said_wrong(CRASHED)
+    assert said.startswith("InnoDB: Progress in percent: 0 1 2 3 InnoDB: Database page corruption")
+    assert "Assertion failure" in said
+    assert "gsignal" not in said
+
+
+@pytest.mark.parametrize(("size", "flags"), [(16384, 0), (4096, 3 << 6), (8192, 4 << 6)])
+def test_the_place_is_read_off_a_tablespace_that_was_closed_clean(
+    tmp_path: Path, size: int, flags: int
+) -> None:
+    space = bytearray(size * 8)
+    struct.pack_into(">I", space, 54, flags)
+    (tmp_path / "ibdata1").write_bytes(space)
+    assert scratch.stored_place(tmp_path / "ibdata1") is None
+    struct.pack_into(
+        ">III512s", space, size * 6 - 1000, 873422344, 1, 5, b"/var/log/mysql/bin.000003"
+    )
+    (tmp_path / "ibdata1").write_bytes(space)
+    found = scratch.stored_place(tmp_path / "ibdata1")
+    assert found == Coordinates("/var/log/mysql/bin.000003", (1 << 32) + 5)
+
+
+@pytest.mark.parametrize(
+    ("status", "originator", "here"),
+    [
+        ("ENABLED", 1, "SLAVESIDE_DISABLED"),
+        ("ENABLED", 2, "SLAVESIDE_DISABLED"),
+        ("SLAVESIDE_DISABLED", 2, "ENABLED"),
+        ("SLAVESIDE_DISABLED", 7, "SLAVESIDE_DISABLED"),
+        ("DISABLED", 1, "DISABLED"),
+        ("DISABLED", 2, "DISABLED"),
+    ],
+)
+def test_an_event_fires_on_the_server_that_made_it(status: str, originator: int, here: str) -> None:
+    assert events.status_here(status, originator, own_id=2) == here
+
+
+T, V = "table app.t", "view app.v"
+QUIET, BUSY = {inventory.DEFINED: "7 to 7"}, {inventory.DEFINED: "7 to 9"}
+
+
+@pytest.mark.parametrize(
+    ("copy", "before", "after", "wrong"),
+    [
+        ({T: "1"}, {T: "1"}, {T: "1"}, []),
+        ({T: "2"}, {T: "1"}, {T: "1"}, [T]),
+        ({}, {T: "1"}, {T: "1"}, [T]),
+        ({T: "1", V: "1"}, {T: "1"}, {T: "1"}, [V]),
+        ({T: "1"}, {T: "1"}, {T: "2"}, []),
+        ({T: "2"}, {T: "1"}, {T: "2"}, []),
+        ({T: "3"}, {T: "1"}, {T: "2"}, [T]),
+        ({}, {}, {T: "1"}, []),
+        ({}, {T: "1"}, {}, []),
+        ({T: "2"}, {}, {T: "1"}, [T]),
+    ],
+)
+def test_a_copy_is_as_its_source_was_before_or_after(
+    copy: dict[str, str], before: dict[str, str], after: dict[str, str], wrong: list[str]
+) -> None:
+    found = inventory.differences(copy, before | QUIET, after | QUIET)
+    assert [each.partition(" is ")[0] for each in found] == wrong
+
+
+@pytest.mark.parametrize(
+    ("copy", "before", "after", "wrong"),
+    [
+        ({T: "1", V: "made and dropped"}, {T: "1"}, {T: "1"}, []),
+        ({T: "changed twice"}, {T: "1"}, {T: "2"}, []),
+        ({}, {T: "1"}, {T: "dropped and made"}, []),
+        ({T: "2"}, {T: "1"}, {T: "1"}, [T]),
+        ({}, {T: "1"}, {T: "1"}, [T]),
+    ],
+)
+def test_while_objects_are_defined_only_those_that_stayed_must_be_the_same(
+    copy: dict[str, str], before: dict[str, str], after: dict[str, str], wrong: list[str]
+) -> None:
+    found = inventory.differences(copy, before | QUIET, after | BUSY)
+    assert [each.partition(" is ")[0] for each in found] == wrong
+
+
+def test_a_second_snapshot_waits_for_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
+    monkeypatch.setattr(snapshot, "LOCK_FILE_SECONDS", 0.05)
+    with try_lock(tmp_path / snapshot.LOCK_FILE):
+        second = snapshot.alone()
+        with pytest.raises(NodeError) as caught:
+            second.__enter__()
+    assert caught.value.code is Exit.BUSY
