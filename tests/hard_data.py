@@ -185,7 +185,7 @@ BIG = Part(
 
 ODD_NAMES = (
     "t.t",
-    "it's \"quoted\" ``twice``",
+    'it\'s "quoted" ``twice``',
     "a b %s/../x",
     "#sql-like",
     "#mysql50",
@@ -248,7 +248,7 @@ PROGRAMS = (
             'CREATE FUNCTION "in ansi"(a VARCHAR(9), b VARCHAR(9)) RETURNS VARCHAR(30)'
             " DETERMINISTIC RETURN a || b || 'x'",
             'CREATE PROCEDURE "by ansi"() SELECT "id" FROM "floats"',
-            'CREATE VIEW "view of ansi" AS SELECT \'a\' || \'b\' AS "x y"',
+            "CREATE VIEW \"view of ansi\" AS SELECT 'a' || 'b' AS \"x y\"",
         ),
         mode="ANSI_QUOTES,PIPES_AS_CONCAT",
     ),
@@ -403,9 +403,7 @@ def _run(connection: Any, part: Part, *first: str) -> None:
         f"SET NAMES {part.charset}",
         f"SET sql_mode = '{part.mode}', time_zone = '{part.zone}'",
     )
-    for statement in _encoded([*settings, *first], "utf-8") + _encoded(
-        part.statements, part.codec
-    ):
+    for statement in _encoded([*settings, *first], "utf-8") + _encoded(part.statements, part.codec):
         try:
             connection.query(statement)
         except Exception as error:

@@ -75,9 +75,7 @@ def _database(rows: Rows, database: str, without: Collection[str]) -> Everything
         for (each,) in _values(rows(listed)):
             shown = _show(rows, f"SHOW CREATE {kind} {name}.{quoted(each)}")
             if kind == "EVENT":
-                shown = [
-                    STATUS.sub("", part) if isinstance(part, str) else part for part in shown
-                ]
+                shown = [STATUS.sub("", part) if isinstance(part, str) else part for part in shown]
             found[f"{kind} {database}.{each}"] = shown
     return found
 

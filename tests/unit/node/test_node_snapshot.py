@@ -115,6 +115,18 @@ def test_a_log_that_is_still_written_is_written_up_to_a_place() -> None:
         snapshot.log_numbers("nothing of the kind")
 
 
+def test_a_statement_of_a_user_passes_for_no_figure_of_the_log() -> None:
+    told = "INSERT INTO notes VALUES ('\nLog sequence number 7\nLog flushed up to   7\n')\n"
+    assert snapshot.log_numbers(told + STATUS) == (135960821, 135958016)
+
+
+def test_a_database_that_has_the_name_of_a_file_that_stays_is_copied(tmp_path: Path) -> None:
+    for name in ("core", "ibtmp1", "ib_buffer_pool"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.ibd").touch()
+        assert {name, f"{name}/t.ibd"} <= set(snapshot.ordered(tmp_path))
+
+
 def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
     left_out = (
         "auto.cnf",

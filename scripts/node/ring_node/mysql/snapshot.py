@@ -56,10 +56,11 @@ LOCK_FILE = ".lock"
 # A process that was killed as it started a program may have it for a moment longer.
 LOCK_FILE_SECONDS = 2.0
 LOG_FILE = re.compile(r"ib_logfile\d+")
-# Of one server, not of its data, at the top of the data directory.
+# Files of one server, not of its data, at the top of the data directory. A folder is a database,
+# and may have such a name.
 LEFT_OUT = re.compile(
-    r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?|lost\+found"
-    r"|.*\.(pid|sock|err|lock)"
+    r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?"
+    r"|[^/]*\.(pid|sock|err|lock)"
 )
 LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
 LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
@@ -338,8 +339,8 @@ def ordered(data: Path) -> dict[str, os.stat_result]:
     found = {
         name: status
         for name, status in reflink.listed(data).items()
-        if stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR)
-        and not LEFT_OUT.fullmatch(name.partition("/")[0])
+        if stat.S_ISDIR(status.st_mode)
+        or (stat.S_ISREG(status.st_mode) and not LEFT_OUT.fullmatch(name))
     }
     logs = {name: found.pop(name) for name in sorted(found) if LOG_FILE.fullmatch(name)}
     return {**logs, **found}
@@ -363,15 +364,18 @@ def _numbers(session: Session) -> tuple[int, int]:
 
 
 def log_numbers(status: str) -> tuple[int, int]:
-    """InnoDB's log sequence number, and up to where its log is in the files."""
-    written, flushed = LOG_SEQUENCE.search(status), LOG_FLUSHED.search(status)
-    if written is None or flushed is None:
+    """InnoDB's log sequence number, and up to where its log is in the files.
+
+    Statements of users stand before the part LOG, and may hold such lines.
+    """
+    written, flushed = LOG_SEQUENCE.findall(status), LOG_FLUSHED.findall(status)
+    if not written or not flushed:
         raise refused(
             "SHOW ENGINE INNODB STATUS names no log sequence number",
             "the part LOG of MySQL 5.6",
             NEXT_STEP,
         )
-    return int(written[1]), int(flushed[1])
+    return int(written[-1]), int(flushed[-1])
 
 
 def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
