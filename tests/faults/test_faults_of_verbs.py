@@ -115,7 +115,7 @@ def volume_id(ring: Lab, urn: str) -> str:
 def copies_are_cut(
     verbs: Verbs, survivor: str, lost: str, load: Load, cuts: dict[str, list[str]]
 ) -> None:
-    """The copy at both its ends, the joining of both nodes, and a copy that is asked for by hand."""
+    """The copy at both its ends, the joining of both nodes, and a copy by hand."""
 
     def nothing_stands_there(cut: str) -> None:
         load.advance(2)  # no lock is left
