@@ -61,7 +61,7 @@ class Guest:
         return self.start(sys.executable, str(self.folder / "ring-node"), "tools", *options)
 
     def held(self) -> dict[str, str]:
-        found = {path.name: path.read_text().strip() for path in self.orders.glob("verb-*.held.*")}
+        found = {path.name: path.read_text().strip() for path in self.orders.glob("[!.]*.held.*")}
         return {name: text for name, text in found.items() if text}
 
     @property
