@@ -25,7 +25,7 @@ LOOKS = re.compile(
 )
 OPTION = re.compile(r" -(o \S+|qq)")
 # Names that are made up anew in each run, and what may be a secret.
-MADE_UP = re.compile(r"[0-9a-f]{8,}|\b\d+\b")
+MADE_UP = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{8,}|\b\d+\b")
 # A tree of files that counts for one: it is nothing until its folder gets its name.
 TREE = re.compile(r"(/\.[^/]*\.new|/\.unpack\.[^/]*|/snapshots/N|/arriving/N/log)/.*")
 SAID = re.compile(r"^[A-Z_a-z ]+[\w.`]*")
