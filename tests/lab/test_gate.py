@@ -101,7 +101,6 @@ def test_a_closed_gate_resets_clients_and_nobody_else(
                 lambda count: count == "3",
                 f"the rows on {node}",
             )
-        steps.run(HERE, "verify")
     finally:
         root(ring, AWAY, f"systemctl start {AGENT}")
     eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
@@ -122,6 +121,25 @@ def test_a_connection_that_stands_ends_when_the_gate_closes(ring: Lab, client: C
             assert all("error" in each for each in loop.got[count + 1 :])
     finally:
         root(ring, AWAY, f"systemctl start {AGENT}")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
+
+
+def test_a_gate_that_somebody_flushes_away_is_closed_again(ring: Lab, client: ClientHost) -> None:
+    address = client.nodes[AWAY]["clientAddress"]
+    ask = "SELECT 1"
+    root(ring, AWAY, f"systemctl stop {AGENT}")
+    try:
+        with away(ring):
+            pass
+        root(ring, AWAY, "nft flush ruleset")
+        assert client.query(address, ask).stdout == "[[1]]\n", "without the agent it is open"
+        root(ring, AWAY, f"systemctl start {AGENT}")
+        eventually(lambda: REFUSAL in client.query(address, ask).stderr, bool, "a reset again")
+        root(ring, AWAY, "nft flush ruleset")
+        eventually(lambda: REFUSAL in client.query(address, ask).stderr, bool, "and once more")
+    finally:
+        root(ring, AWAY, f"rm -f {HELD}; systemctl daemon-reload; systemctl start {AGENT}")
+        ring.sql(AWAY, "START SLAVE")
     eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again")
 
 
@@ -209,7 +227,7 @@ def test_a_node_opens_without_a_peer_that_cannot_be_asked_for_as_long_as_it_is_t
 ) -> None:
     address = client.nodes[AWAY]["clientAddress"]
     kept = root(ring, AWAY, f"cat {OPENING}")
-    long, short = ('{"open_without_peer_seconds": %d}' % seconds for seconds in (3600, 5))
+    long, short = (json.dumps({"open_without_peer_seconds": seconds}) for seconds in (3600, 5))
     try:
         root(ring, HERE, "systemctl stop mysql")
         root(ring, AWAY, f"echo '{long}' > {OPENING}; systemctl restart mysql")

@@ -77,7 +77,8 @@ def test_a_header_that_lacks_something_is_no_header(lacking: str) -> None:
     whole: dict[str, Any] = {
         "version": "5.6.24-log", "server_uuid": PEER, "server_id": 2, "master": list(PLACE),
         "innodb": [["bin.000007", 800], list(PLACE)], "slave": None,
-        "bytes": 5, "files": 1, "locked_ms": 12, "objects_before": {"a": "b"}, "objects_after": None,
+        "bytes": 5, "files": 1, "locked_ms": 12,
+        "objects_before": {"a": "b"}, "objects_after": None,
     }  # fmt: skip
     read = offer.read(whole, "node-2")
     assert (read.master, read.objects_after, read.changed_meanwhile) == (PLACE, {"a": "b"}, False)

@@ -85,6 +85,7 @@ def test_a_commit_of_some_engine_may_be_an_xa_transaction_of_innodb(tmp_path: Pa
     found = binlogs.last_commits(tmp_path, place)
     end = Coordinates("bin.000001", END)
     assert found == Commits(end, place)
+    assert found is not None
     assert found.allow(end)
     assert found.allow(place)
     assert not found.allow(Coordinates("bin.000001", END - 1))
@@ -200,6 +201,7 @@ def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
+    monkeypatch.setattr(snapshot, "LOCK_FILE_SECONDS", 0.05)
     (tmp_path / "aabbccdd" / "app").mkdir(parents=True)
     with try_lock(tmp_path / snapshot.LOCK_FILE) as mine:
         assert mine
@@ -227,6 +229,23 @@ def test_innodb_names_its_place_after_a_recovery_only() -> None:
     far = RECOVERED.replace("position 0 132247201", "position 1 5")
     assert scratch.place_in(far) == Coordinates("bin.000001", (1 << 32) + 5)
     assert scratch.place_in("InnoDB: 5.6.24 started; log sequence number 1626017") is None
+
+
+CRASHED = """\
+2026-11-26 01:08:12 31322 [Note] InnoDB: Starting an apply batch of log records to the database...
+InnoDB: Progress in percent: 0 1 2 3 InnoDB: Database page corruption on disk or a failed
+InnoDB: file read of page 3200.
+2026-11-26 01:08:13 7f4df24ae6c0  InnoDB: Assertion failure in thread 139972754204352 in file x.cc
+/lib/x86_64-linux-gnu/libc.so.6(gsignal+0x12)[0x7f4df8859fb2]
+/lib/x86_64-linux-gnu/libc.so.6(abort+0xd3)[0x7f4df8844472]
+"""
+
+
+def test_a_scratch_server_that_crashed_is_quoted_from_where_it_went_wrong() -> None:
+    said = scratch.said_wrong(CRASHED)
+    assert said.startswith("InnoDB: Progress in percent: 0 1 2 3 InnoDB: Database page corruption")
+    assert "Assertion failure" in said
+    assert "gsignal" not in said
 
 
 @pytest.mark.parametrize(("size", "flags"), [(16384, 0), (4096, 3 << 6), (8192, 4 << 6)])
@@ -307,6 +326,7 @@ def test_a_second_snapshot_waits_for_nobody(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
+    monkeypatch.setattr(snapshot, "LOCK_FILE_SECONDS", 0.05)
     with try_lock(tmp_path / snapshot.LOCK_FILE):
         second = snapshot.alone()
         with pytest.raises(NodeError) as caught:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack, suppress
 
 from ..base.clock import boottime
-from ..base.errors import NodeError
+from ..base.errors import Exit, NodeError
 from ..host import gate
 from ..mysql import shows, sql
 from ..mysql.login import Login
@@ -40,6 +40,7 @@ class Gatekeeper(Loop):
     def _begin(self, closed: int | None) -> None:
         """Another start of the server, or the gate was opened."""
         self._closed = closed
+        self._checked = False
         self._answered: float | None = None  # when the peer did last; or when it was first asked
         self._peer: Peer | None = None
         self._goal_asked = 0.0
@@ -54,6 +55,7 @@ class Gatekeeper(Loop):
         if closed != self._closed:
             self._begin(closed)
         if closed is None:
+            self._close_what_nobody_opened()
             self._tell(True, self._why_open)
             self.period = WHILE_OPEN
             return
@@ -66,6 +68,23 @@ class Gatekeeper(Loop):
             self._tell(True, self._why_open)
             return
         self._tell(False, opening.why(verdict, facts), verdict.value)
+
+    def _close_what_nobody_opened(self) -> None:
+        """A server that is read-only was not opened: somebody removed the gate, as a flush of all
+        rules of nftables does."""
+        if self._checked:
+            return
+        with sql.own(patience=ANSWER_SECONDS) as own:
+            read_only = shows.identity(own).read_only
+        if read_only:
+            gate.close()
+            raise NodeError(
+                Exit.REFUSED,
+                "the gate of a server that may not be opened yet was gone, and was closed again",
+                "nobody but this agent, or `ring-node open`, opening it",
+                "see who flushes the rules of nftables",
+            )
+        self._checked = True
 
     def failed(self, problem: str) -> None:
         self._leave_own()

@@ -33,11 +33,11 @@ def host_lock(path: Path, verb: str, seconds: float) -> Iterator[None]:
 
 
 @contextmanager
-def try_lock(path: Path) -> Iterator[bool]:
-    """Whether the lock is held now, until the block ends."""
+def try_lock(path: Path, seconds: float = 0.0) -> Iterator[bool]:
+    """Whether the lock is held, got within `seconds`; if so, until the block ends."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield _try(descriptor) is True
+        yield poll(lambda: _try(descriptor), Deadline(seconds)) is True
     finally:
         os.close(descriptor)
 

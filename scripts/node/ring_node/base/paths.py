@@ -55,6 +55,8 @@ CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for t
 GATE_LOCK = AGENT_RUN / "gate.lock"
 
 UNITS = Path("/etc/systemd/system")
+MYSQL_ONCE = Path("/run/systemd/system/mysql.service.d/once.conf")
+INIT_FILE = Path("/run/mysql-ring.init.sql")
 SYSCTL = Path("/etc/sysctl.d/60-mysql-ring.conf")
 
 MYSQL_SERVICE = "mysql.service"

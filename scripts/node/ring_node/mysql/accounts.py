@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from ..base import paths
 from ..base.errors import NodeError, refused
 from ..base.report import Report
-from . import grants, sql
+from . import grants, lifecycle, sql
 from .bootstrap import password_hash
 from .grants import Account, Rights
 from .login import keep_root_password
-from .sql import Session
+from .sql import Session, literal
 
 # Where a plugin keeps its password: 5.6 looks into Password for its own two, whatever stands in
 # authentication_string, and lets anybody in by a sha256_password that is empty. Of other plugins an
@@ -38,6 +38,9 @@ def set_root_password(password: str, report: Report) -> None:
         if keep_root_password(password):
             report.did(f"{paths.ROOT_CLIENT} written")
         return
+    if not paths.ROOT_CLIENT.exists():
+        _set_unknown_root_password(password, report)
+        return
     try:
         with sql.own(report) as session, session.unlogged():
             session.do("SET PASSWORD FOR 'root'@'localhost' = %s", [password_hash(password)])
@@ -51,6 +54,17 @@ def set_root_password(password: str, report: Report) -> None:
         ) from None
     keep_root_password(password)
     report.did("root's password changed")
+
+
+def _set_unknown_root_password(password: str, report: Report) -> None:
+    """On a new host whose data has a password that nobody here was ever told. Root of the host is
+    whose server it is."""
+    change = f"SET PASSWORD FOR 'root'@'localhost' = {literal(password_hash(password))}"
+    lifecycle.restart_with(f"SET SESSION sql_log_bin = 0;\n{change}")
+    with sql.own(report, password=password):
+        pass
+    keep_root_password(password)
+    report.did("root's password set: the data came with one that this host was not told")
 
 
 def open_to_anyone(session: Session) -> list[str]:

@@ -26,6 +26,7 @@ LOG_BYTES = 20000
 # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html
 HANDSHAKE = b"\x0a"  # protocol version 10
 FULL = b"\xff\x10\x04"  # error 1040, too many connections: a server that runs
+COMMAND = f"{paths.MYSQLD} --defaults-file={paths.CONFIG} {SHUT}"
 UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
 [Unit]
@@ -42,7 +43,7 @@ Type=simple
 User={paths.MYSQL_USER}
 Group={paths.MYSQL_USER}
 ExecStartPre=+{gate.CLOSE}
-ExecStart={paths.MYSQLD} --defaults-file={paths.CONFIG} {SHUT}
+ExecStart={COMMAND}
 ExecStartPost=-{paths.CURRENT_RELEASE}/ring-node wait-ready
 TimeoutStartSec=infinity
 TimeoutStopSec={STOP_SECONDS}
@@ -74,6 +75,30 @@ def running() -> bool:
 
 def start() -> None:
     _bring_up("start")
+
+
+def restart_with(statement: str) -> None:
+    """Restarts the server, which runs that statement first. It must hold no secret.
+
+    https://dev.mysql.com/doc/refman/5.6/en/server-options.html#option_mysqld_init-file
+    """
+    text = f"[Service]\nExecStart=\nExecStart={COMMAND} --init-file={paths.INIT_FILE}\n"
+    try:
+        content = f"{statement};\n".encode()
+        files.write(paths.INIT_FILE, content, mode=0o600, owner=paths.MYSQL_USER)
+        paths.MYSQL_ONCE.parent.mkdir(parents=True, exist_ok=True)
+        files.write(paths.MYSQL_ONCE, text.encode(), mode=0o644)
+        systemd.systemctl("daemon-reload")
+        restart()
+    finally:
+        forget_once()
+
+
+def forget_once() -> None:
+    """What a killed `restart_with` left would be run at each start."""
+    if files.remove(paths.MYSQL_ONCE):
+        systemd.systemctl("daemon-reload")
+    files.remove(paths.INIT_FILE)
 
 
 def restart() -> None:

@@ -27,6 +27,8 @@ STOP_SECONDS = 1800.0
 PLACE = re.compile(
     r"Last MySQL binlog file position (?P<high>\d+) (?P<low>\d+), file name (?P<file>\S+)"
 )
+WRONG = re.compile(r"\[ERROR\]|InnoDB: Error|Assertion failure|corrupt")
+LINES = 6
 WHO = "the scratch server"
 
 
@@ -179,9 +181,15 @@ def _end(process: subprocess.Popen[bytes], error_log: Path) -> None:
         raise _failed(error_log, f"ended with {status}", f"a clean end in {STOP_SECONDS:.0f} s")
 
 
+def said_wrong(error_log: str) -> str:
+    """What went wrong first: a crash of InnoDB ends in a stack of addresses that says nothing."""
+    wrong = [line.strip() for line in error_log.splitlines() if WRONG.search(line)]
+    return " | ".join(wrong[:LINES]) or lifecycle.errors_of(error_log)
+
+
 def _failed(error_log: Path, what: str, expected: str) -> NodeError:
     text = error_log.read_text(errors="replace") if error_log.exists() else ""
-    said = lifecycle.errors_of(text)[-1200:] or "its error log is empty"
+    said = said_wrong(text)[:1200] or "its error log is empty"
     return NodeError(
         Exit.SERVER, f"{WHO} {what}: {said}", expected, f"see {error_log}, then run this again"
     )

@@ -40,6 +40,7 @@ from .sql import Session
 LONG_SECONDS = 2
 LOCK_SECONDS = 2
 LOCK_PAUSE = 5.0
+GO_ON_SECONDS = 0.2
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
@@ -52,6 +53,8 @@ BEGIN_PART, BEGIN_LEAST, BEGIN_MOST = 0.10, 256 << 20, 4 << 30
 DROP_PART = 0.5  # of the room to begin
 
 LOCK_FILE = ".lock"
+# A process that was killed as it started a program may have it for a moment longer.
+LOCK_FILE_SECONDS = 2.0
 LOG_FILE = re.compile(r"ib_logfile\d+")
 # Of one server, not of its data, at the top of the data directory.
 LEFT_OUT = re.compile(
@@ -169,7 +172,7 @@ def remove_left() -> None:
 @contextmanager
 def alone() -> Iterator[None]:
     paths.SNAPSHOTS.mkdir(mode=0o700, exist_ok=True)
-    with try_lock(paths.SNAPSHOTS / LOCK_FILE) as mine:
+    with try_lock(paths.SNAPSHOTS / LOCK_FILE, LOCK_FILE_SECONDS) as mine:
         if not mine:
             raise NodeError(
                 Exit.BUSY,
@@ -235,7 +238,7 @@ def _source(session: Session) -> _Source:
         raise refused(
             f"data outside of the data directory: {', '.join(strays[:5])}",
             f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
-            "rebuild it inside: ALTER TABLE ... without that option, or dump and load it",
+            "dump it, drop it, and load it without that option, then run this again",
         )
     logs = Path(row["log_bin_basename"]).parent
     return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
@@ -279,7 +282,8 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
         while True:
             calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
             if calm is None:
-                raise _in_the_way(session)
+                held = statements.named(statements.long(session, LONG_SECONDS))
+                raise _in_the_way(held or "statements that come and go")
             _write_back(source.data)
             if not source.unseen_writes:
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
@@ -290,8 +294,10 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
+            session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
+            held = _held(session)
             if patience.over:
-                raise _in_the_way(session)
+                raise _in_the_way(held)
             time.sleep(min(LOCK_PAUSE, patience.left))
     finally:
         if session.open:
@@ -387,19 +393,21 @@ def _write_back(data: Path) -> None:
     programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
-def _in_the_way(session: Session) -> NodeError:
-    held = statements.named(statements.long(session, 0) or statements.transactions(session))
-    if not held:
-        tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
-        idle = [
-            f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle "
-            f"(process {row['id']})"
-            for row in session.rows(IDLE)
-        ]
-        held = (
-            f"LOCK TABLES on {', '.join(tables[:3]) or 'some table'}, by one of: "
-            f"{'; '.join(idle) or 'the slave'}"
-        )
+def _held(session: Session) -> str:
+    """Who kept the lock from being had, asked when those that waited behind it have gone on."""
+    time.sleep(GO_ON_SECONDS)
+    running = statements.in_front(session, LOCK_SECONDS)
+    if running:
+        return statements.named(running)
+    tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
+    idle = [
+        f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle (process {row['id']})"
+        for row in session.rows(IDLE)
+    ]
+    return f"LOCK TABLES on {', '.join(tables[:3])}, by one of: {'; '.join(idle) or 'the slave'}"
+
+
+def _in_the_way(held: str) -> NodeError:
     return too_late(
         f"the server cannot be locked for a snapshot: {held}",
         f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "

@@ -13,6 +13,12 @@ LONG = (
     " WHERE command IN ('Query', 'Execute') AND user <> 'system user' AND id <> CONNECTION_ID()"
     " AND time >= %s ORDER BY time DESC"
 )
+# Of those the ones that do not wait for FLUSH TABLES WITH READ LOCK themselves.
+IN_FRONT = LONG.replace(
+    " ORDER BY",
+    " AND state NOT IN ('Waiting for global read lock', 'Waiting for table flush',"
+    " 'Waiting for commit lock', 'Waiting for table metadata lock') ORDER BY",
+)
 # Who may hold what the slave waits for: 5.6 does not tell whose a metadata lock is.
 OPEN = (
     "SELECT p.id, p.user, p.host, p.info,"
@@ -46,6 +52,11 @@ class Client(NamedTuple):
 def long(session: Session, seconds: int) -> list[Client]:
     """What clients have been running for so long, the oldest first."""
     return [_client(row) for row in session.rows(LONG, [seconds])]
+
+
+def in_front(session: Session, seconds: int) -> list[Client]:
+    """What FLUSH TABLES WITH READ LOCK waited for in vain for so long, asked soon after."""
+    return [_client(row) for row in session.rows(IN_FRONT, [seconds])]
 
 
 def transactions(session: Session) -> list[Client]:

@@ -3,8 +3,8 @@
 Each node decides for itself, from its own state and its peer's. Nothing is guessed: a node
 follows its peer only from coordinates that somebody wrote down while they were true.
 
-- A node is born behind a closed gate, and read-only. It is admitted when it has
-  joined, so what a fenced node holds came from this tool.
+- A node is born behind a closed gate, and read-only. It is admitted when it has joined, so what one
+  that is not admitted holds came from this tool.
 - `origin` of a node says from where on in its binary log its peer must read, and for which
   incarnation (server_uuid) of the peer that holds.
 - `source` of a node says which incarnation of the peer its own slave was pointed at. SHOW SLAVE
@@ -234,7 +234,7 @@ def _impossible(me: State, peer: State) -> Refusal | None:
 
 
 def _continue_copy(me: State, peer: State) -> Seed | Refusal:
-    """A copy was begun: nothing but the copy is on this node, for it is fenced."""
+    """A copy was begun: nothing but the copy is on this node: it was not admitted."""
     origin = me.own_origin
     assert origin is not None
     same_source = origin.peer_uuid == peer.uuid

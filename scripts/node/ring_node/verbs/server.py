@@ -26,6 +26,7 @@ def run(document: Any) -> Report:
         report.did(f"{paths.DATA} initialised and secured")
     if systemd.enable(paths.MYSQL_SERVICE):
         report.did("starts with the host")
+    lifecycle.forget_once()
     if not lifecycle.running():
         lifecycle.start()
         report.did("server started")
