@@ -4,12 +4,12 @@ Only real servers can show what a copy holds of what was made, changed and dropp
 taken. Afterwards both slaves run, and both nodes have the same definitions, accounts and rows.
 """
 
-import re
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import sameness
 from hosts import Node
 from labs import NODES, Lab, eventually, hostname
 from steps import Running, Steps, session
@@ -63,11 +63,7 @@ LAST = (
     "DROP USER {n}@'127.0.0.1'",
     "DROP DATABASE {n}",
 )
-VIRTUAL = ("information_schema", "performance_schema", "mysql", "mysql_ring")
-ACCOUNTS = ("user", "db", "tables_priv", "columns_priv", "procs_priv")
-OF_THE_RING = "User NOT IN ('root', 'replicator', 'ring_peer', 'ring_heartbeat')"
-# An event fires on one node only.
-STATUS = re.compile(r" (?:ENABLE|DISABLE ON SLAVE|DISABLE)(?= COMMENT | DO )")
+OF_THE_RING = {"root", "repuser", "ring_peer", "ring_heartbeat"}
 
 
 class Changes:
@@ -105,46 +101,12 @@ def changes(ring: Lab, steps: Steps) -> Iterator[Changes]:
 
 
 def held(node: Node) -> dict[str, Any]:
-    """Definitions, rows by their checksums, and accounts."""
-    found: dict[str, Any] = {}
     with node.session() as cursor:
-
-        def rows(statement: str) -> list[list[Any]]:
-            cursor.execute(statement)
-            return [list(row.values()) for row in cursor.fetchall()]
-
-        for (database,) in rows("SHOW DATABASES"):
-            if database in VIRTUAL:
-                continue
-            found[database] = rows(f"SHOW CREATE DATABASE {database}")
-            for name, kind in rows(f"SHOW FULL TABLES FROM {database}"):
-                place = f"{database}.{name}"
-                found[place] = rows(f"SHOW CREATE TABLE {place}")
-                if kind == "BASE TABLE":
-                    found[place] += rows(f"CHECKSUM TABLE {place}")
-            for kind, column, listing in (
-                ("TRIGGER", 0, f"SHOW TRIGGERS FROM {database}"),
-                ("EVENT", 1, f"SHOW EVENTS FROM {database}"),
-                ("PROCEDURE", 1, f"SHOW PROCEDURE STATUS WHERE Db = '{database}'"),
-                ("FUNCTION", 1, f"SHOW FUNCTION STATUS WHERE Db = '{database}'"),
-            ):
-                for row in rows(listing):
-                    place = f"{kind} {database}.{row[column]}"
-                    found[place] = STATUS.sub("", str(rows(f"SHOW CREATE {place}")))
-        for table in ACCOUNTS:
-            found[table] = sorted(
-                map(str, rows(f"SELECT * FROM mysql.{table} WHERE {OF_THE_RING}"))
-            )
-    return found
+        return sameness.everything(cursor.connection, accounts=OF_THE_RING)
 
 
-def differences(nodes: list[Node]) -> dict[str, Any]:
-    first, second = (held(node) for node in nodes)
-    return {
-        name: (first.get(name), second.get(name))
-        for name in sorted({*first, *second})
-        if first.get(name) != second.get(name)
-    }
+def differing(nodes: list[Node]) -> dict[str, Any]:
+    return sameness.differences(*(held(node) for node in nodes))
 
 
 def are_the_same(ring: Lab, steps: Steps, copy: Running) -> str:
@@ -154,7 +116,7 @@ def are_the_same(ring: Lab, steps: Steps, copy: Running) -> str:
     steps.begin(SURVIVOR, "rejoin", "").end()
     steps.wait_until_whole()
     nodes = [Node(ring, name) for name in NODES]
-    eventually(lambda: differences(nodes), lambda found: not found, "the same on both nodes")
+    eventually(lambda: differing(nodes), lambda found: not found, "the same on both nodes")
     assert [node.threads() for node in nodes] == [("Yes", "Yes")] * 2
     return said
 
