@@ -6,11 +6,13 @@ import base64
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
+from ring_node.base.waiting import Deadline, poll
 from ring_node.host import reflink, room
 from ring_node.mysql import binlogs, events, inventory, scratch, snapshot
 from ring_node.mysql.binlogs import Commits
@@ -207,6 +209,34 @@ def test_a_snapshot_gives_way_before_the_volume_is_full(
     with pytest.raises(NodeError, match="511 MiB were free") as caught:
         watcher.check()
     assert caught.value.next_step == room.NEXT_STEP
+
+
+def test_a_snapshot_gives_way_while_the_lock_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much may be cloned by then, and what the server changes meanwhile takes room."""
+    free = [1 << 40]
+
+    def frozen(_session: object, _source: object, folder: Path) -> object:
+        (folder / "app").mkdir(parents=True)
+        (folder / "app" / "t.ibd").write_bytes(b"x")
+        free[0] = 0
+        if poll(lambda: not folder.exists() or None, Deadline(30)) is None:
+            return None
+        raise FileNotFoundError(folder)
+
+    monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path / "snapshots")
+    monkeypatch.setattr(room, "free", lambda _: free[0])
+    monkeypatch.setattr(snapshot, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(snapshot, "_source", lambda _: None)
+    monkeypatch.setattr(snapshot, "_frozen", frozen)
+    monkeypatch.setattr(inventory, "objects", lambda _: {})
+    session: Any = None
+    with (
+        pytest.raises(NodeError, match="the snapshot was dropped: 0 MiB were free"),
+        snapshot.taken(session),
+    ):
+        raise AssertionError
 
 
 def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(

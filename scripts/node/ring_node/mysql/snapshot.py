@@ -18,7 +18,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -135,11 +135,11 @@ def taken(session: Session) -> Iterator[Snapshot]:
         wanted = _refuse_no_room()
         before = inventory.objects(session)
         folder = paths.SNAPSHOTS / secrets.token_hex(4)
+        watcher = Watcher(folder, wanted.drop)
         try:
-            frozen = _frozen(session, source, folder)
-            watcher = Watcher(folder, wanted.drop)
             watcher.start()
             try:
+                frozen = _watched(watcher, lambda: _frozen(session, source, folder))
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
                 yield Snapshot(
@@ -160,6 +160,17 @@ def taken(session: Session) -> Iterator[Snapshot]:
                 watcher.end()
         finally:
             files.remove_tree(folder)
+
+
+def _watched(watcher: Watcher, take: Callable[[], _Frozen]) -> _Frozen:
+    """What failed because the snapshot was dropped under it says so."""
+    try:
+        result = take()
+    except (NodeError, OSError):
+        watcher.check()
+        raise
+    watcher.check()
+    return result
 
 
 def remove_left() -> None:
@@ -452,16 +463,22 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._ended.wait(WATCH_SECONDS):
-            free = room.free(self._folder)
+            free = room.free(self._folder.parent)
             if free < self._floor:
                 self._free_then = free
-                _drop(self._folder)
+                while not _drop(self._folder) and not self._ended.wait(WATCH_SECONDS):
+                    pass
                 return
 
 
-def _drop(folder: Path) -> None:
-    """Gives the room back at once, also of files that somebody has open."""
-    for name, status in reflink.listed(folder).items():
-        if stat.S_ISREG(status.st_mode):
-            os.truncate(folder / name, 0)
-    files.remove_tree(folder)
+def _drop(folder: Path) -> bool:
+    """Gives the room back at once, also of files that somebody has open. False: not all of it,
+    because more files came meanwhile."""
+    try:
+        for name, status in reflink.listed(folder).items():
+            if stat.S_ISREG(status.st_mode):
+                os.truncate(folder / name, 0)
+        files.remove_tree(folder)
+    except OSError:
+        return False
+    return True
