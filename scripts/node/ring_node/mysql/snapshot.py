@@ -142,6 +142,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
                 frozen = _watched(watcher, lambda: _frozen(session, source, folder))
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
+                sizes = reflink.sizes(reflink.listed(folder))
                 yield Snapshot(
                     folder=folder,
                     version=source.version,
@@ -149,8 +150,8 @@ def taken(session: Session) -> Iterator[Snapshot]:
                     master=frozen.master,
                     innodb=innodb,
                     slave=frozen.slave,
-                    bytes=frozen.bytes,
-                    files=frozen.files,
+                    bytes=sum(sizes),
+                    files=len(sizes),
                     locked_seconds=frozen.seconds,
                     objects_before=before,
                     objects_after=after,
@@ -277,8 +278,6 @@ def elsewhere(found: Mapping[str, os.stat_result]) -> list[str]:
 class _Frozen:
     master: Coordinates
     slave: Coordinates | None
-    bytes: int
-    files: int
     seconds: float
 
 
@@ -341,8 +340,7 @@ def _copied(session: Session, source: _Source, mirror: reflink.Mirror, begun: fl
                 NEXT_STEP,
             )
         if _numbers(session)[0] == number and _places(session) == places:
-            sizes = [each.st_size for each in wanted.values() if stat.S_ISREG(each.st_mode)]
-            return _Frozen(*places, sum(sizes), len(sizes), time.monotonic() - begun)
+            return _Frozen(*places, time.monotonic() - begun)
 
 
 def ordered(data: Path) -> dict[str, os.stat_result]:
