@@ -288,7 +288,7 @@ def test_a_volume_restored_from_a_snapshot_is_refused_until_it_is_wiped_as_the_e
     fresh.run("sudo sh", TIDY)
     volumes.detach(own)
     volumes.becomes(own, "available")
-    restored = volumes.make(**{"snapshot-id": snapshot})
+    restored = volumes.make(1, **{"snapshot-id": snapshot})
     volumes.attach(restored, fresh)
     error = refuses(fresh, restored)
     assert f"{restored} is a copy of {own}" in error["found"]

@@ -48,10 +48,9 @@ def remove_left() -> None:
 def fetch(pair: Pair, expected_uuid: str, version: str, deadline: Deadline) -> Arrived:
     """The data of the peer, whose server must be the one with that uuid. `version`: of mysqld here.
 
-    What an earlier run left is removed first, and what this one leaves when it fails.
+    When it fails it leaves nothing.
     """
     who = pair.peer.name
-    remove_left()
     source = stream.connect(who, pair.peer.replication_address, pair.node.replication_address)
     folder = paths.ARRIVING / secrets.token_hex(4)
     try:

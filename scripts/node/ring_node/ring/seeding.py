@@ -30,6 +30,7 @@ def run(pair: Pair, report: Report) -> None:
     if not lifecycle.running():  # a run that was killed while a copy took its place stopped it
         lifecycle.start()
         report.did("server started")
+    copying.remove_left()
     login = records.credentials().peer
     with sql.own(report) as own:
         if schema.exists(own) and schema.add_rows(own, pair.node.server_id, pair.peer.server_id):
