@@ -104,7 +104,9 @@ def test_a_log_that_was_just_begun_leads_to_the_one_before(tmp_path: Path) -> No
     place = logs(tmp_path, FIRST_LOG, empty)
     end = Coordinates("bin.000001", END)
     assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
-    place = logs(tmp_path, FIRST_LOG, empty, empty)
+    place = logs(tmp_path, FIRST_LOG, *[empty] * (binlogs.LAST_LOGS - 1))
+    assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
+    place = logs(tmp_path, FIRST_LOG, *[empty] * binlogs.LAST_LOGS)
     assert binlogs.last_commits(tmp_path, place) is None
 
 
