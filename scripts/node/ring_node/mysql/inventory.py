@@ -30,6 +30,8 @@ TABLES = (
 INNODB = (
     "SELECT table_id, name, flag, n_cols, file_format, row_format, zip_page_size"
     " FROM information_schema.innodb_sys_tables"
+    # Temporary tables, whose files are not in the data directory, and what ALTER is at work on.
+    " WHERE SUBSTRING_INDEX(name, '/', -1) NOT LIKE '#sql%'"
 )
 INDEXES = "SELECT table_id, name, type, n_fields FROM information_schema.innodb_sys_indexes"
 FOREIGN = (
