@@ -13,7 +13,9 @@ ODD_DATABASE = "dä ta-b.ase 'x' `y`"
 BIG_BYTES = 30 * 1024 * 1024
 """Of each of two columns of one row: together more than max_allowed_packet (52M)."""
 LONG_NAME = "é" * 64
-BIG_ROWS = 20000
+LONG_DATABASE = "d" * 63 + "-"
+"""5.6.24 logs a statement in a database with 64 characters of two bytes as an empty one, at which
+each slave stops."""
 
 
 @dataclass(frozen=True)
@@ -185,7 +187,7 @@ BIG = Part(
 
 ODD_NAMES = (
     "t.t",
-    "it's \"quoted\" ``twice``",
+    'it\'s "quoted" ``twice``',
     "a b %s/../x",
     "#sql-like",
     "#mysql50",
@@ -213,13 +215,17 @@ NAMES = Part(
             f"INSERT INTO {ODD}.{quoted(name)} VALUES ({number}, 1)"
             for number, name in enumerate(ODD_NAMES)
         ),
-        f"CREATE DATABASE {quoted(LONG_NAME)}",
-        f"CREATE TABLE {quoted(LONG_NAME)}.{quoted(LONG_NAME)} (id INT PRIMARY KEY)",
-        f"INSERT INTO {quoted(LONG_NAME)}.{quoted(LONG_NAME)} VALUES (1)",
+        f"CREATE DATABASE {quoted(LONG_DATABASE)}",
+        f"CREATE TABLE {quoted(LONG_DATABASE)}.{quoted(LONG_NAME)} (id INT PRIMARY KEY)",
+        f"INSERT INTO {quoted(LONG_DATABASE)}.{quoted(LONG_NAME)} VALUES (1)",
         "CREATE DATABASE `#db.with-dash` CHARSET gbk",
         "CREATE TABLE `#db.with-dash`.t (id INT PRIMARY KEY, v VARCHAR(9) DEFAULT '中')",
         "INSERT INTO `#db.with-dash`.t (id) VALUES (1)",
         "CREATE DATABASE `of nothing`",
+        # As a file would be called that is of the server and not of its data.
+        "CREATE DATABASE core",
+        "CREATE TABLE core.t (id INT PRIMARY KEY) ENGINE=InnoDB",
+        "INSERT INTO core.t VALUES (1)",
     )
 )
 
@@ -248,7 +254,7 @@ PROGRAMS = (
             'CREATE FUNCTION "in ansi"(a VARCHAR(9), b VARCHAR(9)) RETURNS VARCHAR(30)'
             " DETERMINISTIC RETURN a || b || 'x'",
             'CREATE PROCEDURE "by ansi"() SELECT "id" FROM "floats"',
-            'CREATE VIEW "view of ansi" AS SELECT \'a\' || \'b\' AS "x y"',
+            "CREATE VIEW \"view of ansi\" AS SELECT 'a' || 'b' AS \"x y\"",
         ),
         mode="ANSI_QUOTES,PIPES_AS_CONCAT",
     ),
@@ -262,7 +268,7 @@ PROGRAMS = (
     ),
     Part(
         (
-            "CREATE PROCEDURE lines() BEGIN\n  -- a comment; with\n  SELECT 'one;\ntwo';\n"
+            "CREATE PROCEDURE in_lines() BEGIN\n  -- a comment; with\n  SELECT 'one;\ntwo';\n"
             "  SELECT 'three';\nEND",
             "CREATE DEFINER='gone'@'nowhere' PROCEDURE of_nobody() SQL SECURITY INVOKER"
             " COMMENT 'é' SELECT 1",
@@ -333,6 +339,9 @@ SYSTEM = Part(
 
 ACCOUNTS = Part(
     (
+        # 5.6.24 logs the random bytes of a sha256 hash as they are: with a quote among them, each
+        # slave stops at the statement.
+        "SET sql_log_bin = 0",
         f"CREATE USER {APPLICATION} IDENTIFIED BY 'word'",
         f"GRANT SELECT, DELETE, EVENT ON {DATABASE}.* TO {APPLICATION}",
         "CREATE USER 'by_sha'@'%' IDENTIFIED WITH sha256_password",
@@ -352,12 +361,13 @@ ACCOUNTS = Part(
         f"GRANT SELECT (id), UPDATE (f, d) ON {DATABASE}.floats TO 'by_sha'@'%'",
         f"GRANT INSERT ON {DATABASE}.in_latin1 TO {APPLICATION}",
         f"GRANT EXECUTE ON FUNCTION {DATABASE}.always_one TO {APPLICATION}",
-        f"GRANT EXECUTE ON PROCEDURE {DATABASE}.lines TO 'ñ ;''`'@'10.0.0.0/255.0.0.0'",
+        f"GRANT EXECUTE ON PROCEDURE {DATABASE}.in_lines TO 'ñ ;''`'@'10.0.0.0/255.0.0.0'",
         f"GRANT ALL ON {ODD}.* TO 'ñ ;''`'@'10.0.0.0/255.0.0.0'",
         f"CREATE TABLE {DATABASE}.granted (id INT)",
         f"GRANT SELECT ON {DATABASE}.granted TO 'by_sha'@'%'",
         f"DROP TABLE {DATABASE}.granted",
         "GRANT PROXY ON 'by_sha'@'%' TO 'expired'@'%'",
+        "SET sql_log_bin = 1",
     )
 )
 
@@ -378,7 +388,7 @@ def make(connection: Any) -> None:
 
 def remove(connection: Any) -> None:
     """Drops the databases, the accounts and the rest, whatever of them is there."""
-    databases = (DATABASE, ODD_DATABASE, LONG_NAME, "#db.with-dash", "of nothing")
+    databases = (DATABASE, ODD_DATABASE, LONG_DATABASE, "#db.with-dash", "of nothing", "core")
     statements = [f"DROP DATABASE IF EXISTS {quoted(name)}" for name in databases]
     statements += [
         "DROP SERVER IF EXISTS `fär`",
@@ -403,9 +413,7 @@ def _run(connection: Any, part: Part, *first: str) -> None:
         f"SET NAMES {part.charset}",
         f"SET sql_mode = '{part.mode}', time_zone = '{part.zone}'",
     )
-    for statement in _encoded([*settings, *first], "utf-8") + _encoded(
-        part.statements, part.codec
-    ):
+    for statement in _encoded([*settings, *first], "utf-8") + _encoded(part.statements, part.codec):
         try:
             connection.query(statement)
         except Exception as error:

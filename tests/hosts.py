@@ -125,16 +125,16 @@ class Node:
         return pid
 
     @contextlib.contextmanager
-    def session(self) -> Iterator[pymysql.cursors.DictCursor]:
-        """A session as root over the server's socket."""
+    def session(self, seconds: float = ANSWER_SECONDS) -> Iterator[pymysql.cursors.DictCursor]:
+        """A session as root over the server's socket. Each answer comes within `seconds`."""
         connection = pymysql.connect(
             unix_socket=f"/proc/{self.mysqld()}/root/run/mysqld/mysqld.sock",
             user="root",
             password=self._password,
             ssl_disabled=True,
             connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
-            write_timeout=ANSWER_SECONDS,
+            read_timeout=seconds,
+            write_timeout=seconds,
             autocommit=True,
             charset="utf8",
             cursorclass=pymysql.cursors.DictCursor,

@@ -19,6 +19,8 @@ SYSTEM = (
 ACCOUNTS = ("user", "db", "tables_priv", "columns_priv", "procs_priv", "proxies_priv")
 # An event fires on one node only, and says there when it did.
 OF_A_NODE = ("status", "last_executed")
+# InnoDB of 5.6 counts on from the highest key that is there after a restart.
+NEXT_KEY = re.compile(r" AUTO_INCREMENT=\d+")
 STATUS = re.compile(r" (?:ENABLE|DISABLE ON SLAVE|DISABLE)(?= COMMENT | DO )")
 
 Everything = dict[str, Any]
@@ -37,6 +39,7 @@ def everything(
             return list(cursor.fetchall())
 
     rows("SET NAMES utf8")
+    rows("USE mysql")  # a view's text depends on where it is read
     rows("SET SESSION sql_mode = '', time_zone = '+00:00', group_concat_max_len = 1048576")
     found: Everything = {}
     for (database,) in _values(rows("SHOW DATABASES")):
@@ -61,7 +64,7 @@ def _database(rows: Rows, database: str, without: Collection[str]) -> Everything
     found: Everything = {f"database {database}": _show(rows, f"SHOW CREATE DATABASE {name}")}
     for table, kind in _values(rows(f"SHOW FULL TABLES FROM {name}")):
         place = f"{name}.{quoted(table)}"
-        found[f"{kind} {database}.{table}"] = _show(rows, f"SHOW CREATE TABLE {place}")
+        found[f"{kind} {database}.{table}"] = _show(rows, f"SHOW CREATE TABLE {place}", NEXT_KEY)
         if kind == "BASE TABLE" and f"{database}.{table}" not in without:
             # A table that is broken says so with a checksum of NULL, and a warning.
             found[f"content of {database}.{table}"] = _show(rows, f"CHECKSUM TABLE {place}")
@@ -73,12 +76,8 @@ def _database(rows: Rows, database: str, without: Collection[str]) -> Everything
     ):
         listed = f"SELECT {column} FROM information_schema.{table} WHERE {schema} = {text}"
         for (each,) in _values(rows(listed)):
-            shown = _show(rows, f"SHOW CREATE {kind} {name}.{quoted(each)}")
-            if kind == "EVENT":
-                shown = [
-                    STATUS.sub("", part) if isinstance(part, str) else part for part in shown
-                ]
-            found[f"{kind} {database}.{each}"] = shown
+            show = f"SHOW CREATE {kind} {name}.{quoted(each)}"
+            found[f"{kind} {database}.{each}"] = _show(rows, show, STATUS)
     return found
 
 
@@ -91,13 +90,14 @@ def _system(rows: Rows, table: str, accounts: Collection[str]) -> list[str]:
     return sorted(repr(sorted(row.items())) for row in listed)
 
 
-def _show(rows: Rows, statement: str) -> list[Any]:
+def _show(rows: Rows, statement: str, less: re.Pattern[str] | None = None) -> list[Any]:
     """What the server shows, or the error with which it refuses: both must be the same."""
     try:
         shown = rows(statement)
     except Exception as error:
         return [repr(error)]
-    return [value for row in shown for value in row.values()]
+    values = [value for row in shown for value in row.values()]
+    return [less.sub("", each) if less and isinstance(each, str) else each for each in values]
 
 
 def _values(listed: list[dict[str, Any]]) -> list[tuple[Any, ...]]:

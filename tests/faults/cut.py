@@ -3,11 +3,12 @@
 The verb dies before the first effect (lab_effects.py, in the image of the lab's hosts) at which it
 was not cut before, and of a program also when that has been at work for a while: alone, so that the
 program goes on, and with all that it started. It runs there as root, with Debian's Python.
-Arguments: the file that names the cuts so far, the entry of the tool, the verb. Standard error says
-which cut it was.
+Arguments: the file that names, below a regular expression for effects that are not cut, the cuts so
+far; the entry of the tool; the verb with its options. Standard error says which cut it was.
 """
 
 import os
+import re
 import runpy
 import signal
 import subprocess
@@ -25,8 +26,8 @@ PAUSE = 0.005
 
 
 class Cutter:
-    def __init__(self, known: set[str]) -> None:
-        self.known = known
+    def __init__(self, known: set[str], passed: str) -> None:
+        self.known, self.passed = known, re.compile(passed)
         self.seen: Counter[str] = Counter()
         self.lock = threading.Lock()
 
@@ -36,12 +37,14 @@ class Cutter:
             name = f"{what} ({self.seen[what]})"
             if what.endswith("*") and self.seen[what] > 1:
                 return
-            if name not in self.known:
+            if name not in self.known and not self.passed.match(name):
                 self.kill(name, len(self.known) % 2 == 0)
 
     def at_work(self, what: str, process: "subprocess.Popen[Any]") -> None:
         """A program that ends sooner is not killed: it was cut before it began."""
         name = f"{what} ({self.seen[what]})"
+        if self.passed.match(name):
+            return
         for group in (False, True):
             later = f"{name} at work, {'with it' if group else 'alone'}"
             if later in self.known:
@@ -78,10 +81,11 @@ def watch_programs(cutter: Cutter) -> None:
 
 
 def main() -> None:
-    cuts, entry, verb = sys.argv[1:]
+    cuts, entry, *words = sys.argv[1:]
     sys.dont_write_bytecode = True
-    sys.argv = [entry, verb]
-    cutter = Cutter(set(Path(cuts).read_text().splitlines()))
+    sys.argv = [entry, *words]
+    passed, *known = Path(cuts).read_text().splitlines()
+    cutter = Cutter(set(known), passed)
     lab_effects.listen(cutter.effect)
     watch_programs(cutter)
     runpy.run_path(entry, run_name="__main__")

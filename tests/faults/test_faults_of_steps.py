@@ -30,11 +30,12 @@ LOST_SECONDS = 20
 KILLED = {
     "tools": "rename /opt/mysql-ring/releases/",
     "install": "rename /opt/mysql/",
+    "volume": "run mount",
     "server": "run setpriv --reuid=mysql",
-    "seed": "run setpriv --pdeathsig KILL -- myloader",
+    "seed": "rename /srv/mysql-ring/arriving/",
     "replicate": "send START SLAVE",
 }
-COPIES = "run setpriv --pdeathsig KILL -- mydumper"
+COPIES = "run setpriv --pdeathsig KILL -- tar"
 SILENT_SECONDS = 5
 
 
@@ -49,10 +50,14 @@ def test_a_node_made_anew_under_faults_in_its_steps_loses_nothing(
         rebuild.fails(step_name(lost.name, verb))
 
     with Load([survivor], tmp_path) as load:
-        instance = ring.urn(resource(lost.name, "instance"))
-        with ring.gates.api(after="TerminateInstances") as gate:
-            destroy = Update(ring, *DESTROY_COMMAND, "--target", instance, "--target-dependents")
-            gate.wait("ec2 TerminateInstances: 200", by=destroy)
+        targets = [
+            word
+            for part in ("data-volume", "instance")
+            for word in ("--target", ring.urn(resource(lost.name, part)))
+        ]
+        with ring.gates.api(after="DeleteVolume") as gate:
+            destroy = Update(ring, *DESTROY_COMMAND, *targets, "--target-dependents")
+            gate.wait("ec2 DeleteVolume: 200", by=destroy)
             destroy.kill()
 
         for verb, at in KILLED.items():

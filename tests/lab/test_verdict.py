@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+import pymysql
 import pytest
 from hosts import Node
 from labs import NODES, Lab, eventually, wait_until_whole
@@ -33,14 +34,22 @@ table inet mysql_ring_test {{
   }}
 }}
 """
+KEEPALIVE = "net.ipv4.tcp_keepalive_time"
+LONG_SECONDS = 3600
 LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
+CLOCK_FOLDER = "/run/mysql-ring-clock"
 # The clock that is set wrong is the wall clock alone, as it is on a host.
-CLOCK = f"""\
-[Service]
-Environment=LD_PRELOAD={LIBRARY}
-Environment=FAKETIME={{shift}}
-Environment=FAKETIME_DONT_FAKE_MONOTONIC=1
-"""
+CLOCK = (
+    f"LD_PRELOAD={LIBRARY}",
+    "FAKETIME={shift}",
+    "FAKETIME_DONT_FAKE_MONOTONIC=1",
+    f"PYTHONPATH={CLOCK_FOLDER}",
+)
+# Python 3.11 sleeps until a time of the clock that runs on. Faketime shifts that all the same, and
+# nobody wakes up.
+SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds)\n"
+CLOCKED = ("mysql.service", "mysql-ring-agent.service", "mysql-ring-copy@.service")
+RING_NODE = "/opt/mysql-ring/current/ring-node"
 
 
 def verdict(lab: Lab, node: str) -> tuple[list[str], dict[str, Any]]:
@@ -66,6 +75,40 @@ def says(lab: Lab, node: str, *cases: str, seconds: float = 30) -> dict[str, Any
 
 def text(said: dict[str, Any], case: str) -> str:
     return next(each["text"] for each in said["problems"] if each["case"] == case)
+
+
+class Taker:
+    """Sessions of an account, as many as it can get."""
+
+    USER, WORD, FULL = "taker", "a-word", 1040
+
+    def __init__(self, node: Node) -> None:
+        self._socket = f"/proc/{node.mysqld()}/root/run/mysqld/mysqld.sock"
+        self._held = contextlib.ExitStack()
+
+    def __enter__(self) -> "Taker":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.give_back()
+
+    def take_all(self) -> None:
+        while True:
+            try:
+                session = pymysql.connect(
+                    unix_socket=self._socket,
+                    user=self.USER,
+                    password=self.WORD,
+                    ssl_disabled=True,
+                )
+            except pymysql.err.OperationalError as error:
+                if error.args[0] != self.FULL:
+                    raise
+                return
+            self._held.callback(session.close)
+
+    def give_back(self) -> None:
+        self._held.close()
 
 
 @pytest.fixture
@@ -246,76 +289,140 @@ def test_a_volume_without_room_is_said_while_the_server_waits_for_it(
 
 
 def test_a_link_that_swallows_packets_is_seen_while_the_threads_say_yes(sound: Lab) -> None:
-    node = Node(sound, SICK)
-    peer = Node(sound, PEER).replication_address
-    node.run("nft", "-f", "-", stdin=BLACK_HOLE.format(peer=peer))
-    try:
-        for each in NODES:
+    sick, peer = Node(sound, SICK), Node(sound, PEER)
+    with contextlib.ExitStack() as undone:
+        for node in (sick, peer):  # or the kernel would tell the threads
+            before = node.run("sysctl", "--values", KEEPALIVE).strip()
+            undone.callback(node.run, "sysctl", f"{KEEPALIVE}={before}")
+            node.run("sysctl", f"{KEEPALIVE}={LONG_SECONDS}")
+        sick.run("nft", "-f", "-", stdin=BLACK_HOLE.format(peer=peer.replication_address))
+        undone.callback(sick.run, "nft", "delete", "table", "inet", "mysql_ring_test")
+        for node in (sick, peer):
             said = eventually(
-                lambda each=each: verdict(sound, each),
-                lambda now: "peer silent" in now[0],
-                f"the verdict of {each}",
+                lambda node=node: verdict(sound, node.name),
+                lambda now: now[0] == ["peer silent"] and "asked" in text(now[1], "peer silent"),
+                f"the verdict of {node.name}: silent, and why",
+                60,
             )[1]
-            assert "cannot be asked" in text(said, "peer silent") or said["agent"]
-        assert "packets 0" not in node.run("nft", "list", "table", "inet", "mysql_ring_test")
-    finally:
-        node.run("nft", "delete", "table", "inet", "mysql_ring_test")
+            assert "its server cannot be asked: " in text(said, "peer silent")
+            assert (said["slave"]["io"], said["slave"]["sql"]) == ("Yes", "Yes")
+            assert node.threads() == ("Yes", "Yes")
+        assert "packets 0" not in sick.run("nft", "list", "table", "inet", "mysql_ring_test")
     for each in NODES:
-        says(sound, each, seconds=60)
+        says(sound, each, seconds=100)
 
 
-def test_a_server_whose_connections_are_all_taken_is_said_also_without_a_spare_one(
-    sound: Lab,
-) -> None:
-    sound.sql(SICK, "SET GLOBAL max_connections = 12")
-    with contextlib.ExitStack() as held:
+@pytest.fixture
+def taker(sound: Lab) -> Iterator[Taker]:
+    """Takes the connections that an account without SUPER can have, all of them."""
+    node = Node(sound, SICK)
+    before = sound.value(SICK, "SELECT @@GLOBAL.max_connections")
+    account = f"{Taker.USER}@localhost"
+    unlogged = "SET sql_log_bin = 0"
+    sound.sql(SICK, f"{unlogged}; CREATE USER {account} IDENTIFIED BY '{Taker.WORD}'")
+    with Taker(node) as taker:
         try:
-            for _ in range(20):
-                try:
-                    held.enter_context(session(sound, SICK, "SELECT 1"))
-                except AssertionError:
-                    break
-            else:
-                raise AssertionError("the server takes more than it may")
-            cases, _ = verdict(sound, SICK)
-            assert cases[0] == "connections taken"
+            sound.sql(SICK, "SET GLOBAL max_connections = 12")
+            yield taker
         finally:
-            held.close()
-            sound.sql(SICK, "SET GLOBAL max_connections = 151")
+            taker.give_back()
+            sound.sql(SICK, f"SET GLOBAL max_connections = {before}")
+            sound.sql(SICK, f"{unlogged}; DROP USER {account}")
+
+
+def test_connections_that_are_all_taken_but_the_spare_one_are_said_with_their_number(
+    sound: Lab, taker: Taker
+) -> None:
+    def look() -> tuple[list[str], dict[str, Any]]:
+        taker.take_all()
+        return verdict(sound, SICK)
+
+    said = eventually(look, lambda now: now[0][:1] == ["connections taken"], "taken")[1]
+    found = text(said, "connections taken")
+    assert "and the server takes 12: " in found
+    assert "the peer's slave and the agent are turned away" in found
+    taker.give_back()
     says(sound, SICK, seconds=60)
 
 
+def test_connections_that_are_all_taken_with_the_spare_one_are_said_without_asking_the_server(
+    sound: Lab, taker: Taker
+) -> None:
+    with contextlib.ExitStack() as held:
+
+        def look() -> tuple[list[str], dict[str, Any]]:
+            taker.take_all()
+            with contextlib.suppress(pymysql.err.OperationalError):
+                held.enter_context(Node(sound, SICK).session())  # of root, who has SUPER
+            return verdict(sound, SICK)
+
+        said = eventually(
+            look, lambda now: "spare one too" in text(now[1], "connections taken"), "all taken"
+        )[1]
+        assert said["problems"][0]["case"] == "connections taken"
+        assert "every connection of the server is taken" in text(said, "connections taken")
+    taker.give_back()
+    says(sound, SICK, seconds=60)
+
+
+class Tool:
+    """The tool by hand; on one host its clock is as wrong as that of the services there."""
+
+    def __init__(self, lab: Lab, node: str, clock: tuple[str, ...]) -> None:
+        self._lab, self._node, self._clock = lab, node, clock
+
+    def run(self, node: str, words: str) -> dict[str, Any]:
+        clock = " ".join(self._clock) if node == self._node else ""
+        done = self._lab.ssh(node, f"sudo env {clock} {words}", timeout=ANSWER_SECONDS * 3)
+        return json.loads(done)
+
+
 @contextlib.contextmanager
-def wrong_clock(lab: Lab, node: str, shift: str) -> Iterator[None]:
-    """The node's server has a clock that is wrong by so many seconds. The agent keeps the right
-    one: under faketime Python 3.11 does not wake up from its sleep."""
+def wrong_clock(lab: Lab, node: str, shift: str) -> Iterator[Tool]:
+    """A host whose clock is wrong by so many seconds, for its server, its agent, what sends copies,
+    and the tool that is run by hand. `ring-node status` has the right one: it asks the agent."""
+    clock = tuple(each.format(shift=shift) for each in CLOCK)
     lab.ssh(
         node,
         f"test -e {LIBRARY} || sudo apt-get install --yes --no-install-recommends faketime",
     )
-    folder = "/run/systemd/system/mysql.service.d"
     lab.ssh(
         node,
-        f"sudo sh -c 'mkdir -p {folder}; cat > {folder}/clock.conf'",
-        stdin=CLOCK.format(shift=shift),
+        f"sudo sh -c 'mkdir -p {CLOCK_FOLDER}; cat > {CLOCK_FOLDER}/sitecustomize.py'",
+        stdin=SLEEP,
     )
-    again = "sudo systemctl daemon-reload; sudo systemctl restart mysql"
+    drop_in = "".join(["[Service]\n", *(f"Environment={each}\n" for each in clock)])
+    folders = [f"/run/systemd/system/{unit}.d" for unit in CLOCKED]
+    for folder in folders:
+        lab.ssh(node, f"sudo sh -c 'mkdir -p {folder}; cat > {folder}/clock.conf'", stdin=drop_in)
+    again = "sudo systemctl daemon-reload; sudo systemctl restart mysql mysql-ring-agent"
     lab.ssh(node, again)
     try:
-        yield
+        yield Tool(lab, node, clock)
     finally:
-        lab.ssh(node, f"sudo rm -r {folder}; {again}")
+        lab.ssh(node, f"sudo rm -r {' '.join(folders)}; {again}")
+
+
+def is_wrong(lab: Lab, shift: str, tool: Tool) -> None:
+    """The server's clock, the agent's and the tool's."""
+    ahead = "SELECT TIMESTAMPDIFF(SECOND, '{}', UTC_TIMESTAMP())"
+    now = lab.value(PEER, "SELECT UTC_TIMESTAMP()")
+    assert abs(int(lab.value(SICK, ahead.format(now))) - int(shift)) < 5
+    by_tool = tool.run(SICK, "python3 -c 'import time; print(time.time())'")
+    assert abs(float(str(by_tool)) - float(lab.ssh(SICK, "date +%s")) - int(shift)) < 5
+    pid = lab.ssh(SICK, "systemctl show --value --property=MainPID mysql-ring-agent").strip()
+    assert f"FAKETIME={shift}" in lab.ssh(SICK, f"sudo cat /proc/{pid}/environ").split("\0")
 
 
 @pytest.mark.parametrize("shift", ["+3600", "-3600", "-10"])
 def test_a_clock_that_is_wrong_is_said_and_makes_no_dead_peer_alive(sound: Lab, shift: str) -> None:
-    with wrong_clock(sound, SICK, shift):
-        ahead = "SELECT TIMESTAMPDIFF(SECOND, '{}', UTC_TIMESTAMP())"
-        now = sound.value(PEER, "SELECT UTC_TIMESTAMP()")
-        assert abs(int(sound.value(SICK, ahead.format(now))) - int(shift)) < 5, "its clock is wrong"
-        said = says(sound, PEER, "clocks differ", seconds=60)  # and the peer is alive
-        assert abs(said["clock_difference_s"] - int(shift)) < 2
-        says(sound, SICK)
+    with wrong_clock(sound, SICK, shift) as tool:
+        is_wrong(sound, shift, tool)
+        for node, difference in ((PEER, int(shift)), (SICK, -int(shift))):
+            # The only problem: the peer is alive, the gate of either is open.
+            said = says(sound, node, "clocks differ", seconds=60)
+            assert abs(said["clock_difference_s"] - difference) < 2
+            assert said["gate"] == "open"
 
         node = Node(sound, SICK)
         node.run("kill", "-STOP", node.run("pidof", "mysqld").strip())
@@ -323,6 +430,31 @@ def test_a_clock_that_is_wrong_is_said_and_makes_no_dead_peer_alive(sound: Lab, 
             says(sound, PEER, "peer silent", "clocks differ")
         finally:
             node.run("kill", "-CONT", node.run("pidof", "mysqld").strip())
+    for each in NODES:
+        says(sound, each, seconds=60)
+
+
+@pytest.mark.parametrize("shift", ["+3600", "-3600"])
+def test_a_copy_to_and_from_a_host_whose_clock_is_wrong_is_taken(
+    sound: Lab, table: str, shift: str
+) -> None:
+    with wrong_clock(sound, SICK, shift) as tool:
+        is_wrong(sound, shift, tool)
+        for receiver, sender in ((SICK, PEER), (PEER, SICK)):
+            sound.sql(sender, f"INSERT INTO {table} (note) VALUES ('of {sender}')")
+            report = tool.run(receiver, f"{RING_NODE} rejoin --discard {receiver}")
+            assert any(done.startswith("copied ") for done in report["done"]), report
+            tool.run(sender, f"{RING_NODE} rejoin")
+            for each in NODES:
+                assert says(sound, each, "clocks differ", seconds=60)["gate"] == "open"
+        for node in NODES:
+            sound.sql(node, f"INSERT INTO {table} (note) VALUES ('at last')")
+        for node in NODES:
+            eventually(
+                lambda node=node: sound.value(node, f"SELECT COUNT(*) FROM {table}"),
+                lambda count: count == "4",
+                f"all rows on {node}",
+            )
     for each in NODES:
         says(sound, each, seconds=60)
 

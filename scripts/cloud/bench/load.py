@@ -21,7 +21,8 @@ SECONDS = 20
 WARM_UP_SECONDS = 5
 THREADS = 4
 LOGIN = "/run/mysql-ring-sysbench.cfg"
-TABLES = ("--tables=4", "--table-size=25000", f"--threads={THREADS}")
+TABLE_NAMES = tuple(f"sbtest{number}" for number in range(1, 5))
+TABLES = (f"--tables={len(TABLE_NAMES)}", "--table-size=25000", f"--threads={THREADS}")
 ACCOUNT = "sysbench"
 TRANSACTIONS = re.compile(r"transactions:\s+\d+\s+\((?P<rate>[\d.]+) per sec\.\)")
 APT = (
@@ -120,11 +121,19 @@ def _side_by_side(work: Callable[..., T], *arguments: Sequence[Any]) -> list[T]:
 
 def _configure(hosts: Hosts, text: Mapping[str, str]) -> None:
     hosts.both(lambda node: hosts.ask(node, "configure", stdin=text[node]))
-    _settle(hosts)
+    settle(hosts)
 
 
 def _prepare(hosts: Hosts) -> None:
     writer = hosts.names[0]
+    install(hosts, writer)
+    _sysbench(hosts, writer, "prepare", WARM_UP_SECONDS)
+    _sysbench(hosts, writer, "run", SECONDS)
+    settle(hosts)
+
+
+def install(hosts: Hosts, writer: str) -> None:
+    """sysbench on a node, with an account and a database of its own."""
     password = secrets.token_hex(12)
     hosts.run(writer, APT)
     hosts.run(
@@ -142,12 +151,9 @@ def _prepare(hosts: Hosts) -> None:
     }
     text = "".join(f"{key}={value}\n" for key, value in login.items())
     hosts.ask(writer, "private", LOGIN, stdin=text)
-    _sysbench(hosts, writer, "prepare", WARM_UP_SECONDS)
-    _sysbench(hosts, writer, "run", SECONDS)
-    _settle(hosts)
 
 
-def _settle(hosts: Hosts) -> None:
+def settle(hosts: Hosts) -> None:
     """Each server has applied what the other one has written until now."""
     places = hosts.both(lambda node: hosts.ask(node, "position"))
 
@@ -172,7 +178,7 @@ def _load(hosts: Hosts) -> tuple[float, list[float]]:
             f"found no pulse of {writer} on {reader}; expected replication while the load runs; "
             f"look at `scripts/lab mysql {reader} -e 'SHOW SLAVE STATUS\\G'`"
         )
-    _settle(hosts)
+    settle(hosts)
     return rate(output), delays
 
 

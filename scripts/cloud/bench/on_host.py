@@ -4,6 +4,9 @@ A verb answers with JSON. Clocks need no care: in the lab both hosts have the ma
 """
 
 import json
+import os
+import select
+import signal
 import subprocess
 import sys
 import time
@@ -17,13 +20,21 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, "/opt/mysql-ring/current")
 
 from ring_node.base import paths  # noqa: E402
-from ring_node.host import gate  # noqa: E402
-from ring_node.mysql import login  # noqa: E402
+from ring_node.host import files, gate  # noqa: E402
+from ring_node.mysql import incarnations, login, scratch  # noqa: E402
 from ring_node.ring import admission  # noqa: E402
 
 WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.005
 BEAT_SECONDS = 0.05
+WRITE_SECONDS = 0.002
+WARM_UP_SECONDS = 5.0
+COPY_SECONDS = 600.0
+# Of a copy by hand: a daemon of its own on a port that the security groups let the peer reach.
+COPY_PORT = 3307
+KEY = Path("/run/mysql-ring-bench-key")
+LET_IN = Path("/run/mysql-ring-bench-key.pub")
+DAEMON = Path("/run/mysql-ring-bench-sshd.pid")
 
 
 def connect() -> Any:
@@ -48,14 +59,16 @@ def answer(value: Any) -> None:
     print(json.dumps(value, default=str), flush=True)
 
 
-def until(probe: Callable[[], Any], pause: float = LOOK_SECONDS) -> Any:
-    deadline = time.monotonic() + WAIT_SECONDS
+def until(
+    probe: Callable[[], Any], pause: float = LOOK_SECONDS, seconds: float = WAIT_SECONDS
+) -> Any:
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         found = probe()
         if found:
             return found
         time.sleep(pause)
-    raise SystemExit(f"not so after {WAIT_SECONDS:.0f} s")
+    raise SystemExit(f"not so after {seconds:.0f} s")
 
 
 def reset() -> None:
@@ -172,10 +185,156 @@ def private(path: str) -> None:
     answer(True)
 
 
+def fill(table: str, count: str) -> None:
+    """A table of sysbench's own shape with so many rows (a power of two), unlogged."""
+    connection = connect()
+    rows(connection, f"DROP TABLE IF EXISTS sbtest.{table}")
+    rows(connection, "SET SESSION sql_log_bin = 0")
+    rows(
+        connection,
+        f"CREATE TABLE sbtest.{table} (id INT NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+        " k INT NOT NULL DEFAULT 0, c CHAR(120) NOT NULL DEFAULT '',"
+        f" pad CHAR(60) NOT NULL DEFAULT '', KEY k_{table} (k)) ENGINE=InnoDB",
+    )
+    into = f"INSERT INTO sbtest.{table}"
+    rows(connection, f"{into} VALUES (1, 1, REPEAT('x', 119), '')")
+    row = (
+        "id + %s, FLOOR(RAND() * %s), CONCAT(SHA1(RAND()), SHA1(RAND()), SUBSTRING(SHA1(RAND()),"
+        " 2)), CONCAT(SHA1(RAND()), SUBSTRING(SHA1(RAND()), 22))"
+    )
+    made = 1
+    while made < int(count):
+        rows(connection, f"{into} SELECT {row} FROM sbtest.{table}", made, int(count))
+        made *= 2
+    answer(made)
+
+
+def drop(table: str) -> None:
+    rows(connect(), f"DROP TABLE IF EXISTS sbtest.{table}")
+    answer(True)
+
+
+def server_uuid() -> None:
+    answer(rows(connect(), "SELECT @@server_uuid AS uuid")[0]["uuid"])
+
+
+def threads(former: str) -> None:
+    """When both threads run on a server that is not the former one."""
+    print("ready", flush=True)
+
+    def run() -> bool:
+        try:
+            connection = connect()
+            if rows(connection, "SELECT @@server_uuid AS uuid")[0]["uuid"] == former:
+                return False
+            status = rows(connection, "SHOW SLAVE STATUS")
+        except pymysql.err.MySQLError:  # it is between two servers
+            return False
+        return bool(status) and (
+            (status[0]["Slave_IO_Running"], status[0]["Slave_SQL_Running"]) == ("Yes", "Yes")
+        )
+
+    until(run, 0.05, COPY_SECONDS)
+    answer(time.time())
+
+
+def writes(login: str, *arguments: str) -> None:
+    """Seconds that each write of one row takes beside sysbench, until standard input ends."""
+    connection = connect()
+    rows(connection, "CREATE DATABASE IF NOT EXISTS bench")
+    rows(connection, "CREATE TABLE IF NOT EXISTS bench.writes (id INT PRIMARY KEY, at DOUBLE)")
+    load = subprocess.Popen(
+        ["sysbench", f"--config-file={login}", "oltp_read_write", *arguments, "--time=3600", "run"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    found = []
+    try:
+        time.sleep(WARM_UP_SECONDS)
+        print("ready", flush=True)
+        while not select.select([sys.stdin], [], [], WRITE_SECONDS)[0]:
+            begun = time.monotonic()
+            rows(connection, "REPLACE INTO bench.writes VALUES (1, %s)", time.time())
+            found.append(round(time.monotonic() - begun, 4))
+        if load.poll() is not None:
+            raise SystemExit(f"sysbench ended with {load.returncode} before its time")
+    finally:
+        load.kill()
+        load.wait()
+    answer(found)
+
+
+def stop() -> None:
+    subprocess.run(
+        ["systemctl", "stop", paths.AGENT_SERVICE, paths.MYSQL_SERVICE, paths.COPY_SOCKET],
+        check=True,
+    )
+    answer(True)
+
+
+def start() -> None:
+    subprocess.run(
+        ["systemctl", "start", paths.MYSQL_SERVICE, paths.AGENT_SERVICE, paths.COPY_SOCKET],
+        check=True,
+    )
+    answer(True)
+
+
+def key() -> None:
+    """A new key for the copy by hand: its public half."""
+    for left in (KEY, KEY.with_suffix(".pub")):
+        left.unlink(missing_ok=True)
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(KEY)], check=True)
+    answer(KEY.with_suffix(".pub").read_text())
+
+
+def let_in(address: str) -> None:
+    """The holder of the key on standard input logs in as root on the replication address."""
+    LET_IN.write_text(sys.stdin.read())
+    subprocess.run(
+        [
+            "/usr/sbin/sshd", "-f", "/dev/null", f"-p{COPY_PORT}", f"-oListenAddress={address}",
+            f"-oAuthorizedKeysFile={LET_IN}", f"-oPidFile={DAEMON}", "-oStrictModes=no",
+            "-oPermitRootLogin=prohibit-password", "-oHostKey=/etc/ssh/ssh_host_ed25519_key",
+        ],
+        check=True,
+    )  # fmt: skip
+    answer(True)
+
+
+def shut_out() -> None:
+    os.kill(int(DAEMON.read_text()), signal.SIGTERM)
+    LET_IN.unlink()
+    answer(True)
+
+
+def by_hand(address: str) -> None:
+    """The peer's data directory by tar over ssh, and a server on it: seconds until each is."""
+    folder = paths.ARRIVING / "by-hand"
+    paths.ARRIVING.mkdir(mode=0o755, exist_ok=True)
+    files.remove_tree(folder)
+    incarnations.make(folder)
+    begun = time.monotonic()
+    ssh = (
+        f"ssh -q -i {KEY} -p {COPY_PORT} -oBatchMode=yes -oStrictHostKeyChecking=no"
+        f" -oUserKnownHostsFile=/dev/null root@{address}"
+    )
+    send = f"tar -C {paths.CURRENT} -cf - data"
+    subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {ssh} '{send}' | tar -C {folder} -xf -"], check=True
+    )
+    there = time.monotonic() - begun
+    with scratch.running(folder):
+        started = time.monotonic() - begun
+    files.remove_tree(folder)
+    answer({"files": there, "started": started})
+
+
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
     for verb in (
         reset, watch, session, configure, caught_up, position, pulse, lag, sysbench, private,
+        fill, drop, server_uuid, threads, writes, stop, start, key, let_in, shut_out, by_hand,
     )
 }  # fmt: skip
 

@@ -9,14 +9,15 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cloud.bench import fresh, load, machine, noop, report, wiring
+from cloud.bench import copies, fresh, load, machine, noop, report, wiring
 from cloud.bench.figures import Figure, flat
 from cloud.bench.place import Place, bench_lab
 from cloud.cli import interrupt
 from cloud.cli.errors import USAGE, LabError
 
-# In the order in which they run: wiring wants a ring without data, sysbench fills it.
-DEFAULT = ("fresh", "noop", "wiring", "sysbench")
+# In the order in which they run: wiring wants a ring without data, and sysbench leaves the article's
+# my.cnf.
+DEFAULT = ("fresh", "noop", "wiring", "copy", "sysbench")
 NAMES = (*DEFAULT, "machine")
 WIDTH = 120
 
@@ -81,6 +82,8 @@ def _take(
         return noop.measure(place, repeat, say), []
     if name == "wiring":
         return [wiring.measure(place, repeat, say)], []
+    if name == "copy":
+        return [copies.measure(place, repeat, say)], []
     if name == "sysbench":
         return [load.measure(place, repeat, say)], []
     place.clear()

@@ -18,10 +18,11 @@ SFTP_SERVER = "usr/lib/openssh/sftp-server"
 HELD_BACK = "usr/lib/mysql-ring-lab/sftp-server"
 """Where the real one is."""
 
-# Run by every Python that starts on a host: it looks for one file, and no more without an order.
+# Run by every Python that starts on a host: it looks for an order, and does no more without one.
 AT_START = (
-    "import os, sys; "
-    f"os.path.exists('{PLACE}/verb-' + sys.orig_argv[-1]) and __import__('lab_gate')\n"
+    "import os, sys; any(os.path.exists(f'"
+    f"{PLACE}"
+    "/verb-{word}') for word in sys.orig_argv[1:]) and __import__('lab_gate')\n"
 )
 
 

@@ -57,11 +57,11 @@ class Guest:
         self.started.append(process)
         return process
 
-    def verb(self) -> "subprocess.Popen[str]":
-        return self.start(sys.executable, str(self.folder / "ring-node"), "tools")
+    def verb(self, *options: str) -> "subprocess.Popen[str]":
+        return self.start(sys.executable, str(self.folder / "ring-node"), "tools", *options)
 
     def held(self) -> dict[str, str]:
-        found = {path.name: path.read_text().strip() for path in self.orders.glob("*.held.*")}
+        found = {path.name: path.read_text().strip() for path in self.orders.glob("[!.]*.held.*")}
         return {name: text for name, text in found.items() if text}
 
     @property
@@ -110,6 +110,39 @@ def test_a_verb_is_held_before_what_the_order_names_and_goes_on_when_that_is_lif
     order.unlink()
     assert verb.wait(LONGEST) == 0
     assert guest.files == {"whole"}
+
+
+def test_a_verb_with_options_is_held_and_none_of_its_options_is_a_verb(guest: Guest) -> None:
+    guest.order("verb-install", {"id": "6", "at": "", "seconds": LONGEST})
+    order = guest.order("verb-tools", {"id": "7", "at": "", "seconds": LONGEST})
+    verb = guest.verb("--for", "install")
+    wait("nothing is held", guest.held)
+    assert list(guest.held()) == [f"verb-tools.held.7.{os.uname().nodename}.{verb.pid}"]
+    order.unlink()
+    assert verb.wait(LONGEST) == 0
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["ring-node", "tools"], ["ring-node", "rejoin", "--discard", "node-2"], ["ring-node", "send"]],
+)
+def test_every_python_of_a_host_looks_for_an_order_for_each_of_its_words(
+    tmp_path: Path, words: list[str]
+) -> None:
+    """What a .pth file has is run as it stands there."""
+    (tmp_path / "lab_gate.py").write_text("print('an order')\n")
+    (tmp_path / "ring-node").write_text("")
+    at_start = gates.AT_START.replace(gates.PLACE, str(tmp_path))
+    (tmp_path / "lab_gate.pth").write_text(at_start)
+    python = f"import site; site.addsitedir({str(tmp_path)!r})"
+
+    def said() -> str:
+        command = [sys.executable, "-c", python, *words]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+    assert said() == ""
+    (tmp_path / f"verb-{words[1]}").write_text("{}")
+    assert said() == "an order\n"
 
 
 @pytest.mark.parametrize(

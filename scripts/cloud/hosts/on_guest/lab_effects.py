@@ -1,7 +1,7 @@
 """What a Python program on a host does that outlives it, told before it is done.
 
 An effect is a file written, renamed or removed, a program started, a statement sent to a server
-that is not a question. Its name has no part that is made up anew in each run, and no secret.
+that is not a question, and going on with a stream of which a part has passed. Its name has no part that is made up anew in each run, and no secret.
 """
 
 import os
@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable
 from http.client import HTTPResponse
 from typing import Any
-from weakref import WeakSet
+from weakref import WeakKeyDictionary, WeakSet
 
 MADE = {"os.rename", "os.remove", "os.symlink", "os.link"}
 PASSING = ("/dev/", "/proc/", "/tmp/")  # noqa: S108 - files that no later run looks at
@@ -21,15 +21,17 @@ QUESTIONS = re.compile(r"SELECT (?!GET_LOCK|RELEASE_LOCK)|SHOW|SET SESSION", re.
 # Programs that only look, or only forget a failure.
 LOOKS = re.compile(
     r"systemctl (show|is-|reset-failed)|cloud-init |dpkg-query |ip -|ss "
-    r"|\S+/mysqld .*--(version|help)"
+    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid "
 )
 OPTION = re.compile(r" -(o \S+|qq)")
 # Names that are made up anew in each run, and what may be a secret.
-MADE_UP = re.compile(r"[0-9a-f]{8,}|\b\d+\b")
+MADE_UP = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{8,}|\b\d+\b")
 # A tree of files that counts for one: it is nothing until its folder gets its name.
-TREE = re.compile(r"(/\.[^/]*\.new|/\.unpack\.[^/]*)/.*")
+TREE = re.compile(r"(/\.[^/]*\.new|/\.unpack\.[^/]*|/snapshots/N|/arriving/N/log)/.*")
 SAID = re.compile(r"^[A-Z_a-z ]+[\w.`]*")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
+# Of a copy: more than any answer of a server, less than any data directory.
+STREAM_BYTES = 16 << 20
 
 Effect = Callable[[str], None]
 
@@ -39,7 +41,7 @@ def listen(effect: Effect) -> None:
 
     def heard(event: str, arguments: tuple[Any, ...]) -> None:
         path = str(arguments[0]) if arguments else ""
-        if path.startswith(PASSING):
+        if f"{path}/".startswith(PASSING):
             return
         if event == "open":
             if isinstance(arguments[0], str) and arguments[2] & WRITES:
@@ -57,6 +59,8 @@ def listen(effect: Effect) -> None:
     for kind in (socket.socket, ssl.SSLSocket):
         _before_sending(kind, effect)
     _before_the_second_read(effect)
+    _in_the_middle_of_a_stream("sendall", "go on with what is sent", effect)
+    _in_the_middle_of_a_stream("recv_into", "go on with what is received", effect)
 
 
 def program(words: Any) -> str | None:
@@ -100,3 +104,18 @@ def _before_the_second_read(effect: Effect) -> None:
         return original(self, amt)
 
     HTTPResponse.read = read
+
+
+def _in_the_middle_of_a_stream(call: str, name: str, effect: Effect) -> None:
+    original = getattr(ssl.SSLSocket, call)
+    passed: WeakKeyDictionary[ssl.SSLSocket, int] = WeakKeyDictionary()
+
+    def counted(self: ssl.SSLSocket, data: Any, *rest: Any) -> Any:
+        done = original(self, data, *rest)
+        before = passed.get(self, 0)
+        passed[self] = before + (len(data) if done is None else done)
+        if before < STREAM_BYTES <= passed[self]:
+            effect(name)
+        return done
+
+    setattr(ssl.SSLSocket, call, counted)

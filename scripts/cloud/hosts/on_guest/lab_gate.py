@@ -1,7 +1,7 @@
 """A verb of the node tool waits on its host for as long as the lab's folder of gates says.
 
-Debian's Python imports this by lab_gate.pth when a program starts whose last argument is VERB and
-there is /run/mysql-ring-lab/verb-VERB: {"id": ..., "at": ..., "host": ..., "seconds": ...}. The
+Debian's Python imports this by lab_gate.pth when a program starts with an argument VERB and there
+is /run/mysql-ring-lab/verb-VERB: {"id": ..., "at": ..., "host": ..., "seconds": ...}. The
 verb is held at its start when `at` is empty, else before its first effect whose name that regular
 expression matches from the beginning on; where there is a `host`, only on the host of that name.
 It writes verb-VERB.held.ID.HOST.PID with the name of the effect, and goes on when the order is gone
@@ -63,9 +63,10 @@ def _stamp(there: os.stat_result) -> tuple[int, int]:
 
 
 def main() -> None:
-    *_, entry, verb = sys.orig_argv
-    if not entry.endswith("/ring-node"):
+    words = iter(sys.orig_argv)
+    if not any(word.endswith("/ring-node") for word in words):
         return
+    verb = next(words, "")
     try:
         gate = Gate(FOLDER / f"verb-{verb}")
     except FileNotFoundError:

@@ -45,10 +45,11 @@ def take_place(folder: Path) -> Path | None:
 
 
 def remove_former() -> None:
-    """Removes every incarnation but the current one."""
+    """Removes every incarnation but the current one; none when the link leads to none of them."""
     kept = current()
     if kept is None or not paths.INCARNATIONS.is_dir():
         return
-    for place in paths.INCARNATIONS.iterdir():
-        if place.resolve() != kept:
-            files.remove_tree(place)
+    if kept.parent == paths.INCARNATIONS.resolve() and kept.is_dir():
+        for place in paths.INCARNATIONS.iterdir():
+            if place.name != kept.name:
+                files.remove_tree(place)

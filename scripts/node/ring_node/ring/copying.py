@@ -22,6 +22,7 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
     After an error, or killed, what was there is there, or the whole copy is. The copy's own
     `origin` says as of where it is.
     """
+    remove_left()
     arrived = _proven(pair, expected_uuid, report)
     stop_server()
     incarnations.take_place(arrived.folder)
@@ -34,6 +35,15 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
         "locked_s": arrived.offer.locked_seconds,
     }
     lifecycle.start()
+    incarnations.remove_former()
+
+
+def remove_left() -> None:
+    """What killed runs left: copies that did not take their place, and data whose place one took.
+
+    Each takes as much room as all of the data.
+    """
+    arriving.remove_left()
     incarnations.remove_former()
 
 
