@@ -200,6 +200,8 @@ class Ring(pulumi.ComponentResource):
             )
             servers.append(server)
             restarted = [server.config_step]
+        for server in servers:
+            server.add_accounts([each.config_step for each in servers])
         return servers
 
     def _show(

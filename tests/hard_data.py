@@ -222,6 +222,10 @@ NAMES = Part(
         "CREATE TABLE `#db.with-dash`.t (id INT PRIMARY KEY, v VARCHAR(9) DEFAULT '中')",
         "INSERT INTO `#db.with-dash`.t (id) VALUES (1)",
         "CREATE DATABASE `of nothing`",
+        # As a file would be called that is of the server and not of its data.
+        "CREATE DATABASE core",
+        "CREATE TABLE core.t (id INT PRIMARY KEY) ENGINE=InnoDB",
+        "INSERT INTO core.t VALUES (1)",
     )
 )
 
@@ -384,7 +388,7 @@ def make(connection: Any) -> None:
 
 def remove(connection: Any) -> None:
     """Drops the databases, the accounts and the rest, whatever of them is there."""
-    databases = (DATABASE, ODD_DATABASE, LONG_DATABASE, "#db.with-dash", "of nothing")
+    databases = (DATABASE, ODD_DATABASE, LONG_DATABASE, "#db.with-dash", "of nothing", "core")
     statements = [f"DROP DATABASE IF EXISTS {quoted(name)}" for name in databases]
     statements += [
         "DROP SERVER IF EXISTS `fär`",

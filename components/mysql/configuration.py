@@ -13,7 +13,8 @@ HERE = Path(__file__).parent
 OWNED_NAMES = """
     auto_increment_increment auto_increment_offset basedir bind_address binlog_do_db
     binlog_error_action binlog_format binlog_ignore_db chroot datadir gtid_mode init_file innodb
-    innodb_read_only log_bin log_bin_index log_error log_slave_updates master_info_file
+    innodb_data_file_path innodb_data_home_dir innodb_log_group_home_dir innodb_read_only
+    innodb_undo_directory log_bin log_bin_index log_error log_slave_updates master_info_file
     master_info_repository pid_file
     plugin_dir port read_only relay_log relay_log_index relay_log_info_file
     relay_log_info_repository relay_log_recovery replicate_do_db replicate_do_table

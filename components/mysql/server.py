@@ -43,7 +43,11 @@ class MysqlServerArgs:
 
 
 class MysqlServer(pulumi.ComponentResource):
-    """One running, secured server with its accounts, not yet replicating."""
+    """One running, secured server with its accounts, not yet replicating.
+
+    Its accounts are made by `add_accounts`, when both servers run with the settings' files: with
+    another password of the account that one node asks the other by, neither could restart in turn.
+    """
 
     config_step: pulumi.Resource
     last_step: pulumi.Resource
@@ -52,6 +56,7 @@ class MysqlServer(pulumi.ComponentResource):
         self, name: str, args: MysqlServerArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("mysql-ring:index:MysqlServer", name, None, opts)
+        self._name, self._args = name, args
         node, settings, host = args.node, args.settings, args.host
         certificate = args.credentials.certificates[node.name]
         install = step(
@@ -99,7 +104,7 @@ class MysqlServer(pulumi.ComponentResource):
             depends_on=[tls],
             quiet=_may_be_secret(*settings.mysql_settings.values()),
         )
-        server = step(
+        self._server = step(
             f"{name}-server",
             "server",
             host,
@@ -108,16 +113,18 @@ class MysqlServer(pulumi.ComponentResource):
             depends_on=[self.config_step],
             secret=True,
         )
+        self.register_outputs({})
+
+    def add_accounts(self, after: Sequence[pulumi.Resource]) -> None:
         self.last_step = step(
-            f"{name}-accounts",
+            f"{self._name}-accounts",
             "accounts",
-            host,
-            document(_accounts(args), secret=True),
+            self._args.host,
+            document(_accounts(self._args), secret=True),
             parent=self,
-            depends_on=[server],
+            depends_on=[self._server, *after],
             secret=True,
         )
-        self.register_outputs({})
 
 
 def _may_be_secret(*given: pulumi.Input[str]) -> bool:

@@ -167,6 +167,7 @@ def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_agai
     ring.sql(SURVIVOR, f"DROP TABLE {other}")
 
 
+@pytest.mark.usefixtures("table")
 def test_an_account_of_another_plugin_is_copied_as_it_is(ring: Lab, steps: Steps) -> None:
     unlogged = "SET sql_log_bin = 0"
     ring.sql(

@@ -103,6 +103,33 @@ def test_a_copy_made_beside_a_writer_holds_the_same_bits_definitions_and_account
         )
 
 
+def test_what_sessions_hold_on_the_donor_is_in_the_way_of_no_copy(ring: Lab) -> None:
+    """A temporary table of InnoDB, and an XA transaction that is prepared: it ends there later."""
+    donor, copy = (Node(ring, name) for name in NODES)
+    with donor.session(STEP_SECONDS) as cursor:
+        cursor.execute("CREATE DATABASE sessions")
+        cursor.execute("CREATE TABLE sessions.t (id INT PRIMARY KEY, v INT) ENGINE=InnoDB")
+        cursor.execute("INSERT INTO sessions.t VALUES (1, 0)")
+        cursor.execute("CREATE TEMPORARY TABLE sessions.own (id INT PRIMARY KEY) ENGINE=InnoDB")
+        cursor.execute("XA START X'00FF', X'C3', 7")
+        cursor.execute("UPDATE sessions.t SET v = 1")
+        cursor.execute("XA END X'00FF', X'C3', 7")
+        cursor.execute("XA PREPARE X'00FF', X'C3', 7")
+        try:
+            ring.run("ssh", COPY, f"{RING_NODE} rejoin --discard {COPY}", timeout=2 * STEP_SECONDS)
+            ring.ssh(DONOR, f"{RING_NODE} rejoin", timeout=STEP_SECONDS)
+            assert copy.rows("SELECT v FROM sessions.t") == [{"v": 0}]
+        finally:
+            cursor.execute("XA COMMIT X'00FF', X'C3', 7")
+            committed = donor.rows("SELECT v FROM sessions.t")
+            wait_until_whole(ring)
+            catch_up(donor, copy)
+            applied = copy.rows("SELECT v FROM sessions.t")
+            cursor.execute("DROP TEMPORARY TABLE sessions.own")
+            cursor.execute("DROP DATABASE sessions")
+    assert committed == applied == [{"v": 1}]
+
+
 def events_fire_on_one_node_only(donor: Node, copy: Node) -> None:
     fired = {DONOR: 0, COPY: 0}
     for there, here in zip(donor.rows(EVENTS), copy.rows(EVENTS), strict=True):

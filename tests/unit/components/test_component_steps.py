@@ -70,6 +70,13 @@ def test_the_second_server_restarts_only_after_the_first_has_its_configuration(
     assert "ring-node-2-mysql-tls" not in ring.before("ring-node-1-mysql-config")
 
 
+def test_no_password_changes_before_both_servers_run_with_the_settings_files(
+    ring: Recorded,
+) -> None:
+    for node in NODES:
+        assert {step(each, "config") for each in NODES} <= ring.before(step(node, "accounts"))
+
+
 @pytest.mark.parametrize(
     ("earlier", "later"), [("accounts", "seed"), ("seed", "replicate"), ("replicate", "verify")]
 )

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import tarfile
+from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -105,3 +109,50 @@ def test_copies_are_asked_for_on_the_replication_address_only() -> None:
     unit = copy_units.socket_unit("10.10.1.10").splitlines()
     assert [line for line in unit if line.startswith("Listen")] == ["ListenStream=10.10.1.10:3307"]
     assert "Accept=yes" in unit
+
+
+def test_what_landed_is_so_many_bytes_in_so_many_plain_files(tmp_path: Path) -> None:
+    (tmp_path / "app").mkdir()
+    (tmp_path / "app" / "t.ibd").write_bytes(b"x" * 100)
+    (tmp_path / "ibdata1").write_bytes(b"x" * 50)
+    offered = replace(OFFER, bytes=150, files=2)
+    arriving.check_landed(tmp_path, offered, "node-2")
+    for other in (replace(offered, bytes=151), replace(offered, files=3)):
+        with pytest.raises(NodeError, match="150 bytes in 2 files of node-2 are in"):
+            arriving.check_landed(tmp_path, other, "node-2")
+    (tmp_path / "app" / "far.MYD").symlink_to("/etc/passwd")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NodeError, match=r"not plain: app/far\.MYD, pipe"):
+        arriving.check_landed(tmp_path, offered, "node-2")
+
+
+def member(name: str, kind: bytes, link: str) -> bytes:
+    made = tarfile.TarInfo(name)
+    made.type, made.linkname, made.size = kind, link, 3 if kind == tarfile.REGTYPE else 0
+    return made.tobuf() + (b"one".ljust(512, b"\0") if kind == tarfile.REGTYPE else b"")
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        [("../outside", tarfile.REGTYPE, "")],
+        [("{}/outside", tarfile.REGTYPE, "")],
+        [("way", tarfile.SYMTYPE, ".."), ("way/outside", tarfile.REGTYPE, "")],
+        [("way", tarfile.SYMTYPE, "{}"), ("way/outside", tarfile.REGTYPE, "")],
+        [("way", tarfile.LNKTYPE, "../there")],
+        [("way", tarfile.LNKTYPE, "{}/there")],
+    ],
+)
+def test_nothing_of_a_stream_lands_outside_of_its_folder(
+    tmp_path: Path, members: list[tuple[str, bytes, str]]
+) -> None:
+    """A peer is trusted with its data and not with this host."""
+    (tmp_path / "there").write_text("kept")
+    folder = tmp_path / "data"
+    folder.mkdir()
+    with suppress(NodeError), arriving.unpacked(folder) as write:
+        for name, kind, link in members:
+            write(memoryview(member(name.format(tmp_path), kind, link.format(tmp_path))))
+        write(memoryview(bytes(1024)))
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["data", "there"]
+    assert (tmp_path / "there").stat().st_nlink == 1

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -13,9 +14,10 @@ from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
-from ring_node.ring import admission, follow, opening, records, relay, restart, schema
+from ring_node.ring import admission, follow, opening, reach, records, relay, restart, schema
 from ring_node.ring.beats import Way, Ways
 from ring_node.ring.documents import Node, Pair, Peer
+from ring_node.ring.records import Credentials
 from states import slave
 
 pytestmark = pytest.mark.unit
@@ -243,3 +245,25 @@ def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
     with pytest.raises(OSError, match="no space"):
         restart.in_turn("new certificates", Report("tls"), before=full)
     assert server.done == [STOP, "note", START]
+
+
+@pytest.mark.parametrize(("beats", "restarted"), [(1, True), (0, False)], ids=["beats", "silent"])
+def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_the_peer_serves(
+    server: Any, monkeypatch: pytest.MonkeyPatch, beats: int, restarted: bool
+) -> None:
+    @contextmanager
+    def denied(*_: Any, **__: Any) -> Iterator[Server]:
+        raise sql.ServerError(1045, Exit.SERVER, "Access denied", "a log-in", "correct it")
+        yield
+
+    login, generations = Login("ring_peer", "word"), itertools.count(7, beats)
+    monkeypatch.setattr(reach, "peer", denied)
+    monkeypatch.setattr(records, "credentials", lambda: Credentials(login, login, "10.10.1.11"))
+    monkeypatch.setattr(records, "opening", lambda: 30)
+    monkeypatch.setattr(restart, "FRESH_SECONDS", 0.05)
+    monkeypatch.setattr(schema, "generation", lambda *_: next(generations))
+    monkeypatch.setattr(restart, "_greets", lambda _: True)
+    monkeypatch.setattr(restart, "_wait_for_peers_turn", lambda: None)
+    with nullcontext() if restarted else pytest.raises(NodeError, match="not healthy"):
+        restart.in_turn("a changed my.cnf", Report("config"))
+    assert ("restart" in server.done) is restarted

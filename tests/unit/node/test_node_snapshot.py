@@ -6,11 +6,13 @@ import base64
 import os
 import struct
 from pathlib import Path
+from typing import Any
 
 import pytest
 from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
+from ring_node.base.waiting import Deadline, poll
 from ring_node.host import reflink, room
 from ring_node.mysql import binlogs, events, inventory, scratch, snapshot
 from ring_node.mysql.binlogs import Commits
@@ -115,6 +117,18 @@ def test_a_log_that_is_still_written_is_written_up_to_a_place() -> None:
         snapshot.log_numbers("nothing of the kind")
 
 
+def test_a_statement_of_a_user_passes_for_no_figure_of_the_log() -> None:
+    told = "INSERT INTO notes VALUES ('\nLog sequence number 7\nLog flushed up to   7\n')\n"
+    assert snapshot.log_numbers(told + STATUS) == (135960821, 135958016)
+
+
+def test_a_database_that_has_the_name_of_a_file_that_stays_is_copied(tmp_path: Path) -> None:
+    for name in ("core", "ibtmp1", "ib_buffer_pool"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.ibd").touch()
+        assert {name, f"{name}/t.ibd"} <= set(snapshot.ordered(tmp_path))
+
+
 def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
     left_out = (
         "auto.cnf",
@@ -195,6 +209,34 @@ def test_a_snapshot_gives_way_before_the_volume_is_full(
     with pytest.raises(NodeError, match="511 MiB were free") as caught:
         watcher.check()
     assert caught.value.next_step == room.NEXT_STEP
+
+
+def test_a_snapshot_gives_way_while_the_lock_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Much may be cloned by then, and what the server changes meanwhile takes room."""
+    free = [1 << 40]
+
+    def frozen(_session: object, _source: object, folder: Path) -> object:
+        (folder / "app").mkdir(parents=True)
+        (folder / "app" / "t.ibd").write_bytes(b"x")
+        free[0] = 0
+        if poll(lambda: not folder.exists() or None, Deadline(30)) is None:
+            return None
+        raise FileNotFoundError(folder)
+
+    monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path / "snapshots")
+    monkeypatch.setattr(room, "free", lambda _: free[0])
+    monkeypatch.setattr(snapshot, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(snapshot, "_source", lambda _: None)
+    monkeypatch.setattr(snapshot, "_frozen", frozen)
+    monkeypatch.setattr(inventory, "objects", lambda _: {})
+    session: Any = None
+    with (
+        pytest.raises(NodeError, match="the snapshot was dropped: 0 MiB were free"),
+        snapshot.taken(session),
+    ):
+        raise AssertionError
 
 
 def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(

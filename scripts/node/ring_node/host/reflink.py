@@ -45,6 +45,11 @@ def listed(folder: Path) -> dict[str, os.stat_result]:
     return found
 
 
+def sizes(found: Mapping[str, os.stat_result]) -> list[int]:
+    """Of each regular file."""
+    return [status.st_size for status in found.values() if stat.S_ISREG(status.st_mode)]
+
+
 class Mirror:
     """A folder of clones. Brought up to date, it clones only what was written to since.
 

@@ -30,6 +30,8 @@ TABLES = (
 INNODB = (
     "SELECT table_id, name, flag, n_cols, file_format, row_format, zip_page_size"
     " FROM information_schema.innodb_sys_tables"
+    # Temporary tables, whose files are not in the data directory, and what ALTER is at work on.
+    " WHERE SUBSTRING_INDEX(name, '/', -1) NOT LIKE '#sql%'"
 )
 INDEXES = "SELECT table_id, name, type, n_fields FROM information_schema.innodb_sys_indexes"
 FOREIGN = (
@@ -53,7 +55,7 @@ SYSTEM_TABLES = ("func", "plugin", "servers", "time_zone", "time_zone_name",
 DEFINED = "statements that define"
 DEFINING = (
     "SHOW GLOBAL STATUS WHERE Variable_name REGEXP"
-    " '^Com_(create|drop|alter|rename|grant|revoke|install|uninstall)(_|$)'"
+    " '^Com_(create|drop|alter|rename|truncate|optimize|grant|revoke|install|uninstall)(_|$)'"
 )
 UNDECODED = "#mysql50#"  # before a name that is not the file's encoding of one
 

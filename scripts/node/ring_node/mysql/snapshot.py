@@ -18,7 +18,7 @@ import shutil
 import stat
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,10 +56,11 @@ LOCK_FILE = ".lock"
 # A process that was killed as it started a program may have it for a moment longer.
 LOCK_FILE_SECONDS = 2.0
 LOG_FILE = re.compile(r"ib_logfile\d+")
-# Of one server, not of its data, at the top of the data directory.
+# Files of one server, not of its data, at the top of the data directory. A folder is a database,
+# and may have such a name.
 LEFT_OUT = re.compile(
-    r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?|lost\+found"
-    r"|.*\.(pid|sock|err|lock)"
+    r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?"
+    r"|[^/]*\.(pid|sock|err|lock)"
 )
 LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
 LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
@@ -134,13 +135,14 @@ def taken(session: Session) -> Iterator[Snapshot]:
         wanted = _refuse_no_room()
         before = inventory.objects(session)
         folder = paths.SNAPSHOTS / secrets.token_hex(4)
+        watcher = Watcher(folder, wanted.drop)
         try:
-            frozen = _frozen(session, source, folder)
-            watcher = Watcher(folder, wanted.drop)
             watcher.start()
             try:
+                frozen = _watched(watcher, lambda: _frozen(session, source, folder))
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
+                sizes = reflink.sizes(reflink.listed(folder))
                 yield Snapshot(
                     folder=folder,
                     version=source.version,
@@ -148,8 +150,8 @@ def taken(session: Session) -> Iterator[Snapshot]:
                     master=frozen.master,
                     innodb=innodb,
                     slave=frozen.slave,
-                    bytes=frozen.bytes,
-                    files=frozen.files,
+                    bytes=sum(sizes),
+                    files=len(sizes),
                     locked_seconds=frozen.seconds,
                     objects_before=before,
                     objects_after=after,
@@ -159,6 +161,17 @@ def taken(session: Session) -> Iterator[Snapshot]:
                 watcher.end()
         finally:
             files.remove_tree(folder)
+
+
+def _watched(watcher: Watcher, take: Callable[[], _Frozen]) -> _Frozen:
+    """What failed because the snapshot was dropped under it says so."""
+    try:
+        result = take()
+    except (NodeError, OSError):
+        watcher.check()
+        raise
+    watcher.check()
+    return result
 
 
 def remove_left() -> None:
@@ -265,8 +278,6 @@ def elsewhere(found: Mapping[str, os.stat_result]) -> list[str]:
 class _Frozen:
     master: Coordinates
     slave: Coordinates | None
-    bytes: int
-    files: int
     seconds: float
 
 
@@ -329,8 +340,7 @@ def _copied(session: Session, source: _Source, mirror: reflink.Mirror, begun: fl
                 NEXT_STEP,
             )
         if _numbers(session)[0] == number and _places(session) == places:
-            sizes = [each.st_size for each in wanted.values() if stat.S_ISREG(each.st_mode)]
-            return _Frozen(*places, sum(sizes), len(sizes), time.monotonic() - begun)
+            return _Frozen(*places, time.monotonic() - begun)
 
 
 def ordered(data: Path) -> dict[str, os.stat_result]:
@@ -338,8 +348,8 @@ def ordered(data: Path) -> dict[str, os.stat_result]:
     found = {
         name: status
         for name, status in reflink.listed(data).items()
-        if stat.S_IFMT(status.st_mode) in (stat.S_IFREG, stat.S_IFDIR)
-        and not LEFT_OUT.fullmatch(name.partition("/")[0])
+        if stat.S_ISDIR(status.st_mode)
+        or (stat.S_ISREG(status.st_mode) and not LEFT_OUT.fullmatch(name))
     }
     logs = {name: found.pop(name) for name in sorted(found) if LOG_FILE.fullmatch(name)}
     return {**logs, **found}
@@ -363,15 +373,18 @@ def _numbers(session: Session) -> tuple[int, int]:
 
 
 def log_numbers(status: str) -> tuple[int, int]:
-    """InnoDB's log sequence number, and up to where its log is in the files."""
-    written, flushed = LOG_SEQUENCE.search(status), LOG_FLUSHED.search(status)
-    if written is None or flushed is None:
+    """InnoDB's log sequence number, and up to where its log is in the files.
+
+    Statements of users stand before the part LOG, and may hold such lines.
+    """
+    written, flushed = LOG_SEQUENCE.findall(status), LOG_FLUSHED.findall(status)
+    if not written or not flushed:
         raise refused(
             "SHOW ENGINE INNODB STATUS names no log sequence number",
             "the part LOG of MySQL 5.6",
             NEXT_STEP,
         )
-    return int(written[1]), int(flushed[1])
+    return int(written[-1]), int(flushed[-1])
 
 
 def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
@@ -448,16 +461,22 @@ class Watcher:
 
     def _watch(self) -> None:
         while not self._ended.wait(WATCH_SECONDS):
-            free = room.free(self._folder)
+            free = room.free(self._folder.parent)
             if free < self._floor:
                 self._free_then = free
-                _drop(self._folder)
+                while not _drop(self._folder) and not self._ended.wait(WATCH_SECONDS):
+                    pass
                 return
 
 
-def _drop(folder: Path) -> None:
-    """Gives the room back at once, also of files that somebody has open."""
-    for name, status in reflink.listed(folder).items():
-        if stat.S_ISREG(status.st_mode):
-            os.truncate(folder / name, 0)
-    files.remove_tree(folder)
+def _drop(folder: Path) -> bool:
+    """Gives the room back at once, also of files that somebody has open. False: not all of it,
+    because more files came meanwhile."""
+    try:
+        for name, status in reflink.listed(folder).items():
+            if stat.S_ISREG(status.st_mode):
+                os.truncate(folder / name, 0)
+        files.remove_tree(folder)
+    except OSError:
+        return False
+    return True

@@ -6,7 +6,7 @@ from ..base import paths
 from ..base.errors import NodeError, refused
 from ..base.report import Report
 from ..host import files
-from ..mysql import accounts, events, inventory, scratch, shows
+from ..mysql import accounts, events, inventory, scratch, shows, xa
 from ..mysql.bootstrap import password_hash
 from ..mysql.login import root_password
 from ..mysql.shows import Coordinates
@@ -68,6 +68,9 @@ def _adapt(session: Session, offered: Offer, pair: Pair, report: Report) -> None
     """What is of the one server and not of its data: slave, accounts of the ring, events."""
     own = shows.identity(session)
     session.do("RESET SLAVE ALL")
+    prepared = xa.roll_back(session)
+    if prepared:
+        report.did(f"rolled back {prepared} XA transactions that were prepared on the source")
     for statement in schema.FORGET:
         session.do(statement)
     _accounts(session, pair)

@@ -6,7 +6,8 @@ id steps back.
 
 While the CA changes there is a time when each node has a certificate of another one: both serve,
 neither reads from the other, and neither can log in there. Then the restarts that end this state
-must not wait for a healthy ring.
+must not wait for a healthy ring. While one node has got another password of the account that reads
+the peer, and the other one has not, that the peer serves is seen by its heartbeat alone.
 
 A restart closes the gate of its node. So nobody restarts beside a peer whose gate is closed, nor a
 server whose gate would stay closed, and the turn ends when the own gate is open again. Beside a
@@ -24,7 +25,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import lifecycle, shows, sql
 from ..mysql.sql import Session
-from . import admission, beats, opening, reach, records, relay
+from . import admission, beats, opening, reach, records, relay, schema
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -100,9 +101,11 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[beats.Ways 
         try:
             ways = _enter_turn(stack, node, peer)
         except NodeError as error:
-            if error.code != Exit.UNREACHABLE:
+            denied = sql.denied(error)
+            if error.code != Exit.UNREACHABLE and not denied:
                 raise
-            if must_be_healthy and not sql.distrusted(error):
+            serves = sql.distrusted(error) or (denied and _beats(peer))
+            if must_be_healthy and not serves:
                 raise _unhealthy(error.found) from None
             # It may be restarting for the same reason: not both at once.
             _wait_for_peers_turn()
@@ -170,6 +173,17 @@ def _enter_turn(stack: ExitStack, node: Node, peer: Peer) -> beats.Ways:
     ways = watch.until_fresh(FRESH_SECONDS)
     own.close()
     return ways
+
+
+def _beats(peer: Peer) -> bool:
+    """Whether the peer's heartbeat comes here: behind a closed gate nobody beats."""
+    with sql.own() as own:
+        first = schema.generation(own, peer.server_id)
+
+        def changed() -> bool | None:
+            return schema.generation(own, peer.server_id) != first or None
+
+        return poll(changed, Deadline(FRESH_SECONDS)) is True
 
 
 def _greets(address: str) -> bool | None:

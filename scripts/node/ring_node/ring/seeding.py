@@ -117,8 +117,9 @@ def _begin(own: Session, other: Session, me: State, peer: State, report: Report)
     ):
         peer_accounts.copy(own, other, report)
     own.do("SET SESSION lock_wait_timeout = %s", [LOCK_WAIT])
-    own.do("FLUSH TABLES WITH READ LOCK")
     try:
+        # When it fails in 5.6.24 it keeps the half of the lock that it got.
+        own.do("FLUSH TABLES WITH READ LOCK")
         found = content.found(own)
         coordinates = show_master_status(own)
     finally:

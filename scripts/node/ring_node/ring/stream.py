@@ -36,7 +36,7 @@ SLICE = 64 << 10
 TEXT_LARGEST = 64 << 20
 UNPACKED_LARGEST = 512 << 20
 FRAME = struct.Struct("!cI")
-# Operators bring certificates of 1024 bits and of SHA-1, which 5.6 takes.
+# Operators bring certificates of 1024 bits, which 5.6 takes.
 CIPHERS = "ECDHE+AESGCM:@SECLEVEL=1"
 NEXT_STEP = "see that both hosts run and that the replication link is open, then run this again"
 
