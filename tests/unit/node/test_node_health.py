@@ -54,6 +54,14 @@ SICK = {
         ["volume not mounted", "server down"],
         "mysql-ring-volume",
     ),
+    "a volume that was detached under its server": (
+        facts(
+            DOWN, mounted=False, initialised=False, admitted=False, service="inactive",
+            volume_broken="[Errno 5] Input/output error: '/srv/mysql-ring'",
+        ),
+        ["volume broken", "server down"],
+        "Input/output error",
+    ),
     "the disk of a small volume": (
         facts(disks=volume(GIB, 20 * GIB)), ["disk low"], "1024 MiB of 20480 MiB are free",
     ),

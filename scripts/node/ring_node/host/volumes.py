@@ -177,6 +177,20 @@ def is_mounted() -> bool:
     return os.path.ismount(paths.VOLUME)
 
 
+def problem() -> str | None:
+    """Why nothing on the volume can be read, such as that it was detached; None: it can be.
+
+    The mount stays when the device goes, and `is_mounted` then says no.
+    """
+    try:
+        os.stat(paths.VOLUME)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(error)
+    return None
+
+
 def _link(volume_id: str) -> Path:
     return BY_ID / (MODEL + volume_id.replace("-", ""))
 
