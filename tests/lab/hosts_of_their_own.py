@@ -15,6 +15,11 @@ from cloud.lab import Lab as Folder
 from labs import ROOT, Lab, eventually
 
 SSH_SECONDS = 90
+CLOSED = (
+    'sudo python3 -c \'import sys; sys.path.insert(0, "/opt/mysql-ring/current");'
+    " from ring_node.host import gate; text = gate.rules(sys.stdin.read(), 3306);"
+    ' open("/etc/mysql-ring/gate.nft", "w").write(text)\''
+)
 
 
 SSH_OPTIONS = (
@@ -82,6 +87,23 @@ class Host:
         words = f"sudo python3 tool/ring-node {verb}"
         text = document if isinstance(document, str) else json.dumps(document)
         return self.run(words, text, timeout=300)
+
+
+def as_node(found: Host, node: dict[str, Any]) -> None:
+    """What `ring-node tools` leaves on a host with a replication interface."""
+    found.root(
+        "mkdir -p /opt/mysql-ring /etc/mysql-ring; cp -r ~admin/tool /opt/mysql-ring/current;"
+        " chmod 755 /opt/mysql-ring/current/ring-node"
+    )
+    gate = found.run(CLOSED, node["replication_address"])
+    assert gate.returncode == 0, gate.stderr
+    call(found, node)
+
+
+def call(found: Host, node: dict[str, Any]) -> None:
+    """Say which node it is."""
+    done = found.run("sudo tee /etc/mysql-ring/node.json", json.dumps(node))
+    assert done.returncode == 0, done.stderr
 
 
 @contextlib.contextmanager

@@ -1,15 +1,16 @@
 """A node that lost its data gets its peer's: in the right order, whatever happens meanwhile.
 
-Only real servers can show what a relay log still holds, what a fence lets through and what a disk
+Only real servers can show what a relay log still holds, who may write meanwhile and what a disk
 that is full does to a copy.
 """
 
 import json
+import re
 import time
 from collections.abc import Iterator
 
 import pytest
-from labs import NODES, Lab, eventually
+from labs import NODES, Lab, eventually, hostname
 from steps import (
     HOST,
     KILLED_STATUS,
@@ -24,7 +25,7 @@ pytestmark = pytest.mark.lab
 
 SURVIVOR, LOST = "node-1", "node-2"
 READ_ONLY = "1290"  # ER_OPTION_PREVENTS_STATEMENT, naming --read-only
-COPY = "/var/lib/mysql-ring"
+VOLUME = "/srv/mysql-ring"
 COPYING = "SELECT state FROM mysql_ring.origin"
 DO = "mysql.sql.Session.do"
 LOOK_SECONDS = 2
@@ -49,11 +50,9 @@ def make_whole(steps: Steps) -> None:
 
 
 def lose_data(steps: Steps) -> None:
-    """The node as it is on a new instance: a server without data, fenced, not in any ring."""
+    """The node as it is with a new volume: a server without data, closed, not in any ring."""
     steps.lab.ssh(
-        LOST,
-        "sudo sh -c 'systemctl stop mysql-ring-heartbeat mysql;"
-        " rm -r /var/lib/mysql /var/log/mysql/* /etc/mysql-ring/joined.json'",
+        LOST, f"sudo sh -c 'systemctl stop mysql; rm -r {VOLUME}/current {VOLUME}/incarnations/*'"
     )
     steps.run(LOST, "server")
     steps.run(LOST, "accounts")
@@ -128,21 +127,23 @@ def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
     assert READ_ONLY in steps.application(LOST, "CREATE TABLE app.early (id INT)")
     steps.run(SURVIVOR, "seed")
 
-    # Killed with the whole copy in place, and not yet called whole; then the server starts anew.
-    steps.killed(LOST, "seed", "ring.copying._load")
+    # Killed while the survivor waits for the lock on its tables.
+    with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
+        copy = steps.begin(LOST, "seed")
+        eventually(lambda: sending(ring), bool, "the survivor at work")
+        assert refused()
+        ring.ssh(LOST, "sudo pkill -KILL -f '[r]ing-node seed'")
+        copy.end(expect=SSH_LOST)
+        eventually(lambda: sending(ring), lambda found: not found, "it ends with who asked")
+    assert refused()
+
+    # Killed with the whole copy in place, before the server has started on it.
+    steps.killed(LOST, "seed", "mysql.incarnations.take_place")
+    ring.ssh(LOST, "sudo systemctl start mysql")
     assert ring.value(LOST, f"SELECT note FROM {table}") == "first"
     assert refused()
     ring.ssh(LOST, "sudo systemctl restart mysql")
     assert refused()
-
-    # Killed while the dump waits for the survivor's tables.
-    with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
-        copy = steps.begin(LOST, "seed")
-        eventually(lambda: dumping(ring), bool, "tar at work")
-        assert refused()
-        ring.ssh(LOST, "sudo pkill -KILL -f '[r]ing-node seed'")
-        copy.end(expect=SSH_LOST)
-        eventually(lambda: dumping(ring), lambda found: not found, "tar ended with its verb")
     steps.run(LOST, "seed")
     assert refused()
 
@@ -162,34 +163,38 @@ def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
 
 
 @pytest.mark.usefixtures("whole")
-def test_a_disk_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_run_copies_anew(
+def test_a_volume_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_run_copies_anew(
     ring: Lab, steps: Steps, table: str
 ) -> None:
     ring.sql(SURVIVOR, f"INSERT INTO {table} (note) VALUES (REPEAT('x', 60000))")
-    ring.sql(SURVIVOR, f"INSERT INTO {table} (note) SELECT a.note FROM {table} a")
     lose_data(steps)
     steps.run(SURVIVOR, "seed")
-    ring.ssh(LOST, f"sudo mount -t tmpfs -o mode=700,size=64m tmpfs {COPY}")
     try:
+        fill(ring, leave_mib=300)
         error = steps.run(LOST, "seed", expect=REFUSED)
-        assert f"64 MiB free in {COPY}, and the peer holds" in error["found"]
-        ring.ssh(LOST, f"sudo mount -o remount,size=400m {COPY}")
-        with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
+        assert re.search(rf"\d+ MiB free in {VOLUME}, and {SURVIVOR} holds \d+ MiB", error["found"])
+        assert "dataVolumeGib" in error["next_step"]
+        ring.ssh(LOST, f"sudo rm {VOLUME}/filler")
+        with ring.gates.verb("seed", "run .*tar --extract", host=hostname(ring, LOST)) as gate:
             copy = steps.begin(LOST, "seed")
-            eventually(lambda: dumping(ring), bool, "tar at work")
-            ring.ssh(LOST, f"sudo mount -o remount,size=64k {COPY}")
+            gate.wait()  # there was room when it was asked for
+            fill(ring, leave_mib=100)
         error = parts(copy.end(expect=HOST))
-        assert f"no room left in {COPY}" in error["found"]
+        assert f"no room left in {VOLUME}" in error["found"]
         assert "No space left on device" in error["found"]
-        assert "rootVolumeGib" in error["next_step"]
-        assert ring.ssh(LOST, f"sudo ls -A {COPY}").split() == ["openssl.cnf"]
-        assert tables(ring, LOST, table) == "0"
+        assert ring.ssh(LOST, f"sudo ls -A {VOLUME}/arriving").split() == []
+        assert tables(ring, LOST, table) == "0", "the server that was there is there"
     finally:
-        ring.ssh(LOST, f"sudo umount {COPY}")
+        ring.ssh(LOST, f"sudo rm -f {VOLUME}/filler")
     make_whole(steps)
     first, second = (ring.sql(node, f"CHECKSUM TABLE {table}") for node in NODES)
     assert first == second
 
 
-def dumping(lab: Lab) -> bool:
-    return lab.ssh(LOST, "pgrep -x tar", expect=None) != ""
+def fill(lab: Lab, leave_mib: int) -> None:
+    free = int(lab.ssh(LOST, f"df --output=avail --block-size=1M {VOLUME} | tail -1"))
+    lab.ssh(LOST, f"sudo fallocate --length {free - leave_mib}M {VOLUME}/filler")
+
+
+def sending(lab: Lab) -> bool:
+    return lab.ssh(SURVIVOR, "pgrep -f '[r]ing-node send'", expect=None) != ""

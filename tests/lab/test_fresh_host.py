@@ -4,14 +4,18 @@ A host for all of it, made for this: each test frees what it occupied. One that 
 which nothing was installed, or comes after the one that leaves a server behind, gets another.
 """
 
+import contextlib
 import json
 from collections.abc import Iterator
 
 import pytest
 from archives import archive_settings
-from hosts_of_their_own import Host, host
+from cloud.cli.ask import Asking
+from cloud.lab import Lab as Folder
+from hosts_of_their_own import Host, as_node, host
 from labs import Kept, Lab
 from steps import HOST, REFUSED, SERVER, Steps, parts
+from test_volumes import Volumes
 
 pytestmark = pytest.mark.lab
 
@@ -43,10 +47,32 @@ http.server.HTTPServer(("127.0.0.1", int(port)), Handler).serve_forever()
 """
 
 
+@contextlib.contextmanager
+def told(lab: Lab) -> Iterator[Host]:
+    """A host that knows which node it is."""
+    with host(lab) as found:
+        as_node(found, json.loads(Steps(lab).document("node-2", "tools"))["node"])
+        yield found
+
+
 @pytest.fixture(scope="module")
 def kept() -> Iterator[Kept[Host]]:
-    with Kept(host) as kept:
+    with Kept(told) as kept:
         yield kept
+
+
+@pytest.fixture
+def volume(ring: Lab, fresh: Host) -> Iterator[str]:
+    """A blank volume, attached."""
+    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws:
+        answer = aws("ec2", "describe-instances", "--instance-ids", fresh.instance)
+        zone = answer["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
+        found = Volumes(aws, zone)
+        made = found.make()
+        found.attach(made, fresh)
+        yield made
+        fresh.run("sudo sh -c 'systemctl stop mysql; umount --lazy /srv/mysql-ring'")
+        found.delete()
 
 
 @pytest.fixture
@@ -102,7 +128,7 @@ def test_a_host_that_something_else_uses_is_left_alone_until_it_is_free(
         (
             "mkdir /var/lib/mysql && touch /var/lib/mysql/ibdata1",
             "rm -r /var/lib/mysql",
-            "/var/lib/mysql holds ibdata1 and was not initialised by this ring",
+            "/var/lib/mysql holds ibdata1, and was not made by this ring",
         ),
         (
             f"mkdir -p {PLACE} && mount -t tmpfs -o size=64m tmpfs {PLACE}",
@@ -161,22 +187,23 @@ def test_packages_that_find_no_room_say_so(fresh: Host) -> None:
 
 
 def test_a_server_that_cannot_begin_leaves_no_data_directory_and_begins_later(
-    fresh: Host, ring: Lab
+    fresh: Host, ring: Lab, volume: str
 ) -> None:
     steps = Steps(ring)
     password = json.loads(steps.document("node-2", "server"))
     text = steps.document("node-2", "config")
     does(fresh, "install", archive_settings())
+    does(fresh, "volume", {"volume_id": volume, "size_gib": 1})
     does(fresh, "tls", json.loads(steps.document("node-2", "tls")))
-    # What `ring-node tools` does: the server's unit calls the tool there.
-    place = "/opt/mysql-ring"
-    fresh.root(f"mkdir {place}; cp -r ~admin/tool {place}/current; chmod 755 {place}/current/*")
 
     does(fresh, "config", f"{text}\n[mysqld]\ninnodb_log_group_home_dir = /nowhere\n")
     error = fails(fresh, "server", password, SERVER)
     assert "`mysqld --bootstrap` ended with 1" in error["found"]
     assert "/nowhere" in error["found"], "it quotes the server's own words"
-    assert fresh.root("ls -A /var/lib | grep mysql; true").split() == ["mysql-ring"]
+    left = fresh.root("ls -A /srv/mysql-ring /srv/mysql-ring/incarnations")
+    assert "current" not in left
+    assert ".new" not in left
+    assert left.endswith("incarnations:\n"), left
 
     does(fresh, "config", text)
     fresh.root("systemd-run --unit=squatter python3 -m http.server 3306;" + LISTENS.format(3306))

@@ -13,7 +13,7 @@ import pytest
 from archives import archive_settings
 from cloud.cli.ask import Asking
 from cloud.lab import Lab as Folder
-from hosts_of_their_own import SSH_SECONDS, Host, host
+from hosts_of_their_own import SSH_SECONDS, Host, as_node, call, host
 from labs import Kept, Lab, eventually, wait_until_whole
 from steps import HOST, KILLED, KILLED_STATUS, REFUSED, Steps, parts
 from test_volumes import GIB, Volumes, path
@@ -78,20 +78,10 @@ def installed(lab: Lab) -> Iterator[Host]:
     """A host with MySQL and without a server, that is to become the second node."""
     node = json.loads(Steps(lab).document(NODE, "tools"))["node"]
     with host(lab) as found:
-        # What `ring-node tools` does on a host with a replication interface.
-        found.root(
-            "mkdir /opt/mysql-ring /etc/mysql-ring; cp -r ~admin/tool /opt/mysql-ring/current;"
-            " chmod 755 /opt/mysql-ring/current/ring-node"
-        )
-        call(found, node)
+        as_node(found, node)
         done = found.verb("install", archive_settings())
         assert done.returncode == 0, done.stderr
         yield found
-
-
-def call(found: Host, node: dict[str, object]) -> None:
-    done = found.run("sudo tee /etc/mysql-ring/node.json", json.dumps(node))
-    assert done.returncode == 0, done.stderr
 
 
 @pytest.fixture(scope="module")
