@@ -220,7 +220,9 @@ def _refuse_beside_a_closed_gate(other: Session, peer: Peer) -> None:
         raise refused(
             f"{peer.name} is read-only: its gate is closed",
             "it serving clients while the server of this node restarts",
-            f"see on {peer.name} why (`ring-node gate`), then run this again",
+            f"see on {peer.name} why (`ring-node gate`), then run this again; if its instance or "
+            "volume is new and this change came in the same update, take the change back, "
+            "`pulumi up`, then make it again",
         )
 
 
