@@ -6,14 +6,18 @@ import contextlib
 import json
 import os
 import signal
+import socket
+import ssl
 import subprocess
 from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pymysql
 from cloud import groups
 from cloud.names import Names
+from cloud.network import namespaces
 from waits import BOOT_SECONDS, within
 
 if TYPE_CHECKING:
@@ -44,7 +48,8 @@ class Node:
         )
         self.client_address: str = outputs["nodes"][name]["clientAddress"]
         self.replication_address: str = outputs["nodes"][name]["replicationAddress"]
-        self._password: str = outputs["passwords"]["root"]
+        self._passwords: dict[str, str] = outputs["passwords"]
+        self._ca: str = outputs["caCertificate"]
 
     # -- the host
 
@@ -130,7 +135,7 @@ class Node:
         connection = pymysql.connect(
             unix_socket=f"/proc/{self.mysqld()}/root/run/mysqld/mysqld.sock",
             user="root",
-            password=self._password,
+            password=self._passwords["root"],
             ssl_disabled=True,
             connect_timeout=CONNECT_SECONDS,
             read_timeout=seconds,
@@ -144,6 +149,49 @@ class Node:
                 yield cursor
         finally:
             connection.close()
+
+    @contextlib.contextmanager
+    def client(self, seconds: float = ANSWER_SECONDS) -> Iterator[pymysql.cursors.DictCursor]:
+        """A session as the application, from the client network, so through the node's gate. It
+        comes from the network's router, whose own packets no security group sees."""
+        client = pymysql.connect(
+            host=self.client_address,
+            user="app",
+            password=self._passwords["app"],
+            ssl=self._tls(),
+            read_timeout=seconds,
+            write_timeout=seconds,
+            autocommit=True,
+            charset="utf8",
+            cursorclass=pymysql.cursors.DictCursor,
+            defer_connect=True,
+        )
+        place = (self.client_address, 3306)
+        client.connect(
+            namespaces.call_inside(
+                self._client_network, lambda: socket.create_connection(place, CONNECT_SECONDS)
+            )
+        )
+        try:
+            with client.cursor() as cursor:
+                yield cursor
+        finally:
+            client.close()
+
+    @cached_property
+    def _client_network(self) -> str:
+        """The network namespace of its router."""
+        described = self.lab.aws("ec2", "describe-instances", "--instance-ids", self.id)
+        return self.names.vpc(described["Reservations"][0]["Instances"][0]["VpcId"])
+
+    def _tls(self) -> ssl.SSLContext:
+        """What a client of OpenSSL 3 needs to speak to the lab's 5.6.24, whose TLS is of 2015."""
+        context = ssl.create_default_context(cadata=self._ca)
+        context.check_hostname = False
+        context.minimum_version = ssl.TLSVersion.TLSv1
+        context.options |= 0x4  # OP_LEGACY_SERVER_CONNECT
+        context.set_ciphers("AES256-SHA:@SECLEVEL=0")
+        return context
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
         with self.session() as cursor:

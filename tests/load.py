@@ -1,4 +1,5 @@
-"""Writers on both nodes that keep a journal of what was acknowledged, and the reckoning."""
+"""Applications that write on both nodes, from the client network, and keep a journal of what was
+acknowledged; and the reckoning."""
 
 import threading
 import time
@@ -25,7 +26,7 @@ class Writer(threading.Thread):
         with self.journal.open("a") as journal:
             while not self.ended.is_set():
                 try:
-                    with self.node.session() as cursor:
+                    with self.node.client() as cursor:
                         while not self.ended.is_set():
                             token = uuid.uuid4().hex
                             cursor.execute(
@@ -37,7 +38,8 @@ class Writer(threading.Thread):
                             self.acknowledged += 1
                             time.sleep(PAUSE)
                 except Exception:
-                    # The server is away. What it did not acknowledge it owes to nobody.
+                    # The server is away or its gate is closed. What it did not acknowledge it owes
+                    # to nobody.
                     self.failures += 1
                     self.ended.wait(0.2)
 

@@ -1,5 +1,6 @@
 """What the API has and what the stack's state has: after each update they must be the same."""
 
+import zlib
 from collections import Counter
 from typing import Any
 
@@ -16,6 +17,8 @@ NAMED = {
 """Resources that are known by a name of their own rather than by the tag Name."""
 KNOWN_BY_NAME = ("aws:ec2/keyPair:KeyPair", "aws:ec2/placementGroup:PlacementGroup")
 """Resources whose identifier in the state is not the one that their tags belong to."""
+ATTACHMENT = "aws:ec2/volumeAttachment:VolumeAttachment"
+"""Imported by its place, DEVICE:VOLUME:INSTANCE; the state calls it otherwise."""
 RULES = ("aws:vpc/securityGroupEgressRule:", "aws:vpc/securityGroupIngressRule:")
 
 Held = dict[str, list[str]]
@@ -36,6 +39,14 @@ def of_the_api(lab: Lab) -> Held:
             for instance in reservation["Instances"]:
                 tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
                 add(tags.get("Name", "without a name"), instance["InstanceId"])
+        for volume in ask("ec2", "describe-volumes")["Volumes"]:
+            attachments = volume["Attachments"]
+            if not any(each["DeleteOnTermination"] for each in attachments):
+                tags = {tag["Key"]: tag["Value"] for tag in volume.get("Tags", [])}
+                add(tags.get("Name", "without a name"), volume["VolumeId"])
+                for each in attachments:
+                    place = ":".join((each["Device"], each["VolumeId"], each["InstanceId"]))
+                    add(f"attachment of {each['VolumeId']}", place)
         groups = ask("ec2", "describe-security-groups")["SecurityGroups"]
         own = {group["GroupId"] for group in groups if group["GroupName"] != "default"}
         for rule in ask("ec2", "describe-security-group-rules")["SecurityGroupRules"]:
@@ -74,15 +85,26 @@ def key(resource: dict[str, Any]) -> str:
         return f"{NAMED[kind]} {name}"
     if kind == "aws:iam/rolePolicy:RolePolicy":
         return f"policy of {inputs['role']}"
+    if kind == ATTACHMENT:
+        return f"attachment of {inputs['volumeId']}"
     return (inputs.get("tags") or {}).get("Name", "")
 
 
 def identifier(resource: dict[str, Any], held: str) -> str:
-    """What the state calls the thing to which the API gave the identifier `held`."""
+    """What an import calls the thing to which the API gave the identifier `held`."""
     inputs = resource["inputs"]
     if resource["type"] in KNOWN_BY_NAME:
         return inputs.get("keyName") or inputs["name"]
     return held
+
+
+def kept_as(resource: dict[str, Any], imported: str) -> str:
+    """What the state calls the thing that was imported by this identifier. Of an attachment it is
+    the official plugin's own (terraform-provider-aws, volumeAttachmentID)."""
+    if resource["type"] != ATTACHMENT:
+        return imported
+    device, volume, instance = imported.split(":")
+    return f"vai-{zlib.crc32(f'{device}-{instance}-{volume}-'.encode())}"
 
 
 def difference(lab: Lab) -> dict[str, tuple[int, int]]:

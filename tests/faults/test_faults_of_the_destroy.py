@@ -25,7 +25,7 @@ KEYS = r"command:local:Command \S+ deleting"
 
 @dataclass(frozen=True)
 class Phase:
-    """What the API holds, and of that what has to be held, as a regular expression, when the
+    """What the API holds, and of that what has to be held, as regular expressions, when the
     destroy is killed; `printed`: what the CLI has to print besides. Nothing that depends on what is
     held has happened by then, and everything that it depends on is still there.
 
@@ -33,25 +33,29 @@ class Phase:
     """
 
     end: Callable[[Update], None]
-    held: str
+    held: tuple[str, ...]
     after: str = ""
     before: str = ""
     printed: str = ""
 
 
-STEPS = Phase(Update.kill, f"ec2 {DETACH}", before=DETACH)
-NETWORKS = Phase(Update.kill_cli, "ec2 Delete.*: 200", after="DeleteSubnet|DeleteSecurityGroup")
+STEPS = Phase(Update.kill, (f"ec2 {DETACH}",), before=DETACH)
+NETWORKS = Phase(Update.kill_cli, ("ec2 Delete.*: 200",), after="DeleteSubnet|DeleteSecurityGroup")
 PHASES = {
     "steps": STEPS,
-    "attachments": Phase(Update.kill, f"ec2 {DETACH}: 200", after=DETACH),
-    "instances": Phase(Update.kill_cli, "ec2 TerminateInstances: 200", after="TerminateInstances"),
-    "addresses and interfaces": Phase(
-        Update.kill, "ec2 .*: 200", after="ReleaseAddress|DeleteNetworkInterface"
+    "attachments": Phase(Update.kill, (f"ec2 {DETACH}: 200",), after=DETACH),
+    "instances": Phase(
+        Update.kill_cli, ("ec2 TerminateInstances: 200",), after="TerminateInstances"
+    ),
+    "addresses, interfaces and volumes": Phase(
+        Update.kill,
+        ("ec2 (ReleaseAddress|DeleteNetworkInterface): 200", "ec2 DeleteVolume: 200"),
+        after="ReleaseAddress|DeleteNetworkInterface|DeleteVolume",
     ),
     "networks": NETWORKS,
     # From here on of a ring that stood again.
-    "roles and bucket": Phase(Update.kill, "(iam|s3) .*: 20", after="DeleteRolePolicy|DELETE"),
-    "keys": Phase(Update.kill_cli, "", before=LAST, printed=KEYS),
+    "roles and bucket": Phase(Update.kill, ("(iam|s3) .*: 20",), after="DeleteRolePolicy|DELETE"),
+    "keys": Phase(Update.kill_cli, (), before=LAST, printed=KEYS),
 }
 
 
@@ -96,7 +100,7 @@ def killed(ring: Lab, phase: Phase) -> None:
         if phase.printed:
             destroy.reaches(phase.printed)
         else:
-            gates[0].wait(phase.held, by=destroy)
+            gates[0].wait(*phase.held, by=destroy)
         phase.end(destroy)
 
 

@@ -81,6 +81,9 @@ SICK = {
         ["server absent", "not joined"],
         "no data directory",
     ),
+    "a new host whose update has not come so far as to name the peer": (
+        facts(peer=None, gate="closed"), ["not joined"], "no record of its peer",
+    ),
     "a server that is down": (
         facts(DOWN, service="failed"), ["server down"], "mysql.service is failed",
     ),

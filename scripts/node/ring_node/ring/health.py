@@ -224,6 +224,13 @@ def _server(facts: Facts) -> Iterator[Problem]:
             "SHOW PROCESSLIST says whose they are: end some, or raise max_connections",
         )
     if facts.peer is None:
+        if facts.initialised and facts.gate != "open":
+            yield Problem(
+                "not joined",
+                f"{facts.node} has no record of its peer yet: its gate is {facts.gate}, clients "
+                "are turned away",
+                "`pulumi up`: its steps write that",
+            )
         return
     if facts.agent_service != "active":
         yield Problem(
