@@ -47,12 +47,10 @@ PHASES = {
     "instances": Phase(
         Update.kill_cli, ("ec2 TerminateInstances: 200",), after="TerminateInstances"
     ),
-    "addresses, interfaces and volumes": Phase(
-        Update.kill,
-        ("ec2 (ReleaseAddress|DeleteNetworkInterface): 200", "ec2 DeleteVolume: 200"),
-        after="ReleaseAddress|DeleteNetworkInterface|DeleteVolume",
+    "addresses and interfaces": Phase(
+        Update.kill, ("ec2 .*: 200",), after="ReleaseAddress|DeleteNetworkInterface"
     ),
-    "networks": NETWORKS,
+    "networks and volumes": NETWORKS,
     # From here on of a ring that stood again.
     "roles and bucket": Phase(Update.kill, ("(iam|s3) .*: 20",), after="DeleteRolePolicy|DELETE"),
     "keys": Phase(Update.kill_cli, (), before=LAST, printed=KEYS),
