@@ -1,7 +1,8 @@
-"""The lab tier: the real program, by the commands a person types, against real servers.
+"""Two tiers: `lab`, the real program by the commands a person types, against real servers, and
+`data`, a node's volume, copies of it, and the gate in front of it.
 
-Only this tier can prove that the Pulumi program, the tool on the hosts and MySQL agree. One lab
-serves the whole session; each test starts from a verified ring, whatever the one before left.
+Only they can prove that the Pulumi program, the tool on the hosts and MySQL agree. One lab serves a
+tier's whole session; each test starts from a verified ring, whatever the one before left.
 """
 
 import time

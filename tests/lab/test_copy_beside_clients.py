@@ -14,7 +14,7 @@ from hosts import Node
 from labs import NODES, Lab, eventually
 from steps import Running, Steps, parts, session
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 SURVIVOR, LOST = "node-1", "node-2"
 DEADLINE = 8  # exit code of ring-node

@@ -15,7 +15,7 @@ from hosts import Node
 from labs import NODES, Lab, eventually, hostname
 from steps import Running, Steps, session
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 SURVIVOR, LOST = "node-1", "node-2"
 GLOBAL_LOCK = "FLUSH TABLES WITH READ LOCK"

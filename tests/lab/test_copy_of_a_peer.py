@@ -21,7 +21,7 @@ from steps import (
     session,
 )
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 SURVIVOR, LOST = "node-1", "node-2"
 READ_ONLY = "1290"  # ER_OPTION_PREVENTS_STATEMENT, naming --read-only

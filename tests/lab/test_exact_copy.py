@@ -18,7 +18,7 @@ from labs import NODES, Lab, eventually, wait_until_whole
 from load import Load
 from steps import RING_NODE, STEP_SECONDS
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 DONOR, COPY = NODES
 STATEMENT_SECONDS = 120

@@ -13,7 +13,7 @@ from clients import ClientHost, Loop, client_host
 from labs import NODES, Kept, Lab, eventually
 from steps import REFUSED, RING_NODE, Steps, parts
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 HERE, AWAY = "node-1", "node-2"
 AGENT = "mysql-ring-agent"

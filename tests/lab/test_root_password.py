@@ -7,7 +7,7 @@ import pytest
 from labs import Lab
 from steps import REFUSED, Steps
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 NODE = "node-2"
 FORGOTTEN = "SET SESSION sql_log_bin = 0; SET PASSWORD = PASSWORD('nobody-knows-this')"

@@ -10,7 +10,7 @@ import pytest
 from labs import Lab, eventually, wait_until_whole
 from steps import REFUSED, Steps
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 OLD, SOUND = "node-2", "node-1"
 KEPT = "/srv/mysql-ring/kept-by-a-test"

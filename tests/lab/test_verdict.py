@@ -15,7 +15,7 @@ from hosts import Node
 from labs import NODES, Lab, eventually, wait_until_whole
 from steps import session
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 SICK, PEER = "node-2", "node-1"
 STATUS = "sudo /opt/mysql-ring/current/ring-node status"

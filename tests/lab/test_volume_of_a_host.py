@@ -18,7 +18,7 @@ from labs import Kept, Lab, eventually, wait_until_whole
 from steps import HOST, KILLED, KILLED_STATUS, REFUSED, Steps, parts
 from test_volumes import GIB, Volumes, path
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 PLACE = "/srv/mysql-ring"
 SAME = ["no change"]  # what a verb says that had nothing to do

@@ -15,7 +15,7 @@ from hosts_of_their_own import Host, host
 from labs import Kept, Lab, eventually
 from test_lab_commands import loops_of
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.data
 
 PLACE = "/mnt/volume"
 BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
