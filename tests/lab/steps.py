@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterator
 from typing import Any
 
-from labs import Lab, eventually, step_name, wait_until_whole
+from labs import Lab, step_name, wait_until_whole
 
 INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
 RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
@@ -124,10 +124,6 @@ class Running:
     @property
     def at_work(self) -> bool:
         return self._process.poll() is None
-
-    def wait(self) -> None:
-        """Until it has ended, however that was."""
-        eventually(lambda: self.at_work, lambda found: not found, self._words, STEP_SECONDS)
 
     def end(self, expect: int | None = 0) -> str:
         output, _ = self._process.communicate(timeout=STEP_SECONDS)

@@ -243,3 +243,44 @@ def test_a_node_opens_without_a_peer_that_cannot_be_asked_for_as_long_as_it_is_t
     eventually(lambda: gate(ring, HERE)["open"], bool, "the gate of the node that is back", 60)
     assert ring.value(HERE, f"SELECT note FROM {table}") == "alone", "it opened with the row"
     steps.wait_until_whole()
+
+
+def test_a_node_waits_for_a_peer_that_has_no_connection_left_however_long_that_takes(
+    ring: Lab, client: ClientHost, table: str, steps: Steps
+) -> None:
+    address = client.nodes[AWAY]["clientAddress"]
+    sessions = "SELECT COUNT(*) FROM information_schema.processlist WHERE user <> 'system user'"
+    kept = root(ring, AWAY, f"cat {OPENING}")
+    before = ring.value(HERE, "SELECT @@global.max_connections")
+    try:
+        root(
+            ring,
+            AWAY,
+            f"""systemctl stop mysql
+            echo '{{"open_without_peer_seconds": 1}}' > {OPENING}""",
+        )
+        eventually(
+            lambda: ring.value(HERE, f"{sessions} AND command LIKE 'Binlog Dump%'"),
+            lambda count: count == "0",
+            "the peer's slave gone",
+        )
+        ring.sql(HERE, f"INSERT INTO {table} (note) VALUES ('new')")
+        others = int(ring.value(HERE, sessions)) - 1
+        ring.sql(HERE, f"SET GLOBAL max_connections = {others}")
+        root(ring, AWAY, "systemctl start mysql")
+        is_back(ring, "has no connection left")
+        told = written(ring)
+        eventually(lambda: written(ring), lambda now: now > told + 5, "more than it is to wait", 60)
+        assert "has no connection left" in str(gate(ring, AWAY)["why"])
+        assert REFUSAL in client.query(address, "SELECT 1").stderr
+    finally:
+        root(ring, AWAY, f"echo '{kept.strip()}' > {OPENING}")
+        ring.sql(HERE, f"SET GLOBAL max_connections = {before}")
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open", 60)
+    assert ring.value(AWAY, f"SELECT note FROM {table}") == "new", "it opened with the row"
+    steps.wait_until_whole()
+
+
+def written(lab: Lab) -> float:
+    """When the agent of `AWAY` last wrote its file, by that host's clock."""
+    return float(json.loads(root(lab, AWAY, "cat /run/mysql-ring/agent.json"))["written"])

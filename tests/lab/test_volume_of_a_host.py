@@ -275,7 +275,9 @@ def test_a_volume_restored_from_a_snapshot_is_refused_until_it_is_wiped_as_the_e
     fresh: Host, volumes: Volumes, own: str
 ) -> None:
     snapshot = volumes.snapshot(own)
+    record = fresh.root(f"cat {RECORD}")
     fresh.run("sudo sh", TIDY)
+    fresh.root(f"echo '{record.strip()}' > {RECORD}")
     volumes.detach(own)
     volumes.becomes(own, "available")
     restored = volumes.make(1, **{"snapshot-id": snapshot})
@@ -283,6 +285,7 @@ def test_a_volume_restored_from_a_snapshot_is_refused_until_it_is_wiped_as_the_e
     error = refuses(fresh, restored)
     assert f"{restored} is a copy of {own}" in error["found"]
     assert "set back in time" in error["found"]
+    assert fresh.root(f"cat {RECORD}") == record, "a boot still mounts the right one"
     (wipe,) = re.findall("`(dd .*?)`", error["next_step"])
     fresh.root(wipe)
     assert f"XFS made on {restored}" in ready(fresh, restored)

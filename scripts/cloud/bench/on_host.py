@@ -196,7 +196,8 @@ def fill(table: str, count: str) -> None:
         " k INT NOT NULL DEFAULT 0, c CHAR(120) NOT NULL DEFAULT '',"
         f" pad CHAR(60) NOT NULL DEFAULT '', KEY k_{table} (k)) ENGINE=InnoDB",
     )
-    into = f"INSERT INTO sbtest.{table}"
+    rows(connection, "USE sbtest")
+    into = f"INSERT INTO {table}"
     rows(connection, f"{into} VALUES (1, 1, REPEAT('x', 119), '')")
     row = (
         "id + %s, FLOOR(RAND() * %s), CONCAT(SHA1(RAND()), SHA1(RAND()), SUBSTRING(SHA1(RAND()),"
@@ -204,7 +205,7 @@ def fill(table: str, count: str) -> None:
     )
     made = 1
     while made < int(count):
-        rows(connection, f"{into} SELECT {row} FROM sbtest.{table}", made, int(count))
+        rows(connection, " ".join((into, "SELECT", row, "FROM", table)), made, int(count))
         made *= 2
     answer(made)
 

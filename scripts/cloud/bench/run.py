@@ -15,7 +15,7 @@ from cloud.bench.place import Place, bench_lab
 from cloud.cli import interrupt
 from cloud.cli.errors import USAGE, LabError
 
-# In the order in which they run: wiring wants a ring without data, and sysbench leaves the article's
+# In the order in which they run: wiring wants a ring without data, sysbench leaves the article's
 # my.cnf.
 DEFAULT = ("fresh", "noop", "wiring", "copy", "sysbench")
 NAMES = (*DEFAULT, "machine")

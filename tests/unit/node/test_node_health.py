@@ -54,6 +54,14 @@ SICK = {
         ["volume not mounted", "server down"],
         "mysql-ring-volume",
     ),
+    "a volume that was detached under its server": (
+        facts(
+            DOWN, mounted=False, initialised=False, admitted=False, service="inactive",
+            volume_broken="[Errno 5] Input/output error: '/srv/mysql-ring'",
+        ),
+        ["volume broken", "server down"],
+        "Input/output error",
+    ),
     "the disk of a small volume": (
         facts(disks=volume(GIB, 20 * GIB)), ["disk low"], "1024 MiB of 20480 MiB are free",
     ),
@@ -72,6 +80,9 @@ SICK = {
         facts(DOWN, initialised=False, admitted=False, service="inactive"),
         ["server absent", "not joined"],
         "no data directory",
+    ),
+    "a new host whose update has not come so far as to name the peer": (
+        facts(peer=None, gate="closed"), ["not joined"], "no record of its peer",
     ),
     "a server that is down": (
         facts(DOWN, service="failed"), ["server down"], "mysql.service is failed",

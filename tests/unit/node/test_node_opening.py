@@ -70,6 +70,10 @@ TABLE: dict[str, tuple[Facts, Verdict]] = {
     "no peer, no slave": (replace(SILENT, slave=None, drained=True), Verdict.ALONE),
     "no peer for a while": (replace(SILENT, silent_s=29.9, drained=True), Verdict.PATIENT),
     "no peer, and still applying": (SILENT, Verdict.UNAPPLIED),
+    "a peer that has no connection left, for long": (
+        replace(SILENT, full=True, silent_s=900.0, drained=True),
+        Verdict.FULL,
+    ),
     "a new peer, and all of the former one is applied": (NEW, Verdict.PEER_IS_NEW),
     "a new peer, and the former one's slave is gone": (
         replace(NEW, slave=None, follows=None),

@@ -14,7 +14,17 @@ from ring_node.base.report import Report
 from ring_node.mysql import lifecycle, master, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
-from ring_node.ring import admission, follow, opening, reach, records, relay, restart, schema
+from ring_node.ring import (
+    admission,
+    agent_state,
+    follow,
+    opening,
+    reach,
+    records,
+    relay,
+    restart,
+    schema,
+)
 from ring_node.ring.beats import Way, Ways
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.ring.records import Credentials
@@ -68,6 +78,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(records, "peer", lambda: PAIR.peer)
     monkeypatch.setattr(admission, "admitted", lambda: True)
     monkeypatch.setattr(opening, "wait_until_open", lambda _: found.done.append("open"))
+    monkeypatch.setattr(agent_state, "silence", lambda *_: None)
     monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
     monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
@@ -267,3 +278,14 @@ def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_th
     with nullcontext() if restarted else pytest.raises(NodeError, match="not healthy"):
         restart.in_turn("a changed my.cnf", Report("config"))
     assert ("restart" in server.done) is restarted
+
+
+def test_a_server_is_not_restarted_where_no_agent_would_open_its_gate(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn(monkeypatch, None)
+    monkeypatch.setattr(restart, "FRESH_SECONDS", 0.05)
+    monkeypatch.setattr(agent_state, "silence", lambda *_: "it was last heard of 77 s ago")
+    with pytest.raises(NodeError, match="77 s ago"):
+        restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
+    assert server.done == []

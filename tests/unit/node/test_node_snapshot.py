@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import os
+import shutil
 import struct
+from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -101,7 +104,9 @@ def test_a_log_that_was_just_begun_leads_to_the_one_before(tmp_path: Path) -> No
     place = logs(tmp_path, FIRST_LOG, empty)
     end = Coordinates("bin.000001", END)
     assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
-    place = logs(tmp_path, FIRST_LOG, empty, empty)
+    place = logs(tmp_path, FIRST_LOG, *[empty] * (binlogs.LAST_LOGS - 1))
+    assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
+    place = logs(tmp_path, FIRST_LOG, *[empty] * binlogs.LAST_LOGS)
     assert binlogs.last_commits(tmp_path, place) is None
 
 
@@ -229,14 +234,48 @@ def test_a_snapshot_gives_way_while_the_lock_is_waited_for(
     monkeypatch.setattr(room, "free", lambda _: free[0])
     monkeypatch.setattr(snapshot, "WATCH_SECONDS", 0.01)
     monkeypatch.setattr(snapshot, "_source", lambda _: None)
-    monkeypatch.setattr(snapshot, "_frozen", frozen)
+    monkeypatch.setattr(snapshot, "frozen_under_lock", frozen)
     monkeypatch.setattr(inventory, "objects", lambda _: {})
-    session: Any = None
+    session: Any = SimpleNamespace(do=lambda _: None)
     with (
         pytest.raises(NodeError, match="the snapshot was dropped: 0 MiB were free"),
         snapshot.taken(session),
     ):
         raise AssertionError
+
+
+def test_only_the_lock_is_ended_by_the_server_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is written and cloned before it may take minutes: the session must live on."""
+    kept: dict[str, int] = {}
+    timeout: list[int] = []
+
+    class Asked:
+        open = True
+
+        def rows(self, _statement: str, _parameters: object = ()) -> list[object]:
+            return []
+
+        def do(self, statement: str, parameters: tuple[object, ...] = ()) -> None:
+            told = statement.replace("%s", "{}").format(*parameters)
+            if "wait_timeout" in told and "lock" not in told:
+                timeout.append(int(told.rpartition(" ")[2]))
+
+    session: Any = Asked()
+    source: Any = SimpleNamespace(data=tmp_path, unseen_writes=True)
+
+    def kept_as(name: str) -> Callable[..., int]:
+        return lambda *_: kept.setdefault(name, timeout[-1])
+
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "_write_back", kept_as("written"))
+    monkeypatch.setattr(snapshot, "_locked", kept_as("locked"))
+    monkeypatch.setattr(snapshot, "_copied", kept_as("copied"))
+    session.do(snapshot.PATIENT)
+    snapshot.frozen_under_lock(session, source, tmp_path / "new")
+    assert kept == {"written": 31536000, "locked": 10, "copied": 10}
+    assert timeout[-1] == 31536000
 
 
 def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(

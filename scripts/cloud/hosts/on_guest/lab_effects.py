@@ -1,7 +1,8 @@
 """What a Python program on a host does that outlives it, told before it is done.
 
 An effect is a file written, renamed or removed, a program started, a statement sent to a server
-that is not a question, and going on with a stream of which a part has passed. Its name has no part that is made up anew in each run, and no secret.
+that is not a question, and going on with a stream of which a part has passed. Its name has no part
+that is made up anew in each run, and no secret.
 """
 
 import os

@@ -45,7 +45,7 @@ class Heartbeat(Loop):
                     Exit.REFUSED,
                     f"no row {self._server_id} in {schema.SCHEMA}.heartbeat",
                     "one",
-                    "run `ring-node seed`",
+                    "run `sudo ring-node rejoin` on this node",
                 )
         self._board.beat_done(boottime())
 

@@ -45,6 +45,7 @@ class Gatekeeper(Loop):
         self._peer: Peer | None = None
         self._goal_asked = 0.0
         self._problem = ""
+        self._full = False
         self._set_back: str | None = None
         self._drained_since: float | None = None
         self._leave_own()
@@ -121,6 +122,7 @@ class Gatekeeper(Loop):
             peer=self._peer,
             goal_age_s=now - self._goal_asked,
             problem=self._problem,
+            full=self._full,
             set_back=self._set_back,
             silent_s=now - (self._answered if self._answered is not None else now),
             patience_s=patience,
@@ -145,9 +147,11 @@ class Gatekeeper(Loop):
             self._set_back = generation.set_back(own, self._other, self._server_id)
         except NodeError as error:
             self._leave_peer()
-            self._peer, self._problem = None, error.found
+            self._peer, self._problem, self._full = None, error.found, sql.full(error)
+            if self._full:
+                self._answered = boottime()
         else:
-            self._answered = boottime()
+            self._answered, self._full = boottime(), False
 
     def _answer(self, other: Session) -> Peer:
         uuid = shows.identity(other).uuid

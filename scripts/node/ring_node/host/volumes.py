@@ -103,6 +103,8 @@ def ready(volume_id: str, node: str, report: Report) -> None:
         _mount(device, record)
         report.did(f"{volume_id} mounted at {paths.VOLUME}")
     _own(volume_id, node, report)
+    # Last: a boot mounts what this says, and must not look for a volume that was refused.
+    _write_record(Record(volume_id, _signature(device).get("UUID", ""), made=True))
 
 
 def mount_again() -> None:
@@ -177,6 +179,20 @@ def is_mounted() -> bool:
     return os.path.ismount(paths.VOLUME)
 
 
+def problem() -> str | None:
+    """Why nothing on the volume can be read, such as that it was detached; None: it can be.
+
+    The mount stays when the device goes, and `is_mounted` then says no.
+    """
+    try:
+        os.stat(paths.VOLUME)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return str(error)
+    return None
+
+
 def _link(volume_id: str) -> Path:
     return BY_ID / (MODEL + volume_id.replace("-", ""))
 
@@ -226,7 +242,7 @@ def _mounted(device: Path) -> bool:
 
 
 def _with_file_system(device: Path, volume_id: str, report: Report) -> Record:
-    """The record of a volume that has its file system, which is made on a blank one."""
+    """What the record of a volume is to be that has its file system, made on a blank one."""
     signature = _signature(device)
     content = judge(signature, _head(device))
     known = read_record()
@@ -253,9 +269,7 @@ def _with_file_system(device: Path, volume_id: str, report: Report) -> Record:
             "a blank volume, or the XFS that this tool made on it",
             f"attach the right volume; {_wiped(volume_id)}",
         )
-    record = Record(volume_id, identity, made=True)
-    _write_record(record)
-    return record
+    return Record(volume_id, identity, made=True)
 
 
 def _make_file_system(device: Path, identity: str) -> None:

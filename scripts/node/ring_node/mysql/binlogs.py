@@ -20,6 +20,8 @@ QUERY_HEADER = struct.Struct("<IIBHH")
 QUERY, XID = 2, 16
 COMMIT = b"COMMIT"
 CHECKSUM = 4
+# Each start of a server and each FLUSH LOGS begins a log, and none need hold a commit.
+LAST_LOGS = 10
 LOG_NAME = re.compile(r"(?P<base>.+)\.(?P<number>\d{6,})")
 
 
@@ -39,7 +41,7 @@ class Commits(NamedTuple):
 
 
 def last_commits(folder: Path, place: Coordinates) -> Commits | None:
-    """The end of InnoDB's last commit before `place`. None: not told by the last two logs.
+    """The end of InnoDB's last commit before `place`. None: not told by the last logs.
 
     InnoDB keeps, with what it commits, where in the binary log that ended. There, an Xid event
     ends it. DDL and the statements of other engines are Query events, of which InnoDB knows
@@ -47,7 +49,7 @@ def last_commits(folder: Path, place: Coordinates) -> Commits | None:
     """
     latest = None
     file, end = place
-    for _ in range(2):
+    for _ in range(LAST_LOGS):
         xid, commit = _ends(folder / file, end)
         if latest is None and (xid or commit):
             latest = Coordinates(file, max(xid, commit))

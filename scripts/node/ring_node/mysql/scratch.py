@@ -111,6 +111,7 @@ def command(data: Path, log: Path, own: Path) -> list[str]:
         "--innodb-fast-shutdown=1",
         "--innodb-force-recovery=0",
         "--max-connections=10",
+        "--wait-timeout=31536000",
         "--max-allowed-packet=1G",
     ]
 

@@ -44,6 +44,8 @@ GO_ON_SECONDS = 0.2
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
+# What is read and written between two statements may take long, whatever the server's setting is.
+PATIENT = "SET SESSION wait_timeout = 31536000"
 AHEAD_SECONDS = 3600.0  # for what is copied before it
 NEXT_STEP = "see that the server runs, then run this again: it takes another snapshot"
 WATCH_SECONDS = 0.25
@@ -133,13 +135,14 @@ def taken(session: Session) -> Iterator[Snapshot]:
         _remove_all()
         source = _source(session)
         wanted = _refuse_no_room()
+        session.do(PATIENT)
         before = inventory.objects(session)
         folder = paths.SNAPSHOTS / secrets.token_hex(4)
         watcher = Watcher(folder, wanted.drop)
         try:
             watcher.start()
             try:
-                frozen = _watched(watcher, lambda: _frozen(session, source, folder))
+                frozen = _watched(watcher, lambda: frozen_under_lock(session, source, folder))
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
                 sizes = reflink.sizes(reflink.listed(folder))
@@ -281,14 +284,13 @@ class _Frozen:
     seconds: float
 
 
-def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
+def frozen_under_lock(session: Session, source: _Source, folder: Path) -> _Frozen:
     """The files, the last of them copied under the lock; tried anew while it is not to be had."""
     folder.mkdir(mode=0o750)
     shutil.chown(folder, paths.MYSQL_USER, paths.MYSQL_USER)
     mirror = reflink.Mirror(source.data, folder)
     patience = Deadline(LOCK_PATIENCE)
     session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
-    session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
     try:
         while True:
             calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
@@ -298,6 +300,7 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
             _write_back(source.data)
             if not source.unseen_writes:
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
+            session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
             begun = time.monotonic()
             if _locked(session):
                 try:
@@ -306,13 +309,14 @@ def _frozen(session: Session, source: _Source, folder: Path) -> _Frozen:
                     if session.open:
                         session.do("UNLOCK TABLES")
             session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
+            session.do(PATIENT)
             held = _held(session)
             if patience.over:
                 raise _in_the_way(held)
             time.sleep(min(LOCK_PAUSE, patience.left))
     finally:
         if session.open:
-            session.do("SET SESSION wait_timeout = @@global.wait_timeout")
+            session.do(PATIENT)
             session.do("SET SESSION lock_wait_timeout = @@global.lock_wait_timeout")
 
 

@@ -301,6 +301,11 @@ def stop_is_incomplete(error: NodeError) -> bool:
     return isinstance(error, ServerError) and error.number in STOP_INCOMPLETE
 
 
+def full(error: NodeError) -> bool:
+    """Whether a server that runs had no connection left."""
+    return isinstance(error, ServerError) and error.number == ER.CON_COUNT_ERROR
+
+
 def denied(error: NodeError) -> bool:
     return isinstance(error, ServerError) and error.number == ER.ACCESS_DENIED_ERROR
 

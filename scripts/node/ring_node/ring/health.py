@@ -92,6 +92,7 @@ class Facts:
     installed: bool = True
     initialised: bool = True
     mounted: bool = True  # the data volume
+    volume_broken: str | None = None  # why nothing on it can be read
     service: str = "active"
     agent_service: str = "active"
     agent_silent: str | None = None  # why nothing that it wrote counts
@@ -160,7 +161,15 @@ def unapplied(slave: SlaveStatus) -> int:
 
 
 def _host(facts: Facts) -> Iterator[Problem]:
-    if not facts.mounted:
+    if facts.volume_broken is not None:
+        yield Problem(
+            "volume broken",
+            f"the data volume does not answer: {facts.volume_broken}",
+            "see its state (`aws ec2 describe-volumes`) and `dmesg`; attach it to this instance "
+            "again if it was detached, then reboot this host: its server comes back by itself. A "
+            "volume that is lost is made anew (docs/operations.md)",
+        )
+    elif not facts.mounted:
         yield Problem(
             "volume not mounted",
             "the data volume is not mounted",
@@ -215,6 +224,13 @@ def _server(facts: Facts) -> Iterator[Problem]:
             "SHOW PROCESSLIST says whose they are: end some, or raise max_connections",
         )
     if facts.peer is None:
+        if facts.initialised and facts.gate != "open":
+            yield Problem(
+                "not joined",
+                f"{facts.node} has no record of its peer yet: its gate is {facts.gate}, clients "
+                "are turned away",
+                "`pulumi up`: its steps write that",
+            )
         return
     if facts.agent_service != "active":
         yield Problem(

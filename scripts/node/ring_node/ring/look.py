@@ -32,7 +32,8 @@ def look() -> tuple[Facts, dict[str, Any]]:
     agent = agent_state.read()
     shown: dict[str, Any] = {"agent": agent}
     silent = agent_state.silence(agent, None)
-    admitted = admission.admitted()
+    volume = _volume()
+    admitted = volume["admitted"]
     watch = silent is not None and admitted
     there = None
     if peer is not None and watch:
@@ -41,9 +42,7 @@ def look() -> tuple[Facts, dict[str, Any]]:
         "node": node.name if node else "this node",
         "peer": peer.name if peer else None,
         "installed": lifecycle.installed(),
-        "initialised": datadir.initialised(),
-        "mounted": volumes.is_mounted(),
-        "admitted": admitted,
+        **volume,
         "restart_due": lifecycle.restart_due(),
     }
     if facts["installed"]:
@@ -74,6 +73,21 @@ def look() -> tuple[Facts, dict[str, Any]]:
     return Facts(**facts), shown
 
 
+def _volume() -> dict[str, Any]:
+    """What is written on the data volume; of one that does not answer, why."""
+    broken = volumes.problem()
+    try:
+        if broken is None:
+            return {
+                "initialised": datadir.initialised(),
+                "mounted": volumes.is_mounted(),
+                "admitted": admission.admitted(),
+            }
+    except OSError as error:
+        broken = str(error)
+    return {"initialised": False, "mounted": False, "admitted": False, "volume_broken": broken}
+
+
 def _host() -> dict[str, Any]:
     service = systemd.state(paths.MYSQL_SERVICE)[0] if lifecycle.installed() else "absent"
     return {
@@ -88,11 +102,11 @@ def disks() -> tuple[Disk, ...]:
     root = Path("/")
     found: dict[int, Disk] = {}
     for path in (root, paths.VOLUME):
-        if not path.exists():
-            continue
-        device = path.stat().st_dev
+        try:
+            device, state = path.stat().st_dev, os.statvfs(path)
+        except OSError:
+            continue  # it is not there, or does not answer: a problem of its own says so
         if device not in found:
-            state = os.statvfs(path)
             setting = "rootVolumeGib" if path == root else "dataVolumeGib"
             found[device] = Disk(
                 str(path), room.free(path), state.f_blocks * state.f_frsize, setting

@@ -46,6 +46,7 @@ class Verdict(Enum):
     BEHIND = "the slave catches up"
     UNAPPLIED = "the peer cannot be asked, and not all that came from it is applied"
     PATIENT = "the peer cannot be asked"
+    FULL = "the peer runs, and has no connection left for this node to ask it"
 
     @property
     def opens(self) -> bool:
@@ -72,6 +73,7 @@ class Facts:
     peer: Peer | None = None  # None: it could not be asked, for whatever reason
     goal_age_s: float = 0.0  # since it was asked for its goal
     problem: str = ""  # why it could not
+    full: bool = False  # it serves so many clients that it takes no more
     set_back: str | None = None
     silent_s: float = 0.0  # since the peer answered, or was first asked
     patience_s: float = 0.0  # how long this node does without it
@@ -95,6 +97,8 @@ def decide(facts: Facts) -> Verdict:
 
 
 def _without_peer(facts: Facts) -> Verdict:
+    if facts.full:  # as one may be that got all clients of this node
+        return Verdict.FULL
     if facts.silent_s < facts.patience_s:
         return Verdict.PATIENT
     return Verdict.ALONE if facts.drained else Verdict.UNAPPLIED

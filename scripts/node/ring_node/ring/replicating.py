@@ -63,6 +63,6 @@ def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[S
         raise too_late(
             f"{pair.peer.name} has not written down from where {pair.node.name} must read",
             f"that within {deadline.seconds:.0f} s",
-            f"run `ring-node seed` on {pair.peer.name}, then this again",
+            f"run `sudo ring-node rejoin` on {pair.peer.name}, then this again",
         )
     return found

@@ -20,12 +20,13 @@ import socket
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
+from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import lifecycle, shows, sql
 from ..mysql.sql import Session
-from . import admission, beats, opening, reach, records, relay, schema
+from . import admission, agent_state, beats, opening, reach, records, relay, schema
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -60,6 +61,7 @@ def in_turn(
         _restart(before, after, undo)
         report.did(f"server restarted for {reason}")
         return
+    _refuse_without_an_agent()
     with _turn(node, peer, peer_must_be_healthy) as ways, _nothing_dropped(ways):
         _restart(before, after, undo)
         served = ", the peer serving meanwhile" if ways is not None else ""
@@ -144,6 +146,20 @@ def _wait_for_peers_turn() -> None:
             raise _still_restarting()
 
 
+def _refuse_without_an_agent() -> None:
+    """Nothing else opens the gate that the restart closes."""
+
+    def speaks() -> bool | None:
+        return True if agent_state.silence(agent_state.read(), None) is None else None
+
+    if poll(speaks, Deadline(FRESH_SECONDS)) is None:
+        raise refused(
+            f"{paths.AGENT_SERVICE} says nothing: {agent_state.silence(agent_state.read(), None)}",
+            "it at work: after a restart of the server it opens the gate",
+            f"see `systemctl status {paths.AGENT_SERVICE}` and start it, then run this again",
+        )
+
+
 def _refuse_a_gate_that_would_stay_closed(own: Session) -> None:
     """With a peer that answers, the gate opens again when the slave has caught up with it."""
 
@@ -204,7 +220,9 @@ def _refuse_beside_a_closed_gate(other: Session, peer: Peer) -> None:
         raise refused(
             f"{peer.name} is read-only: its gate is closed",
             "it serving clients while the server of this node restarts",
-            f"see on {peer.name} why (`ring-node gate`), then run this again",
+            f"see on {peer.name} why (`ring-node gate`), then run this again; if its instance or "
+            "volume is new and this change came in the same update, take the change back, "
+            "`pulumi up`, then make it again",
         )
 
 

@@ -199,7 +199,7 @@ def _wait_until_quiet(other: Session, me: State, peer: State) -> None:
         raise too_late(
             f"{peer.name} still applies what it got from a former peer",
             f"its slave stopped by its own seed within {QUIET_SECONDS:.0f} s",
-            f"run `ring-node seed` on {peer.name}, then this again",
+            f"run `sudo ring-node rejoin` on {peer.name}, then this again",
         )
 
 

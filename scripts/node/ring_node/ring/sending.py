@@ -38,7 +38,6 @@ def _send(stream: Stream, report: Report) -> None:
         session = held.enter_context(sql.own(report))
         with stream.waiting("a snapshot is taken there"):
             taken = held.enter_context(snapshot.taken(session))
-        session.do("SET SESSION wait_timeout = 31536000")  # it is idle while the files are sent
         stream.say(Frame.HEADER, offer.document(taken, shows.identity(session).server_id))
         try:
             with packed(taken.folder) as descriptor:

@@ -27,7 +27,7 @@ def run(*, though_behind: str) -> Report:
         raise refused(
             "this node has not joined its ring: it may hold a part of the data",
             "a node that held all that its peer held",
-            "run `ring-node seed` and `ring-node replicate`, or `pulumi up`",
+            "`pulumi up`, or `sudo ring-node rejoin` on this node",
         )
     why = agent_state.why_closed()
     with sql.own(report) as own:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from ..base import paths
@@ -47,7 +48,7 @@ def _node(facts: Facts) -> dict[str, Any]:
         "admitted": facts.admitted,
         "gate": facts.gate,
         "gate_why": None if facts.gate == "open" else facts.gate_why,
-        "free_mib": {str(path): room.free(path) >> 20 for path in (paths.DATA, paths.LOGS)},
+        "free_mib": {str(path): _free(path) for path in (paths.DATA, paths.LOGS)},
         "disks": [
             {"path": disk.path, "free_mib": disk.free >> 20, "size_mib": disk.size >> 20}
             for disk in facts.disks
@@ -118,6 +119,14 @@ def _slave(facts: Facts) -> dict[str, Any] | None:
         "executed": str(slave.executed),
         "errors": slave.errors or None,
     }
+
+
+def _free(path: Path) -> int | None:
+    """MiB; None when the disk does not answer."""
+    try:
+        return room.free(path) >> 20
+    except OSError:
+        return None
 
 
 def _milliseconds(seconds: float | None) -> float | None:

@@ -60,9 +60,9 @@ def _slave(own: Session) -> None:
         found = "no slave is configured"
         if last is not None:
             found = f"IO {last.io_running}, SQL {last.sql_running}: {last.errors or 'no error'}"
-        raise refused(found, "both threads Yes", "run `ring-node replicate` on this node")
+        raise refused(found, "both threads Yes", "run `sudo ring-node rejoin` on this node")
     if not status.ssl_allowed:
-        raise refused("Master_SSL_Allowed is No", "Yes", "run `ring-node replicate`")
+        raise refused("Master_SSL_Allowed is No", "Yes", "run `sudo ring-node rejoin` on this node")
 
 
 def _fresh(watch: beats.Watch) -> beats.Ways:
@@ -86,7 +86,9 @@ def _travel(writer: Session, reader: Session, pair: Pair, *, written_on: int) ->
     key = [pair.node.server_id, written_on]
     if writer.do(schema.PROBE, [token, *key]) != 1:
         raise refused(
-            f"no row {key} in {schema.SCHEMA}.probe", "one", "run `ring-node seed` on both"
+            f"no row {key} in {schema.SCHEMA}.probe",
+            "one",
+            "run `sudo ring-node rejoin` on both nodes",
         )
     begin = time.monotonic()
 
