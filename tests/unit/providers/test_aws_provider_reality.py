@@ -104,6 +104,17 @@ def test_an_import_gives_the_arguments_of_a_program(
 
 
 @pytest.mark.parametrize("token", TOKENS)
+def test_what_a_killed_update_made_gets_its_own_id_when_it_is_taken_in(
+    engine: Engine, world: World, token: str
+) -> None:
+    """As cli/pending.py does it: by the id of an import, with the arguments of the program."""
+    made = world[token]
+    found = made.resource.read(import_id(made), {}, made.inputs, engine.call())
+    assert found is not None
+    assert found[0] == made.id
+
+
+@pytest.mark.parametrize("token", TOKENS)
 def test_an_import_of_what_is_not_there_finds_nothing(engine: Engine, token: str) -> None:
     names = {
         ROUTE: "rtb-0123456789abcdef0_10.0.0.0/8",

@@ -161,8 +161,8 @@ class Route(AwsResource):
                 else "destinationPrefixListId"
             )
             values = {"routeTableId": table, name: destination}
-            work.id = f"r-{table}{_crc(destination)}"
         key, destination = self._destination(values)
+        work.id = f"r-{values['routeTableId']}{_crc(destination)}"
         route = self._in_table(work, values["routeTableId"], key, destination)
         if route is None:
             return None

@@ -166,7 +166,7 @@ class VolumeAttachment(AwsResource):
                 )
             device, volume, instance = parts
             place = {"deviceName": device, "volumeId": volume, "instanceId": instance}
-            work.id = _attachment_id(place)
+        work.id = _attachment_id(place)
         if self._attached(work, place) is None:
             return None
         return {name: place[name] for name in ("deviceName", "instanceId", "volumeId")}
