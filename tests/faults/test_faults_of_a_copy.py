@@ -72,10 +72,14 @@ def goes_on(load: Load) -> None:
     within(NOTICED_SECONDS, "more is acknowledged", lambda: load.writers[0].acknowledged > before)
 
 
-def all_is_as_before(nodes: list[Node], load: Load, had: str) -> None:
+def the_ring_is_as_before(nodes: list[Node], had: str) -> None:
     nothing_is_left(nodes)
     assert incarnation(nodes[1]) == had, "the data that the node had is in its place"
     is_back(nodes, 2 * HEALED_SECONDS)
+
+
+def all_is_as_before(nodes: list[Node], load: Load, had: str) -> None:
+    the_ring_is_as_before(nodes, had)
     load.nodes = nodes
     assert load.reckon() > 0
 
@@ -115,9 +119,8 @@ def test_a_copy_whose_link_breaks_in_the_middle_is_given_up_and_made_anew(
         assert status != 0
         assert re.search(because, said), said
         assert load.writers[0].failures == 0, "the peer served all the time"
-        all_is_as_before(nodes, load, had)
-        if how is RESET:
-            copied_anew(ring, nodes, load, had)
+        the_ring_is_as_before(nodes, had)
+        copied_anew(ring, nodes, load, had)
 
 
 def test_a_copy_over_a_slow_link_goes_on_to_its_end(
