@@ -13,7 +13,7 @@ INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-
 RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
 UNBUFFERED = "sudo mysql --defaults-file=/root/.my.cnf --batch --unbuffered"
 KILLED_STATUS = 128 + 9
-STEP_SECONDS = 120
+STEP_SECONDS = 300
 FRESH_MS = 3000
 # Runs a verb and kills its process, as `kill -9` would, right after it called what is named.
 KILLED = """

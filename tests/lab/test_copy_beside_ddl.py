@@ -66,6 +66,7 @@ LAST = (
 )
 # A slave's counter stands behind the rows that it got, a master's behind the next of its own.
 COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
+STATEMENT_SECONDS = 60  # one waits for the lock of the snapshot, and for the disk
 OF_THE_RING = {"root", "repuser", "ring_peer", "ring_heartbeat"}
 
 
@@ -78,14 +79,14 @@ class Changes:
 
     def round(self) -> None:
         self.rounds += 1
-        with self._node.session() as cursor:
+        with self._node.session(STATEMENT_SECONDS) as cursor:
             for statements, age in ((ROUND, 0), (LATER, 1), (LAST, 2)):
                 if self.rounds > age:
                     for statement in statements:
                         cursor.execute(statement.format(n=f"ddl_{self.rounds - age}"))
 
     def end(self) -> None:
-        with self._node.session() as cursor:
+        with self._node.session(STATEMENT_SECONDS) as cursor:
             for number in (self.rounds - 1, self.rounds):
                 name = f"ddl_{number}"
                 cursor.execute(f"DROP DATABASE IF EXISTS {name}")
@@ -104,7 +105,7 @@ def changes(ring: Lab, steps: Steps) -> Iterator[Changes]:
 
 
 def held(node: Node) -> dict[str, Any]:
-    with node.session() as cursor:
+    with node.session(STATEMENT_SECONDS) as cursor:
         found = sameness.everything(cursor.connection, accounts=OF_THE_RING)
     return {name: COUNTER.sub("", str(value)) for name, value in found.items()}
 
@@ -195,7 +196,7 @@ def test_a_node_whose_definitions_change_all_the_time_is_copied(
             joining.wait()
         finally:
             ended.set()
-            loop.join(timeout=60)
+            loop.join(timeout=5 * STATEMENT_SECONDS)
         assert not loop.is_alive()
         assert not problems
         assert changes.rounds > first + 1, "they changed all the time"
