@@ -11,7 +11,7 @@ from labs import NODES, PEER, Kept, Lab, eventually
 
 pytestmark = pytest.mark.lab
 
-MYSQL, SSH = 3306, 22
+MYSQL, COPY, SSH = 3306, 3307, 22
 CLIENT, REPLICATION = 0, 1
 """Device index of a node's interfaces."""
 OPEN, DROPPED = "open", "TimeoutError"
@@ -155,16 +155,17 @@ def test_a_rule_for_a_group_opens_to_its_members_when_theirs_lets_them_out(
 
 
 @pytest.mark.parametrize("node", NODES)
-def test_on_the_replication_network_only_mysql_is_open_and_to_the_peer_alone(
+def test_on_the_replication_network_only_mysql_and_the_copy_are_open_and_to_the_peer_alone(
     groups: Groups, node: str
 ) -> None:
-    assert groups.knock_at_peer(node, MYSQL, SSH) == [OPEN, DROPPED]
+    assert groups.knock_at_peer(node, MYSQL, COPY, SSH) == [OPEN, OPEN, DROPPED]
     rules = groups.aws(
         "ec2", "describe-security-groups", "--group-ids", groups.of[node, REPLICATION]
     )["SecurityGroups"][0]["IpPermissions"]
     peer = groups.nodes[PEER[node]]["replicationAddress"]
-    sources = [each["CidrIp"] for rule in rules for each in rule["IpRanges"]]
-    assert ([(rule["FromPort"], rule["ToPort"]) for rule in rules], sources) == (
-        [(MYSQL, MYSQL)],
-        [f"{peer}/32"],
+    found = sorted(
+        (rule["FromPort"], rule["ToPort"], each["CidrIp"])
+        for rule in rules
+        for each in rule["IpRanges"]
     )
+    assert found == [(port, port, f"{peer}/32") for port in (MYSQL, COPY)]
