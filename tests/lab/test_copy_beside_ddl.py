@@ -67,6 +67,7 @@ LAST = (
 # A slave's counter stands behind the rows that it got, a master's behind the next of its own.
 COUNTER = re.compile(r" AUTO_INCREMENT=\d+")
 STATEMENT_SECONDS = 60  # one waits for the lock of the snapshot, and for the disk
+COPIES_SECONDS = 900  # it may copy three times
 OF_THE_RING = {"root", "repuser", "ring_peer", "ring_heartbeat"}
 
 
@@ -193,7 +194,7 @@ def test_a_node_whose_definitions_change_all_the_time_is_copied(
         loop.start()
         try:
             copy = begin_copy(steps)
-            joining.wait()
+            joining.wait(seconds=COPIES_SECONDS)
         finally:
             ended.set()
             loop.join(timeout=5 * STATEMENT_SECONDS)
