@@ -24,7 +24,7 @@ pytestmark = pytest.mark.updates
 Figure = Callable[[str, float], None]
 
 VOLUME = "/srv/mysql-ring"
-RECORDS = "cd /etc/mysql-ring && find . -type f | sort | xargs sha256sum"
+RECORDS = "cd /etc/mysql-ring && find . -type f ! -name '.*.new' | sort | xargs sha256sum"
 
 
 @dataclass(frozen=True)
