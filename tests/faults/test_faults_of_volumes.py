@@ -53,6 +53,11 @@ def instances(ring: Lab) -> dict[str, str]:
     return {name: ring.outputs()["nodes"][name]["instanceId"] for name in NODES}
 
 
+def state(ring: Lab, instance: str) -> str:
+    answer = ring.aws("ec2", "describe-instances", "--instance-ids", instance)
+    return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
+
+
 def seeded(ring: Lab, name: str) -> str:
     """How the last `seed` of a node ended."""
     (step,) = (
@@ -133,6 +138,7 @@ def test_a_terminated_instance_is_made_anew_on_its_volume_and_nothing_is_copied(
     lost, other = NODES[1], NODES[0]
     ring.aws("ec2", "terminate-instances", "--instance-ids", old[lost])
     within(NOTICED_SECONDS, "its writer is cut off", lambda: load.writers[1].failures > 1)
+    within(HEALED_SECONDS, "terminated", lambda: state(ring, old[lost]) == "terminated")
     failed, acknowledged = load.writers[0].failures, load.writers[0].acknowledged
     begun = time.monotonic()
     up(ring, "--refresh")
