@@ -4,7 +4,7 @@ other."""
 from __future__ import annotations
 
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import datetime
 
 from ..base.clock import boottime
 from ..mysql import sql
@@ -75,10 +75,8 @@ class Asked(Loop):
                     patience=ANSWER_SECONDS,
                 )
             )
-        before = datetime.now(UTC)
-        there = schema.clock(self._other).replace(tzinfo=UTC)
-        middle = before + (datetime.now(UTC) - before) / 2
-        self._board.peer_answered(boottime(), (there - middle).total_seconds())
+        difference = schema.clock_difference(self._other)
+        self._board.peer_answered(boottime(), difference)
         self.say("answers")
 
     def failed(self, problem: str) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from ..base.errors import NodeError
@@ -25,7 +24,6 @@ ANSWER_SECONDS = 3.0
 AFTER_A_HANG = 1.0  # to wait for an answer, once a statement got none
 WATCH_SECONDS = 4.0  # for a heartbeat, where no agent says when it saw one
 HELD_SECONDS = 2.0  # a lock that the SQL thread gets within this time is nothing
-FULL = 1040
 GONE = frozenset({2006, 2013})
 SERVER = (
     "SELECT @@global.max_connections AS most, (SELECT variable_value"
@@ -144,16 +142,13 @@ def ask_server(
                 facts["not_looked_at"] = tuple(answers.missed)
     except NodeError as error:
         facts["silent"] = error.found
-        facts["all_taken"] = isinstance(error, sql.ServerError) and error.number == FULL
+        facts["all_taken"] = sql.full(error)
 
 
 def peers_clock(peer: Peer) -> float:
-    """Seconds that the peer's clock is ahead of this host's, give or take half a round trip."""
+    """Seconds that the peer's clock is ahead of this host's."""
     with reach.peer(peer.replication_address, records.credentials().peer, seconds=0) as other:
-        before = datetime.now(UTC)
-        theirs = schema.clock(other).replace(tzinfo=UTC)
-        after = datetime.now(UTC)
-    return (theirs - (before + (after - before) / 2)).total_seconds()
+        return schema.clock_difference(other)
 
 
 def _ask(

@@ -15,7 +15,7 @@ the old row in the cache, and it stays there until the table changes again.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ..mysql.shows import Coordinates
@@ -203,6 +203,13 @@ def go_on_from(session: Session, server_id: int, generation: int) -> None:
 def clock(session: Session) -> datetime:
     """What time this server has, as its heartbeat would write it."""
     return session.value(CLOCK)
+
+
+def clock_difference(there: Session) -> float:
+    """Seconds that that server's clock is ahead of this host's, give or take half a round trip."""
+    before = datetime.now(UTC)
+    theirs = clock(there).replace(tzinfo=UTC)
+    return (theirs - (before + (datetime.now(UTC) - before) / 2)).total_seconds()
 
 
 def beat_age(session: Session, server_id: int) -> float | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 from ..agent import service
 from ..base.errors import refused
 from ..base.report import Report
-from ..mysql import lifecycle
 from ..ring import records, replicating, seeding
 from ..ring.documents import Pair
 
@@ -19,9 +18,6 @@ def run(*, discard: str | None) -> Report:
     pair = records.pair()
     if discard is not None:
         _discard(discard, pair, report)
-    elif not lifecycle.running():
-        lifecycle.start()
-        report.did("server started")
     seeding.run(pair, report)
     service.start(report)
     replicating.run(pair, report)
