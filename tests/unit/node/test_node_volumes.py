@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from ring_node.base import paths
 from ring_node.host import volumes
 from ring_node.host.volumes import Content
+from ring_node.verbs import mount
 
 pytestmark = pytest.mark.unit
 
@@ -59,3 +63,17 @@ def test_only_what_nobody_can_have_written_to_is_made_a_file_system(
     content: Content, begun: bool, may: bool
 ) -> None:
     assert volumes.may_make(content, begun=begun) is may
+
+
+@pytest.mark.parametrize("new", [True, False], ids=["mounted now", "mounted before"])
+def test_a_mount_removes_what_is_left_of_copies_and_never_a_copy_that_is_at_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool
+) -> None:
+    for name in ("SNAPSHOTS", "ARRIVING"):
+        folder = tmp_path / name / "0a1b2c3d"
+        folder.mkdir(parents=True)
+        monkeypatch.setattr(paths, name, folder.parent)
+    monkeypatch.setattr(volumes, "mount_again", lambda: new)
+    done = mount.run().done
+    left = list(tmp_path.rglob("0a1b2c3d"))
+    assert (len(done), len(left)) == ((2, 0) if new else (0, 2))

@@ -45,8 +45,6 @@ GATE = ETC / "gate.nft"  # what closes the gate, as nft reads it
 OPENING = ETC / "opening.json"
 ROOT_CLIENT = Path("/root/.my.cnf")
 
-STATE = Path("/var/lib/mysql-ring")
-
 LOCK = Path("/run/mysql-ring.lock")
 RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
 AGENT_RUN = Path("/run/mysql-ring")

@@ -107,8 +107,8 @@ def ready(volume_id: str, node: str, report: Report) -> None:
     _write_record(Record(volume_id, _signature(device).get("UUID", ""), made=True))
 
 
-def mount_again() -> None:
-    """At boot: the volume that was this node's, and no other one."""
+def mount_again() -> bool:
+    """At boot: the volume that was this node's, and no other one. False when it was mounted."""
     record = read_record()
     if record is None or not record.made:
         raise refused(
@@ -117,11 +117,13 @@ def mount_again() -> None:
             "run `pulumi up`, or `ring-node volume` with its document",
         )
     device = found(record.volume_id)
-    if not _mounted(device):
+    new = not _mounted(device)
+    if new:
         _mount(device, record)
     owner = read_owner()
     if owner is not None:
         _refuse_other(record.volume_id, None, owner)
+    return new
 
 
 def grow(volume_id: str, gib: int, report: Report) -> None:

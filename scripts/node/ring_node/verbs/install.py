@@ -14,6 +14,7 @@ from ..base.report import Report
 from ..host import archive, files, gate, network, packages, systemd, users, volumes
 from ..mysql import datadir, lifecycle, program
 from ..ring import copy_units, documents, records
+from ..ring.documents import Node
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
 # the vendor's archive. nftables: the gate. xfsprogs: the data volume.
@@ -32,13 +33,15 @@ FOLDERS = (
     (paths.CONFIG.parent, 0o755, "root"),
     (paths.SSL, 0o755, "root"),
     (paths.ETC, 0o755, "root"),
-    (paths.STATE, 0o700, "root"),
 )
 
 
 def run(document: Any) -> Report:
     report = Report("install")
     wanted = documents.archive(document)
+    node = records.node()
+    if node is None:
+        raise refused(f"no {paths.NODE}", "who this node is", "run `ring-node tools` first")
     program.refuse_other_servers()
     datadir.refuse_foreign_data()
     if not _serves():
@@ -56,7 +59,7 @@ def run(document: Any) -> Report:
             report.did(f"folder {path}")
     if os.path.realpath(paths.MYSQL) != before and _serves():
         report.note(f"the server runs on with {Path(before).name} until it is restarted")
-    _units(report)
+    _units(node, report)
     network.notice_dead_links(report)
     report.facts["version"] = version
     return report
@@ -66,28 +69,19 @@ def _serves() -> bool:
     return lifecycle.installed() and lifecycle.running()
 
 
-def _units(report: Report) -> None:
+def _units(node: Node, report: Report) -> None:
     units = (
         (paths.VOLUME_SERVICE, volumes.UNIT),
         (paths.GATE_SERVICE, gate.unit(paths.MYSQL_SERVICE)),
         (paths.MYSQL_SERVICE, lifecycle.UNIT),
         (paths.AGENT_SERVICE, service.UNIT),
+        (paths.COPY_SOCKET, copy_units.socket_unit(node.replication_address)),
     )
     changed = [systemd.put_unit(name, text, report) for name, text in units]
-    changed.append(_copies(report))
+    copies = paths.UNITS / paths.COPY_SERVICE
+    changed.append(files.write(copies, copy_units.SERVICE.encode(), mode=0o644))
     if any(changed):
         systemd.systemctl("daemon-reload")
+    # From now on the peer may ask for a copy. A run that was killed may have put the units only.
+    if any(changed) or systemd.state(paths.COPY_SOCKET)[0] != "active":
         systemd.systemctl("restart", paths.COPY_SOCKET)
-
-
-def _copies(report: Report) -> bool:
-    """The peer may ask for a copy from now on. True when systemd must read its units again."""
-    node = records.node()
-    if node is None:
-        raise refused(f"no {paths.NODE}", "who this node is", "run `ring-node tools` first")
-    socket = copy_units.socket_unit(node.replication_address)
-    changed = [
-        systemd.put_unit(paths.COPY_SOCKET, socket, report),
-        files.write(paths.UNITS / paths.COPY_SERVICE, copy_units.SERVICE.encode(), mode=0o644),
-    ]
-    return any(changed)

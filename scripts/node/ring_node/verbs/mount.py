@@ -9,7 +9,8 @@ from ..host import files, volumes
 
 def run() -> Report:
     report = Report("mount")
-    volumes.mount_again()
+    if not volumes.mount_again():
+        return report  # a copy may be at work on it
     for folder in (paths.SNAPSHOTS, paths.ARRIVING):
         for left in folder.iterdir() if folder.is_dir() else ():
             files.remove_tree(left)
