@@ -8,7 +8,7 @@ import pytest
 from ring_node.base.errors import NodeError
 from ring_node.base.report import Report
 from ring_node.mysql.shows import Coordinates
-from ring_node.ring import content, documents, peer_accounts, schema, seeding
+from ring_node.ring import content, documents, peer_accounts, relay, schema, seeding
 from states import ME, MINE, OLD, PEER, born, node, slave
 
 pytestmark = pytest.mark.unit
@@ -73,22 +73,25 @@ class Peer:
         ([slave(), slave(io_running="Connecting")], ""),
         ([slave(read=LATER, io_running="Connecting"), slave(io_running="Connecting")], ""),
         ([slave(read=LATER, io_running="No", sql_errno=1146, sql_error="no table")], "1146"),
+        ([*[slave(read=LATER, io_running="No", sql_state="Slave has read all relay log")] * 2,
+          slave(read=LATER, io_running="No", sql_errno=1146, sql_error="no table")], "1146"),
         ([slave(read=LATER, io_running="No", sql_running="No")], "its SQL thread is stopped"),
         ([slave()], "still at work"),
     ],
     ids=["no slave", "stopped", "connecting", "told a moment later", "applied a moment later",
-         "an error", "stopped before its end", "reads on"],
+         "an error", "an error after it said for a moment that it had all", "stopped before its end", "reads on"],
 )  # fmt: skip
 def test_the_peer_is_copied_when_it_has_applied_all_of_this_node(
     monkeypatch: pytest.MonkeyPatch, looks: list[Any], said: str
 ) -> None:
     monkeypatch.setattr(seeding, "QUIET_SECONDS", 0.2)
     peer: Any = Peer(*looks)
-    monkeypatch.setattr(
-        seeding,
-        "show_slave_status",
-        lambda other: other.looks.pop(0) if len(other.looks) > 1 else other.looks[0],
-    )
+    for place in (seeding, relay):
+        monkeypatch.setattr(
+            place,
+            "show_slave_status",
+            lambda other: other.looks.pop(0) if len(other.looks) > 1 else other.looks[0],
+        )
     if not said:
         seeding._wait_until_applied(peer, PAIR)
         return

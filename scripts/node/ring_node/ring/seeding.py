@@ -165,16 +165,18 @@ def _wait_until_applied(other: Session, pair: Pair) -> None:
     What it applied after the copy would carry this node's server id, and be skipped here.
     """
 
-    def settled() -> SlaveStatus | bool | None:
+    def cut_off() -> bool | None:
         slave = show_slave_status(other)
-        if slave is None or (slave.io_running != "Yes" and slave.drained):
-            return True
-        return slave if slave.sql_errno or slave.sql_running == "No" else None
+        return True if slave is None or slave.io_running != "Yes" else None
 
-    found = poll(settled, Deadline(QUIET_SECONDS))
-    if found is True:
+    def stuck(slave: SlaveStatus) -> bool:
+        return bool(slave.sql_errno) or slave.sql_running == "No"
+
+    deadline = Deadline(QUIET_SECONDS)
+    if poll(cut_off, deadline) and relay.applied(other, deadline.left, stuck):
         return
-    said = found.errors or "its SQL thread is stopped" if isinstance(found, SlaveStatus) else ""
+    slave = show_slave_status(other)
+    said = slave.errors or "its SQL thread is stopped" if slave and stuck(slave) else ""
     raise too_late(
         f"{pair.peer.name} has not applied what it got from this node: {said or 'still at work'}",
         "all of it applied before it is copied",
@@ -191,11 +193,12 @@ def _wait_until_quiet(other: Session, me: State, peer: State) -> None:
     if peer.follows(me):  # nobody writes here: nothing comes
         return
 
-    def quiet() -> bool | None:
+    def stopped() -> bool | None:
         slave = show_slave_status(other)
-        return True if slave is None or (slave.io_stopped and slave.drained) else None
+        return True if slave is None or slave.io_stopped else None
 
-    if poll(quiet, Deadline(QUIET_SECONDS)) is None:
+    deadline = Deadline(QUIET_SECONDS)
+    if not poll(stopped, deadline) or not relay.applied(other, deadline.left, lambda _: False):
         raise too_late(
             f"{peer.name} still applies what it got from a former peer",
             f"its slave stopped by its own seed within {QUIET_SECONDS:.0f} s",
