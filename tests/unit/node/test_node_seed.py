@@ -79,7 +79,8 @@ class Peer:
         ([slave()], "still at work"),
     ],
     ids=["no slave", "stopped", "connecting", "told a moment later", "applied a moment later",
-         "an error", "an error after it said for a moment that it had all", "stopped before its end", "reads on"],
+         "an error", "an error after it said for a moment that it had all",
+         "stopped before its end", "reads on"],
 )  # fmt: skip
 def test_the_peer_is_copied_when_it_has_applied_all_of_this_node(
     monkeypatch: pytest.MonkeyPatch, looks: list[Any], said: str
