@@ -28,7 +28,17 @@ ENDED = Coordinates("bin.000007", 800)
 NONE_DEFINED = {inventory.DEFINED: "7 to 7"}
 OBJECTS = {"table app.t": "InnoDB 1", **NONE_DEFINED}
 OFFER = Offer(
-    "5.6.24-log", PEER, 2, PLACE, Commits(ENDED, ENDED), None, 1 << 30, 9, 0.1, OBJECTS, OBJECTS
+    version="5.6.24-log",
+    server_uuid=PEER,
+    server_id=2,
+    master=PLACE,
+    innodb=Commits(ENDED, ENDED),
+    slave=None,
+    bytes=1 << 30,
+    files=9,
+    locked_seconds=0.1,
+    objects_before=OBJECTS,
+    objects_after=OBJECTS,
 )
 ENOUGH = (1 << 30) + ROOM_BYTES
 

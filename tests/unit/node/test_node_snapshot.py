@@ -17,7 +17,7 @@ from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
 from ring_node.base.waiting import Deadline, poll
 from ring_node.host import reflink, room
-from ring_node.mysql import binlogs, events, inventory, scratch, snapshot
+from ring_node.mysql import binlogs, events, inventory, scratch, snapshot, snapshot_room, sql
 from ring_node.mysql.binlogs import Commits
 from ring_node.mysql.shows import Coordinates
 
@@ -189,7 +189,7 @@ def test_a_file_of_innodb_outside_of_the_data_directory_is_seen(
 def test_a_snapshot_leaves_room_that_grows_with_the_volume_within_bounds(
     total_gib: int, begin_mib: int, drop_mib: int
 ) -> None:
-    found = snapshot.reserve(total_gib << 30)
+    found = snapshot_room.reserve(total_gib << 30)
     assert (found.begin >> 20, found.drop >> 20) == (begin_mib, drop_mib)
 
 
@@ -201,8 +201,8 @@ def test_a_snapshot_gives_way_before_the_volume_is_full(
     (folder / "app" / "t.ibd").write_bytes(b"x" * 100)
     free = [1 << 30]
     monkeypatch.setattr(room, "free", lambda _: free[0])
-    monkeypatch.setattr(snapshot, "WATCH_SECONDS", 0.01)
-    watcher = snapshot.Watcher(folder, 1 << 29)
+    monkeypatch.setattr(snapshot_room, "WATCH_SECONDS", 0.01)
+    watcher = snapshot_room.Watcher(folder, 1 << 29)
     with (folder / "app" / "t.ibd").open("rb") as reader:
         watcher.start()
         watcher.check()
@@ -232,7 +232,7 @@ def test_a_snapshot_gives_way_while_the_lock_is_waited_for(
 
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path / "snapshots")
     monkeypatch.setattr(room, "free", lambda _: free[0])
-    monkeypatch.setattr(snapshot, "WATCH_SECONDS", 0.01)
+    monkeypatch.setattr(snapshot_room, "WATCH_SECONDS", 0.01)
     monkeypatch.setattr(snapshot, "_source", lambda _: None)
     monkeypatch.setattr(snapshot, "frozen_under_lock", frozen)
     monkeypatch.setattr(inventory, "objects", lambda _: {})
@@ -272,7 +272,7 @@ def test_only_the_lock_is_ended_by_the_server_soon(
     monkeypatch.setattr(snapshot, "_write_back", kept_as("written"))
     monkeypatch.setattr(snapshot, "_locked", kept_as("locked"))
     monkeypatch.setattr(snapshot, "_copied", kept_as("copied"))
-    session.do(snapshot.PATIENT)
+    session.do(sql.PATIENT)
     snapshot.frozen_under_lock(session, source, tmp_path / "new")
     assert kept == {"written": 31536000, "locked": 10, "copied": 10}
     assert timeout[-1] == 31536000

@@ -16,7 +16,6 @@ import re
 import secrets
 import shutil
 import stat
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -27,11 +26,12 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
-from ..host import files, programs, reflink, room
-from . import binlogs, inventory, sql, statements
+from ..host import files, programs, reflink
+from . import binlogs, inventory, snapshot_room, sql, statements
 from .binlogs import Commits
 from .shows import Coordinates, show_master_status
-from .sql import Session
+from .snapshot_room import Watcher
+from .sql import PATIENT, Session
 
 # FLUSH TABLES WITH READ LOCK waits for the statements that run, and everybody else for it. When it
 # gives up, after LOCK_SECONDS, they go on, but for those that use a table of the statement in the
@@ -44,16 +44,8 @@ GO_ON_SECONDS = 0.2
 LOCK_PATIENCE = 60.0
 # The longest that the lock may be held. The server ends it as well, should this tool stand still.
 HELD_SECONDS = 10.0
-# What is read and written between two statements may take long, whatever the server's setting is.
-PATIENT = "SET SESSION wait_timeout = 31536000"
 AHEAD_SECONDS = 3600.0  # for what is copied before it
 NEXT_STEP = "see that the server runs, then run this again: it takes another snapshot"
-WATCH_SECONDS = 0.25
-# Room that must be free for a snapshot to begin, and below which it is dropped: a part of the
-# volume within bounds. What the server changes while it stands is what it costs.
-BEGIN_PART, BEGIN_LEAST, BEGIN_MOST = 0.10, 256 << 20, 4 << 30
-DROP_PART = 0.5  # of the room to begin
-
 LOCK_FILE = ".lock"
 # A process that was killed as it started a program may have it for a moment longer.
 LOCK_FILE_SECONDS = 2.0
@@ -82,9 +74,10 @@ IDLE = (
 )
 
 
-@dataclass(frozen=True)
-class Snapshot:
-    """The files of a data directory in `folder`, as of `master` in its server's binary log.
+@dataclass(frozen=True, kw_only=True)
+class Contents:
+    """What a snapshot holds: the files of a data directory, as of `master` in its server's binary
+    log.
 
     `innodb`: what a server that is started on it must name as the place where InnoDB ended; None
     when that cannot be told.
@@ -92,7 +85,6 @@ class Snapshot:
     `locked_seconds`: how long nobody could write.
     """
 
-    folder: Path
     version: str
     server_uuid: str
     master: Coordinates
@@ -101,27 +93,25 @@ class Snapshot:
     bytes: int
     files: int
     locked_seconds: float
-    objects_before: dict[str, str]
-    objects_after: dict[str, str]
+    objects_before: Mapping[str, str]
+    objects_after: Mapping[str, str]
+
+    @property
+    def changed_meanwhile(self) -> bool:
+        """Whether a definition or an account changed while it was taken."""
+        return self.objects_before != self.objects_after
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot(Contents):
+    """With the files in `folder`."""
+
+    folder: Path
     _watcher: Watcher = field(repr=False)
 
     def check(self) -> None:
         """Raises when the snapshot was dropped, because the volume ran short of room."""
         self._watcher.check()
-
-
-@dataclass(frozen=True)
-class Room:
-    """Bytes that must be free for a snapshot to begin, and below which it is dropped."""
-
-    begin: int
-    drop: int
-
-
-def reserve(total: int) -> Room:
-    """What must stay free on a volume of `total` bytes."""
-    begin = min(max(int(total * BEGIN_PART), BEGIN_LEAST), BEGIN_MOST)
-    return Room(begin, int(begin * DROP_PART))
 
 
 @contextmanager
@@ -134,7 +124,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
     with alone():
         _remove_all()
         source = _source(session)
-        wanted = _refuse_no_room()
+        wanted = snapshot_room.refuse_no_room()
         session.do(PATIENT)
         before = inventory.objects(session)
         folder = paths.SNAPSHOTS / secrets.token_hex(4)
@@ -203,19 +193,6 @@ def _remove_all() -> None:
     for left in paths.SNAPSHOTS.iterdir():
         if left.name != LOCK_FILE:
             files.remove_tree(left)
-
-
-def _refuse_no_room() -> Room:
-    state = os.statvfs(paths.SNAPSHOTS)
-    wanted = reserve(state.f_blocks * state.f_frsize)
-    free = room.free(paths.SNAPSHOTS)
-    if free < wanted.begin:
-        raise refused(
-            f"{free >> 20} MiB free in {paths.SNAPSHOTS}",
-            f"at least {wanted.begin >> 20} MiB: what changes while a snapshot stands takes room",
-            room.NEXT_STEP,
-        )
-    return wanted
 
 
 @dataclass(frozen=True)
@@ -431,56 +408,3 @@ def _in_the_way(held: str) -> NodeError:
         f"{LOCK_SECONDS} s",
         "wait for its end, or KILL its process there; then run this again",
     )
-
-
-class Watcher:
-    """Drops a snapshot when its volume has less than `floor` bytes free."""
-
-    def __init__(self, folder: Path, floor: int) -> None:
-        self._folder = folder
-        self._floor = floor
-        self._ended = threading.Event()
-        self._free_then: int | None = None
-        self._thread = threading.Thread(target=self._watch, name="snapshot", daemon=True)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def end(self) -> None:
-        self._ended.set()
-        self.join(None)
-
-    def join(self, seconds: float | None) -> None:
-        self._thread.join(seconds)
-
-    def check(self) -> None:
-        if self._free_then is not None:
-            raise NodeError(
-                Exit.HOST,
-                f"the snapshot was dropped: {self._free_then >> 20} MiB were free in "
-                f"{self._folder.parent}",
-                f"{self._floor >> 20} MiB free while a snapshot stands",
-                room.NEXT_STEP,
-            )
-
-    def _watch(self) -> None:
-        while not self._ended.wait(WATCH_SECONDS):
-            free = room.free(self._folder.parent)
-            if free < self._floor:
-                self._free_then = free
-                while not _drop(self._folder) and not self._ended.wait(WATCH_SECONDS):
-                    pass
-                return
-
-
-def _drop(folder: Path) -> bool:
-    """Gives the room back at once, also of files that somebody has open. False: not all of it,
-    because more files came meanwhile."""
-    try:
-        for name, status in reflink.listed(folder).items():
-            if stat.S_ISREG(status.st_mode):
-                os.truncate(folder / name, 0)
-        files.remove_tree(folder)
-    except OSError:
-        return False
-    return True

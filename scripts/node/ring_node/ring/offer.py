@@ -10,36 +10,20 @@ from ..base.errors import NodeError
 from ..base.fields import Fields
 from ..mysql.binlogs import Commits
 from ..mysql.shows import Coordinates
-from ..mysql.snapshot import Snapshot
+from ..mysql.snapshot import Contents
 from .stream import Broken
 
 LARGEST = 1 << 60
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A snapshot of the server `server_uuid`; its fields are those of mysql/snapshot.py."""
+@dataclass(frozen=True, kw_only=True)
+class Offer(Contents):
+    """What the stream holds, and of which server of the ring."""
 
-    version: str
-    server_uuid: str
     server_id: int
-    master: Coordinates
-    innodb: Commits | None
-    slave: Coordinates | None
-    bytes: int
-    files: int
-    locked_seconds: float
-    objects_before: Mapping[str, str]
-    objects_after: Mapping[str, str]
-
-    @property
-    def changed_meanwhile(self) -> bool:
-        """Whether a definition or an account changed while the snapshot was taken."""
-        return self.objects_before != self.objects_after
 
 
-def document(taken: Snapshot, server_id: int) -> dict[str, Any]:
-    same = taken.objects_before == taken.objects_after
+def document(taken: Contents, server_id: int) -> dict[str, Any]:
     return {
         "version": taken.version,
         "server_uuid": taken.server_uuid,
@@ -51,7 +35,7 @@ def document(taken: Snapshot, server_id: int) -> dict[str, Any]:
         "files": taken.files,
         "locked_ms": round(taken.locked_seconds * 1000),
         "objects_before": taken.objects_before,
-        "objects_after": None if same else taken.objects_after,
+        "objects_after": taken.objects_after if taken.changed_meanwhile else None,
     }
 
 

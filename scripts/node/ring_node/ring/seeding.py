@@ -9,7 +9,7 @@ from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import lifecycle, sql
 from ..mysql.shows import SlaveStatus, show_master_status, show_slave_status
-from ..mysql.sql import Session
+from ..mysql.sql import PATIENT, Session
 from . import admission as admissions
 from . import content, copying, opening, peer_accounts, reach, records, relay, schema, state
 from .documents import Pair
@@ -21,8 +21,6 @@ PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
 QUIET_SECONDS = 600.0
 DRAIN_SECONDS = 600.0
 LOCK_WAIT = 60
-# Sessions are idle while a copy is on its way.
-PATIENT = "SET SESSION wait_timeout = 31536000"
 
 
 def run(pair: Pair, report: Report) -> None:
