@@ -69,6 +69,15 @@ def wanted(call: Call) -> Wanted:
     )
 
 
+def _outside(what: str, value: int, limits: tuple[int, int]) -> str | None:
+    low, high = limits
+    if value < low:
+        return f"{what} of {value} is too low; minimum is {low}."
+    if value > high:
+        return f"{what} of {value} is too high; maximum is {high}."
+    return None
+
+
 @refuses("ec2", "CreateVolume", "ModifyVolume", code="InvalidParameterValue")
 def volume_is_too_small_or_too_large(call: Call) -> str | None:
     """The size is not one that volumes of the type have.
@@ -93,12 +102,7 @@ def volume_has_too_few_or_too_many_operations(call: Call) -> str | None:
     volume = wanted(call)
     if volume.iops is None or volume.kind not in IOPS:
         return None
-    low, high = IOPS[volume.kind]
-    if volume.iops < low:
-        return f"Volume iops of {volume.iops} is too low; minimum is {low}."
-    if volume.iops > high:
-        return f"Volume iops of {volume.iops} is too high; maximum is {high}."
-    return None
+    return _outside("Volume iops", volume.iops, IOPS[volume.kind])
 
 
 @refuses("ec2", "CreateVolume", "ModifyVolume", code="InvalidParameterValue")
@@ -124,14 +128,9 @@ def volume_has_too_little_or_too_much_throughput(call: Call) -> str | None:
     Source: EBS User Guide, general-purpose; text as that of the next rule.
     """
     volume = wanted(call)
-    low, high = THROUGHPUT
     if volume.throughput is None or volume.kind != "gp3":
         return None
-    if volume.throughput < low:
-        return f"Throughput (MiBps) of {volume.throughput} is too low; minimum is {low}."
-    if volume.throughput > high:
-        return f"Throughput (MiBps) of {volume.throughput} is too high; maximum is {high}."
-    return None
+    return _outside("Throughput (MiBps)", volume.throughput, THROUGHPUT)
 
 
 @refuses("ec2", "CreateVolume", "ModifyVolume", code="InvalidParameterValue")
