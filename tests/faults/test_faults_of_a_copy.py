@@ -8,7 +8,7 @@ stream is held with a part of it passed.
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,6 +24,10 @@ pytestmark = pytest.mark.updates
 TOOL = "sudo /opt/mysql-ring/current/ring-node"
 RECEIVING, SENDING = "go on with what is received", "go on with what is sent"
 LOCKED = "send UNLOCK TABLES"
+WAITS = (
+    "SELECT id FROM information_schema.processlist WHERE user = 'app'"
+    " AND state = 'Waiting for global read lock'"
+)
 VOLUME = "/srv/mysql-ring"
 LEFT = f"ls {VOLUME}/arriving {VOLUME}/snapshots; pgrep -af '[r]ing-node (send|rejoin)' || true"
 NOTHING = [f"{VOLUME}/arriving:", f"{VOLUME}/snapshots:"]
@@ -108,14 +112,11 @@ def test_a_copy_whose_link_breaks_in_the_middle_is_given_up_and_made_anew(
 ) -> None:
     had = incarnation(nodes[1])
     with Load(nodes[:1], tmp_path) as load:
-        with held(ring, nodes[1], "rejoin", RECEIVING, nodes[1]) as copy:
-            link = broken(nodes[0].names, ports(nodes[0])[1].vpc_id, how)
-            link.__enter__()
-        try:
+        with ExitStack() as fault:
+            with held(ring, nodes[1], "rejoin", RECEIVING, nodes[1]) as copy:
+                fault.enter_context(broken(nodes[0].names, ports(nodes[0])[1].vpc_id, how))
             status, said = copy.end()
             goes_on(load)
-        finally:
-            link.__exit__(None, None, None)
         assert status != 0
         assert re.search(because, said), said
         assert load.writers[0].failures == 0, "the peer served all the time"
@@ -167,9 +168,10 @@ def test_a_peer_whose_server_is_killed_under_the_lock_comes_back_and_is_not_copi
     had = incarnation(nodes[1])
     with Load(nodes[:1], tmp_path) as load:
         with held(ring, nodes[0], "send", LOCKED, nodes[1]) as copy:
+            within(NOTICED_SECONDS, "a writer waits", lambda: nodes[0].rows(WAITS))
             before = load.writers[0].acknowledged
-            time.sleep(1)
-            assert load.writers[0].acknowledged <= before + 1, "nobody writes under the lock"
+            assert nodes[0].rows(WAITS), "nobody writes under the lock"
+            assert load.writers[0].acknowledged == before
             nodes[0].kill_server()
         status, said = copy.end()
         assert status != 0

@@ -9,7 +9,8 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from labs import Lab, eventually
+from clients import ClientHost, client_host
+from labs import Kept, Lab, eventually
 from labs import lab as lab
 from labs import ring as ring
 from steps import Steps
@@ -21,6 +22,18 @@ def steps(ring: Lab) -> Steps:
     found = Steps(ring)
     found.wait_until_whole()
     return found
+
+
+@pytest.fixture(scope="module")
+def clients() -> Iterator[Kept[ClientHost]]:
+    with Kept(client_host) as kept:
+        yield kept
+
+
+@pytest.fixture
+def client(ring: Lab, clients: Kept[ClientHost]) -> ClientHost:
+    """A host on the client network."""
+    return clients.of(ring)
 
 
 @pytest.fixture

@@ -1,24 +1,12 @@
 """An application on the client network reaches the ring; nobody else does."""
 
 import json
-from collections.abc import Iterator
 
 import pytest
-from clients import CLIENT_ADDRESS, ClientHost, client_host
-from labs import NODES, Kept, Lab, eventually
+from clients import CLIENT_ADDRESS, ClientHost
+from labs import NODES, eventually
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Kept[ClientHost]]:
-    with Kept(client_host) as kept:
-        yield kept
-
-
-@pytest.fixture
-def client(ring: Lab, clients: Kept[ClientHost]) -> ClientHost:
-    return clients.of(ring)
 
 
 @pytest.mark.parametrize("node", NODES)

@@ -10,12 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 from archives import archive_settings
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
+from ebs import volumes_beside
 from hosts_of_their_own import Host, as_node, host
 from labs import Kept, Lab
 from steps import HOST, REFUSED, SERVER, Steps, parts
-from test_volumes import Volumes
 
 pytestmark = pytest.mark.lab
 
@@ -64,15 +62,11 @@ def kept() -> Iterator[Kept[Host]]:
 @pytest.fixture
 def volume(ring: Lab, fresh: Host) -> Iterator[str]:
     """A blank volume, attached."""
-    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws:
-        answer = aws("ec2", "describe-instances", "--instance-ids", fresh.instance)
-        zone = answer["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
-        found = Volumes(aws, zone)
+    with volumes_beside(ring, fresh) as found:
         made = found.make()
         found.attach(made, fresh)
         yield made
         fresh.run("sudo sh -c 'systemctl stop mysql; umount --lazy /srv/mysql-ring'")
-        found.delete()
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from clients import ClientHost, Loop, client_host
-from labs import NODES, Kept, Lab, eventually
+from clients import ClientHost, Loop
+from labs import NODES, Lab, eventually
 from steps import REFUSED, RING_NODE, Steps, parts
 
 pytestmark = pytest.mark.data
@@ -27,17 +27,6 @@ mkdir -p {HELD.rpartition("/")[0]}
   sed -n "s/^ExecStart=.*/& --skip-slave-start/p" /etc/systemd/system/mysql.service ) > {HELD}
 systemctl daemon-reload
 """
-
-
-@pytest.fixture(scope="module")
-def clients() -> Iterator[Kept[ClientHost]]:
-    with Kept(client_host) as kept:
-        yield kept
-
-
-@pytest.fixture
-def client(ring: Lab, clients: Kept[ClientHost]) -> ClientHost:
-    return clients.of(ring)
 
 
 @pytest.fixture

@@ -11,12 +11,10 @@ from collections.abc import Iterator
 
 import pytest
 from archives import archive_settings
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
+from ebs import GIB, Volumes, path, volumes_beside
 from hosts_of_their_own import SSH_SECONDS, Host, as_node, call, host
 from labs import Kept, Lab, eventually, wait_until_whole
 from steps import HOST, KILLED, KILLED_STATUS, REFUSED, Steps, parts
-from test_volumes import GIB, Volumes, path
 
 pytestmark = pytest.mark.data
 
@@ -102,13 +100,9 @@ def fresh(ring: Lab, kept: Kept[Host]) -> Iterator[Host]:
 
 @pytest.fixture
 def volumes(ring: Lab, fresh: Host) -> Iterator[Volumes]:
-    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws:
-        answer = aws("ec2", "describe-instances", "--instance-ids", fresh.instance)
-        zone = answer["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
-        found = Volumes(aws, zone)
+    with volumes_beside(ring, fresh) as found:
         yield found
         fresh.run("sudo sh", TIDY)
-        found.delete()
 
 
 @pytest.fixture

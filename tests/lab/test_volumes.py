@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
+from ebs import GIB, Volumes, path, volumes_beside
 from hosts_of_their_own import Host, host
 from labs import Kept, Lab, eventually
 from test_lab_commands import loops_of
@@ -18,8 +17,6 @@ from test_lab_commands import loops_of
 pytestmark = pytest.mark.data
 
 PLACE = "/mnt/volume"
-BY_ID = "/dev/disk/by-id/nvme-Amazon_Elastic_Block_Store_"
-GIB = 1 << 30
 # Prints the number of each line that is on the volume, until it cannot be.
 WRITE = """
 import os, sys
@@ -33,65 +30,6 @@ with open(sys.argv[1], "ab", buffering=0) as file:
             break
         print(number, flush=True)
 """
-
-
-class Volumes:
-    """Volumes of the test's own, deleted afterwards."""
-
-    def __init__(self, aws: Asking, zone: str) -> None:
-        self.aws, self.zone = aws, zone
-        self.made: list[str] = []
-
-    def make(self, gib: int = 1, **more: str) -> str:
-        words = [word for name, value in more.items() for word in (f"--{name}", value)]
-        made = self.aws(
-            "ec2", "create-volume", "--availability-zone", self.zone, "--size", str(gib),
-            "--volume-type", "gp3", "--encrypted", *words,
-        )["VolumeId"]  # fmt: skip
-        self.made.append(made)
-        self.becomes(made, "available")
-        return made
-
-    def told(self, volume: str) -> tuple[str, str | None]:
-        (found,) = self.aws("ec2", "describe-volumes", "--volume-ids", volume)["Volumes"]
-        states = [each["State"] for each in found["Attachments"]]
-        return found["State"], states[0] if states else None
-
-    def becomes(self, volume: str, state: str, attachment: str | None = None) -> None:
-        eventually(
-            lambda: self.told(volume),
-            lambda told: told == (state, attachment),
-            f"{volume} {state} {attachment}",
-        )
-
-    def attach(self, volume: str, to: Host) -> str:
-        """The path of the device, by the volume's id."""
-        self.aws(
-            "ec2", "attach-volume", "--volume-id", volume, "--instance-id", to.instance,
-            "--device", "/dev/sdf",
-        )  # fmt: skip
-        self.becomes(volume, "in-use", "attached")
-        return f"{BY_ID}{volume.replace('-', '')}"
-
-    def detach(self, volume: str, *more: str) -> None:
-        self.aws("ec2", "detach-volume", "--volume-id", volume, *more)
-
-    def snapshot(self, volume: str) -> str:
-        made = self.aws("ec2", "create-snapshot", "--volume-id", volume)["SnapshotId"]
-
-        def state() -> str:
-            answer = self.aws("ec2", "describe-snapshots", "--snapshot-ids", made)
-            return answer["Snapshots"][0]["State"]
-
-        eventually(state, lambda found: found == "completed", f"{made} completed")
-        return made
-
-    def delete(self) -> None:
-        for volume in self.made:
-            if self.told(volume)[1] is not None:
-                self.detach(volume, "--force")
-                self.becomes(volume, "available")
-            self.aws("ec2", "delete-volume", "--volume-id", volume)
 
 
 @dataclass
@@ -128,12 +66,8 @@ def hosts(ring: Lab, kept: Kept[Two]) -> Iterator[Two]:
 
 @pytest.fixture
 def volumes(ring: Lab, hosts: Two) -> Iterator[Volumes]:
-    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws:
-        answer = aws("ec2", "describe-instances", "--instance-ids", hosts.one.instance)
-        zone = answer["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
-        found = Volumes(aws, zone)
+    with volumes_beside(ring, hosts.one) as found:
         yield found
-        found.delete()
 
 
 @pytest.fixture
@@ -145,10 +79,6 @@ def filled(hosts: Two, volumes: Volumes) -> str:
         f"mkfs.xfs -q {device}; mount {device} {PLACE}; echo kept >{PLACE}/file; sync -f {PLACE}"
     )
     return volume
-
-
-def path(volume: str) -> str:
-    return f"{BY_ID}{volume.replace('-', '')}"
 
 
 def test_a_new_volume_is_blank_and_found_by_its_id(hosts: Two, volumes: Volumes, ring: Lab) -> None:
