@@ -30,11 +30,12 @@ MINUTES = {
     "install": 120,
     "volume": 60,
     "tls": 8 * 60,
-    "config": 8 * 60,
+    "config": 30,
     "server": 3 * 60,
     "accounts": 30,
     "seed": 26 * 60,
     "replicate": 26 * 60,  # it seeds first if that was missed
+    "restart": 8 * 60,
     "verify": 15,
 }
 UPLOAD_MINUTES = 15
