@@ -83,7 +83,9 @@ def connect(
     )
 
 
-def document(values: Mapping[str, Any], *, secret: bool = False) -> pulumi.Output[str]:
+def document(
+    values: pulumi.Input[Mapping[str, Any]], *, secret: bool = False
+) -> pulumi.Output[str]:
     """A verb's document as JSON, laid out so that a preview shows a change as its one line."""
     text = pulumi.Output.from_input(values).apply(lambda known: json.dumps(known, indent=2) + "\n")
     return pulumi.Output.secret(text) if secret else text
