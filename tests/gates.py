@@ -79,8 +79,8 @@ class Gate:
         note: str = "",
     ) -> dict[str, str]:
         """Wait until each of these regular expressions matches something that is held, all without
-        them; an error when the command `by` (an Update, a Running) ends before. `note`: of whom, by regular
-        expression."""
+        them; an error when the command `by` (an Update or a Running) ends before. `note`: of whom,
+        by regular expression."""
         deadline = time.monotonic() + seconds * PATIENCE
         while True:
             ended = by is not None and not by.at_work
