@@ -8,6 +8,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import pytest
 from labs import NODES, Lab, eventually, hostname
@@ -26,10 +27,19 @@ pytestmark = pytest.mark.data
 SURVIVOR, LOST = "node-1", "node-2"
 READ_ONLY = "1290"  # ER_OPTION_PREVENTS_STATEMENT, naming --read-only
 VOLUME = "/srv/mysql-ring"
+AGENT = "mysql-ring-agent"
 COPYING = "SELECT state FROM mysql_ring.origin"
+ORIGIN = "SELECT log_file, log_pos FROM mysql_ring.origin"
 DO = "mysql.sql.Session.do"
 LOOK_SECONDS = 2
 SSH_LOST = 255  # the far end died by a signal
+
+
+class Place(NamedTuple):
+    """In the lost node's binary log."""
+
+    file: str
+    offset: int
 
 
 @pytest.fixture
@@ -190,6 +200,90 @@ def test_a_volume_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_ru
     make_whole(steps)
     first, second = (ring.sql(node, f"CHECKSUM TABLE {table}") for node in NODES)
     assert first == second
+
+
+@pytest.fixture
+def quiet(ring: Lab) -> Iterator[None]:
+    """The lost node's log holds what the test writes and nothing else."""
+    ring.ssh(LOST, f"sudo systemctl stop {AGENT}")
+    yield
+    ring.ssh(LOST, f"sudo systemctl start {AGENT}")
+
+
+@pytest.mark.usefixtures("whole", "quiet")
+def test_no_place_in_a_former_log_exists_in_the_log_of_a_copied_node(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    notes = f"SELECT GROUP_CONCAT(note) FROM {table}"
+    # Where a log begins at one again the slave goes on in the middle of it, and says nothing.
+    place = stopped_place(ring)
+    ring.sql(LOST, "RESET MASTER")
+    write_before(ring, table, "skipped", place)
+    assert place.file in logs(ring), "the place exists"
+    ring.sql(SURVIVOR, "START SLAVE")
+    wait_until_received(ring)
+    assert ring.slave_status(SURVIVOR)["Slave_SQL_Running"] == "Yes"
+    assert ring.value(SURVIVOR, notes) == "NULL", "the fault bites"
+
+    place = stopped_place(ring)
+    steps.run(LOST, f"rejoin --discard {LOST}", "")
+    before = logs(ring)
+    assert min(before) == f"bin.{int(place.file.rpartition('.')[2]) + 1001:06d}"
+    assert ring.sql(LOST, ORIGIN) == [[min(before), "4"]]
+    files = ring.ssh(LOST, "sudo sh -c 'cd /var/log/mysql; ls bin.*'").split()
+    assert sorted(files) == sorted(before), "nothing stands before the first one any more"
+    write_before(ring, table, "after", place)
+    ring.sql(SURVIVOR, "START SLAVE")
+    eventually(
+        lambda: ring.slave_status(SURVIVOR),
+        lambda status: status["Last_IO_Errno"] == "1236" and status["Slave_IO_Running"] == "No",
+        "an error instead of another place",
+    )
+    steps.run(SURVIVOR, "rejoin", "")
+    steps.wait_until_whole()
+    for node in NODES:
+        assert ring.value(node, notes) == "after"
+
+
+def stopped_place(lab: Lab) -> Place:
+    """Where the survivor's slave, which is stopped, has read and applied all of the lost node."""
+    lab.sql(LOST, "FLUSH LOGS")
+    (end,) = lab.sql(LOST, "SHOW MASTER STATUS")
+
+    def reached() -> bool:
+        status = lab.slave_status(SURVIVOR)
+        read = [status["Master_Log_File"], status["Read_Master_Log_Pos"]]
+        executed = [status["Relay_Master_Log_File"], status["Exec_Master_Log_Pos"]]
+        return read == executed == end[:2]
+
+    eventually(reached, bool, f"{end[0]}:{end[1]} applied")
+    lab.sql(SURVIVOR, "STOP SLAVE")
+    return Place(end[0], int(end[1]))
+
+
+def write_before(lab: Lab, table: str, note: str, place: Place) -> None:
+    """A row in the lost node's log, and behind it as many logs as that place's number counts."""
+    lab.sql(LOST, f"INSERT INTO {table} (note) VALUES ('{note}')")
+    lab.sql(LOST, "FLUSH LOGS; " * (int(place.file.rpartition(".")[2]) - 1))
+
+
+def logs(lab: Lab) -> list[str]:
+    return [row[0] for row in lab.sql(LOST, "SHOW BINARY LOGS")]
+
+
+@pytest.mark.usefixtures("whole")
+def test_an_interrupted_copy_of_a_ring_that_became_empty_meanwhile_goes_on(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    lose_data(steps)
+    steps.killed(LOST, "seed", "ring.schema.write_origin")
+    assert ring.sql(LOST, COPYING) == [["copying"]]
+    ring.sql(SURVIVOR, f"DROP TABLE {table}")
+    assert ring.status(SURVIVOR)["empty"], "nothing of users is left"
+    assert ring.slave_status(SURVIVOR) != {}, "it has not left its former peer yet"
+    make_whole(steps)
+    ring.sql(LOST, f"CREATE TABLE {table} (note TEXT)")
+    eventually(lambda: tables(ring, SURVIVOR, table), lambda count: count == "1", "the table")
 
 
 def fill(lab: Lab, leave_mib: int) -> None:
