@@ -8,7 +8,6 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import pytest
 from labs import NODES, Lab, eventually, hostname
@@ -33,13 +32,7 @@ ORIGIN = "SELECT log_file, log_pos FROM mysql_ring.origin"
 DO = "mysql.sql.Session.do"
 LOOK_SECONDS = 2
 SSH_LOST = 255  # the far end died by a signal
-
-
-class Place(NamedTuple):
-    """In the lost node's binary log."""
-
-    file: str
-    offset: int
+PLACE = ("bin.000002", "120")  # the beginning of a log's second file
 
 
 @pytest.fixture
@@ -203,36 +196,38 @@ def test_a_volume_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_ru
 
 
 @pytest.fixture
-def quiet(ring: Lab) -> Iterator[None]:
-    """The lost node's log holds what the test writes and nothing else."""
+def quiet(ring: Lab, table: str) -> Iterator[str]:
+    """The table. The lost node logs what the test writes and nothing else, not even beats."""
     ring.ssh(LOST, f"sudo systemctl stop {AGENT}")
-    yield
+    ring.sql(LOST, "STOP SLAVE")
+    yield table
+    ring.sql(LOST, "START SLAVE")
     ring.ssh(LOST, f"sudo systemctl start {AGENT}")
 
 
-@pytest.mark.usefixtures("whole", "quiet")
+@pytest.mark.usefixtures("whole")
 def test_no_place_in_a_former_log_exists_in_the_log_of_a_copied_node(
-    ring: Lab, steps: Steps, table: str
+    ring: Lab, steps: Steps, quiet: str
 ) -> None:
-    notes = f"SELECT GROUP_CONCAT(note) FROM {table}"
-    # Where a log begins at one again the slave goes on in the middle of it, and says nothing.
-    place = stopped_place(ring)
+    table, notes = quiet, f"SELECT GROUP_CONCAT(note) FROM {quiet}"
+    begin_the_log_at_one_again(ring)
+    # Where the log of another server begins at one the slave goes on in its middle, in silence.
     ring.sql(LOST, "RESET MASTER")
-    write_before(ring, table, "skipped", place)
-    assert place.file in logs(ring), "the place exists"
+    write_before_the_place(ring, table, "skipped")
     ring.sql(SURVIVOR, "START SLAVE")
     wait_until_received(ring)
-    assert ring.slave_status(SURVIVOR)["Slave_SQL_Running"] == "Yes"
+    status = ring.slave_status(SURVIVOR)
+    assert (status["Slave_IO_Running"], status["Slave_SQL_Running"]) == ("Yes", "Yes")
     assert ring.value(SURVIVOR, notes) == "NULL", "the fault bites"
+    ring.sql(SURVIVOR, "STOP SLAVE")
+    assert (status["Master_Log_File"], status["Read_Master_Log_Pos"]) == PLACE
 
-    place = stopped_place(ring)
     steps.run(LOST, f"rejoin --discard {LOST}", "")
-    before = logs(ring)
-    assert min(before) == f"bin.{int(place.file.rpartition('.')[2]) + 1001:06d}"
-    assert ring.sql(LOST, ORIGIN) == [[min(before), "4"]]
-    files = ring.ssh(LOST, "sudo sh -c 'cd /var/log/mysql; ls bin.*'").split()
-    assert sorted(files) == sorted(before), "nothing stands before the first one any more"
-    write_before(ring, table, "after", place)
+    (first,) = logs(ring)
+    assert first == "bin.001003", "behind the one that the slave knows, and a thousand more"
+    assert ring.sql(LOST, ORIGIN) == [[first, "4"]]
+    assert ring.ssh(LOST, "sudo sh -c 'cd /var/log/mysql; ls bin.*'").split() == [first]
+    write_before_the_place(ring, table, "after")
     ring.sql(SURVIVOR, "START SLAVE")
     eventually(
         lambda: ring.slave_status(SURVIVOR),
@@ -245,26 +240,25 @@ def test_no_place_in_a_former_log_exists_in_the_log_of_a_copied_node(
         assert ring.value(node, notes) == "after"
 
 
-def stopped_place(lab: Lab) -> Place:
-    """Where the survivor's slave, which is stopped, has read and applied all of the lost node."""
-    lab.sql(LOST, "FLUSH LOGS")
-    (end,) = lab.sql(LOST, "SHOW MASTER STATUS")
+def begin_the_log_at_one_again(lab: Lab) -> None:
+    """The lost node's, whose slave and agent are stopped. The survivor's slave is stopped at
+    PLACE, and lacks nothing."""
+    end = lab.sql(LOST, "SHOW MASTER STATUS")[0][:2]
 
-    def reached() -> bool:
+    def executed() -> list[str]:
         status = lab.slave_status(SURVIVOR)
-        read = [status["Master_Log_File"], status["Read_Master_Log_Pos"]]
-        executed = [status["Relay_Master_Log_File"], status["Exec_Master_Log_Pos"]]
-        return read == executed == end[:2]
+        return [status["Relay_Master_Log_File"], status["Exec_Master_Log_Pos"]]
 
-    eventually(reached, bool, f"{end[0]}:{end[1]} applied")
+    eventually(executed, lambda place: place == end, f"{end} applied")
     lab.sql(SURVIVOR, "STOP SLAVE")
-    return Place(end[0], int(end[1]))
+    lab.sql(LOST, "RESET MASTER; FLUSH LOGS")
+    assert lab.sql(LOST, "SHOW MASTER STATUS")[0][:2] == list(PLACE)
+    file, offset = PLACE
+    lab.sql(SURVIVOR, f"CHANGE MASTER TO MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = {offset}")
 
 
-def write_before(lab: Lab, table: str, note: str, place: Place) -> None:
-    """A row in the lost node's log, and behind it as many logs as that place's number counts."""
-    lab.sql(LOST, f"INSERT INTO {table} (note) VALUES ('{note}')")
-    lab.sql(LOST, "FLUSH LOGS; " * (int(place.file.rpartition(".")[2]) - 1))
+def write_before_the_place(lab: Lab, table: str, note: str) -> None:
+    lab.sql(LOST, f"INSERT INTO {table} (note) VALUES ('{note}'); FLUSH LOGS")
 
 
 def logs(lab: Lab) -> list[str]:
