@@ -32,6 +32,7 @@ systemctl start {SERVICES}
 """
 MEND = f"""\
 set -e
+[ -e {KEPT}.now ] || exit 0
 place=$(readlink -f /srv/mysql-ring/current)
 systemctl stop {SERVICES}
 rm -r "$place"
@@ -78,3 +79,26 @@ def test_a_node_that_was_set_back_stays_closed_and_both_nodes_refuse_to_go_on(
             assert f"on {OLD}: `sudo ring-node rejoin --discard {OLD}`" in error["next_step"]
     assert set_back.status(OLD)["gate"] == "closed"
     assert set_back.value(OLD, f"SELECT COUNT(*) FROM {table}") == "0", "and it never comes"
+
+
+def test_a_node_gives_up_nothing_for_a_peer_that_was_set_back(
+    set_back: Lab, steps: Steps, table: str
+) -> None:
+    for what in ("start", "stop"):  # a stopped server is started: it knows what it has seen
+        set_back.ssh(SOUND, f"sudo systemctl {what} mysql")
+        error = steps.run(SOUND, f"rejoin --discard {SOUND}", "", expect=REFUSED)
+        assert f"{OLD} was set back in time" in error["found"]
+        assert f"on {OLD}: `sudo ring-node rejoin --discard {OLD}`" in error["next_step"]
+        assert f"--discard {SOUND} --though-behind {OLD}" in error["next_step"]
+        assert set_back.value(SOUND, f"SELECT COUNT(*) FROM {table}") == "1"
+
+
+def test_older_data_is_copied_when_the_node_that_holds_it_is_named(
+    set_back: Lab, steps: Steps, table: str
+) -> None:
+    steps.run(SOUND, f"rejoin --discard {SOUND} --though-behind {OLD}", "")
+    steps.run(OLD, "rejoin", "")
+    steps.wait_until_whole()
+    for node in (OLD, SOUND):
+        assert set_back.value(node, f"SELECT COUNT(*) FROM {table}") == "0"
+    set_back.ssh(OLD, f"sudo rm -r {KEPT}.now")

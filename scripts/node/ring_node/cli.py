@@ -38,7 +38,16 @@ VERBS = {
         "seed and replicate from the records on this host",
         "",
         True,
-        {"--discard": {"metavar": "NODE", "help": "this node's own name: give up its data first"}},
+        {
+            "--discard": {
+                "metavar": "NODE",
+                "help": "this node's own name: give up its data first",
+            },
+            "--though-behind": {
+                "metavar": "NODE",
+                "help": "the peer's name: copy it although it was set back in time",
+            },
+        },
     ),
     "send": Verb(
         "send this node's data to the peer on standard input (a socket's service)",
