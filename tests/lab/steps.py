@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from labs import Lab, step_name, wait_until_whole
+from waits import PATIENCE
 
 INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
 RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
@@ -45,7 +46,7 @@ context.options |= 0x4
 context.set_ciphers("AES256-SHA:@SECLEVEL=0")
 statement = asked.pop("statement")
 try:
-    with pymysql.connect(**asked, ssl=context, connect_timeout=5, autocommit=True) as connection:
+    with pymysql.connect(**asked, ssl=context, connect_timeout=30, autocommit=True) as connection:
         connection.cursor().execute(statement)
 except pymysql.err.MySQLError as error:
     sys.exit(str(error.args))
@@ -126,7 +127,7 @@ class Running:
         return self._process.poll() is None
 
     def end(self, expect: int | None = 0) -> str:
-        output, _ = self._process.communicate(timeout=STEP_SECONDS)
+        output, _ = self._process.communicate(timeout=STEP_SECONDS * PATIENCE)
         status = self._process.returncode
         assert expect is None or status == expect, f"{self._words} ended with {status}: {output}"
         return output
@@ -149,7 +150,7 @@ def session(lab: Lab, node: str, statement: str) -> Iterator[None]:
         yield
     finally:
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=30 * PATIENCE)
 
 
 def peers_heartbeat_is_fresh(lab: Lab, node: str) -> bool:

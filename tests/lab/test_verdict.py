@@ -14,6 +14,7 @@ import pytest
 from hosts import Node
 from labs import NODES, Lab, eventually, wait_until_whole
 from steps import session
+from waits import PATIENCE
 
 pytestmark = pytest.mark.data
 
@@ -181,7 +182,7 @@ def test_stop_slave_that_hangs_behind_a_lock_does_not_hang_the_verdict(
         )[1]
         assert "an open transaction of root@localhost" in text(said, "statement hangs")
         assert stopping.poll() is None, "it still hangs"
-    stopping.communicate(timeout=60)
+    stopping.communicate(timeout=60 * PATIENCE)
     sound.sql(SICK, "START SLAVE")
     says(sound, SICK)
 
@@ -283,7 +284,7 @@ def test_a_volume_without_room_is_said_while_the_server_waits_for_it(
     finally:
         sound.ssh(SICK, f"sudo rm --force {FILL} {FILL}.more")
     assert waiting is not None
-    waiting.communicate(timeout=100)  # 5.6 looks once a minute whether there is room
+    waiting.communicate(timeout=100 * PATIENCE)  # 5.6 looks once a minute whether there is room
     for node in NODES:
         says(sound, node, seconds=100)
 
