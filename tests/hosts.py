@@ -169,7 +169,8 @@ class Node:
         place = (self.client_address, 3306)
         client.connect(
             namespaces.call_inside(
-                self._client_network, lambda: socket.create_connection(place, CONNECT_SECONDS * PATIENCE)
+                self._client_network,
+                lambda: socket.create_connection(place, CONNECT_SECONDS * PATIENCE),
             )
         )
         try:

@@ -51,7 +51,7 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
     try:
         with pymysql.connect(
             host=asked["host"], user=asked["user"], password=asked["password"], ssl=context,
-            connect_timeout=2, read_timeout=10, autocommit=True,
+            connect_timeout=10, read_timeout=600, autocommit=True,
         ) as connection, connection.cursor() as cursor:
             changed = cursor.execute(asked["sql"])
             got = {"rows": cursor.fetchall(), "changed": changed}

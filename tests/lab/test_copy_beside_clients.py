@@ -8,6 +8,7 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hosts import Node
@@ -65,6 +66,11 @@ def process(ring: Lab, statement: str) -> str:
         lambda: ring.sql(SURVIVOR, LONG.format(statement)), bool, f"{statement} is a long one"
     )
     return found[0][0]
+
+
+def locking(survivor: Node) -> list[dict[str, Any]]:
+    """The lock of a snapshot that waits, asked past SSH: it waits for two seconds at a time."""
+    return survivor.rows(LOCKING)
 
 
 def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
@@ -154,11 +160,12 @@ def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_agai
     other = f"{table}_2"
     ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     steps.wait_until_whole()
+    survivor = Node(ring, SURVIVOR)
     with session(ring, SURVIVOR, f"LOCK TABLES {other} WRITE"):
         copy = begin_copy(steps)
         for waits in (True, False, True):
             eventually(
-                lambda: ring.sql(SURVIVOR, LOCKING),
+                lambda: locking(survivor),
                 lambda found, waits=waits: bool(found) is waits,
                 "the lock waits" if waits else "it is given up",
             )

@@ -145,7 +145,8 @@ def test_definitions_that_change_before_the_lock_and_while_it_is_waited_for_are_
             changes.round()
             with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
                 locking.lift()
-                eventually(lambda: ring.sql(SURVIVOR, LOCKING), bool, "the lock waits")
+                survivor = Node(ring, SURVIVOR)  # past SSH: it waits for two seconds at a time
+                eventually(lambda: survivor.rows(LOCKING), bool, "the lock waits")
                 alter = f"ALTER TABLE {table} ADD COLUMN waited INT"
                 altered = ring.popen("mysql", SURVIVOR, "-e", alter)
                 eventually(lambda: ring.sql(SURVIVOR, WAITING), bool, "a definition waits too")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from labs import NODES, PEER, ROOT, Lab
+from labs import NODES, PEER, ROOT, Lab, eventually
 from steps import Steps
 from waits import PATIENCE
 
@@ -93,8 +93,16 @@ def test_a_new_ca_goes_round_the_ring_while_one_node_always_serves(
     assert steps.run(first, "config", changed)["changed"]
     assert "notes" not in steps.run(second, "tls", new[second]), "it saw the ring whole"
     for node in NODES:
-        assert ring.sql(node, f"SELECT node FROM {table} ORDER BY node") == [[n] for n in NODES]
-        assert ring.slave_status(node)["Slave_IO_Running"] == "Yes", PEER[node]
+        eventually(
+            lambda node=node: ring.sql(node, f"SELECT node FROM {table} ORDER BY node"),
+            lambda rows: rows == [[n] for n in NODES],
+            f"the rows of both on {node}",
+        )
+        eventually(
+            lambda node=node: ring.slave_status(node)["Slave_IO_Running"],
+            lambda running: running == "Yes",
+            f"a slave of {PEER[node]}",
+        )
 
     # Back to the old one, on both nodes at once: they take turns.
     watches = [Watch(ring, node) for node in NODES]
