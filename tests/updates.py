@@ -66,7 +66,7 @@ class Update:
 
     def end(self, seconds: float = UP_SECONDS) -> int:
         code = self.process.wait(seconds * PATIENCE)
-        self._reader.join(10)
+        self._reader.join(10 * PATIENCE)
         return code
 
     def kill(self) -> None:

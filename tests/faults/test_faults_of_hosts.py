@@ -11,7 +11,7 @@ from hosts import Node
 from labs import Lab
 from load import Load
 from pymysql.err import MySQLError
-from waits import BOOT_SECONDS, HELD_SECONDS, NOTICED_SECONDS, within
+from waits import BOOT_SECONDS, HELD_SECONDS, NOTICED_SECONDS, PATIENCE, within
 
 pytestmark = pytest.mark.faults
 
@@ -111,7 +111,7 @@ def torn_by_a_kill(victim: Node, table: str) -> None:
         at_gate = "SELECT id FROM information_schema.processlist WHERE state = 'User lock'"
         within(NOTICED_SECONDS, "the INSERT is at its gate", lambda: victim.rows(at_gate))
         victim.kill_server()
-        writing.join(timeout=30)
+        writing.join(timeout=30 * PATIENCE)
     victim.wait_for_server()
 
 

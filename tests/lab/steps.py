@@ -46,7 +46,7 @@ context.options |= 0x4
 context.set_ciphers("AES256-SHA:@SECLEVEL=0")
 statement = asked.pop("statement")
 try:
-    with pymysql.connect(**asked, ssl=context, connect_timeout=5, autocommit=True) as connection:
+    with pymysql.connect(**asked, ssl=context, connect_timeout=30, autocommit=True) as connection:
         connection.cursor().execute(statement)
 except pymysql.err.MySQLError as error:
     sys.exit(str(error.args))
@@ -159,7 +159,7 @@ def session(lab: Lab, node: str, statement: str) -> Iterator[None]:
         yield
     finally:
         process.stdin.close()
-        process.wait(timeout=30)
+        process.wait(timeout=30 * PATIENCE)
 
 
 def peers_heartbeat_is_fresh(lab: Lab, node: str) -> bool:

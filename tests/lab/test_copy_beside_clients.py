@@ -8,11 +8,13 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pytest
 from hosts import Node
 from labs import NODES, Lab, eventually
 from steps import Running, Steps, parts, session
+from waits import PATIENCE
 
 pytestmark = pytest.mark.data
 
@@ -66,6 +68,11 @@ def process(ring: Lab, statement: str) -> str:
     return found[0][0]
 
 
+def locking(survivor: Node) -> list[dict[str, Any]]:
+    """The lock of a snapshot that waits, asked past SSH: it waits for two seconds at a time."""
+    return survivor.rows(LOCKING)
+
+
 def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
     ring: Lab, table: str
 ) -> None:
@@ -81,13 +88,13 @@ def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
         time.sleep(LOOK_SECONDS)
         assert writer.poll() is None, "not even another table can be written"
         ring.sql(SURVIVOR, f"KILL {lock[0]}")
-        assert writer.wait(timeout=60) == 0
-        locker.wait(timeout=60)
+        assert writer.wait(timeout=60 * PATIENCE) == 0
+        locker.wait(timeout=60 * PATIENCE)
         late = ring.popen("mysql", SURVIVOR, "-e", f"SELECT COUNT(*) FROM {table}")
         time.sleep(LOOK_SECONDS)
         assert late.poll() is None, "the statement's table stays closed when the lock is given up"
     for each in (reader, late):
-        assert each.wait(timeout=60) == 0
+        assert each.wait(timeout=60 * PATIENCE) == 0
     ring.sql(SURVIVOR, f"DROP TABLE {other}")
 
 
@@ -124,7 +131,7 @@ def test_a_copy_beside_long_statements_holds_no_writer_up_names_them_and_is_take
         write(ring, table)
         assert copy.at_work
     for each in (reader, waiter):
-        assert each.wait(timeout=60) == 0
+        assert each.wait(timeout=60 * PATIENCE) == 0
     is_copied(steps, copy)
     assert count(ring, LOST, table) == count(ring, SURVIVOR, table)
 
@@ -153,11 +160,12 @@ def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_agai
     other = f"{table}_2"
     ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     steps.wait_until_whole()
+    survivor = Node(ring, SURVIVOR)
     with session(ring, SURVIVOR, f"LOCK TABLES {other} WRITE"):
         copy = begin_copy(steps)
         for waits in (True, False, True):
             eventually(
-                lambda: ring.sql(SURVIVOR, LOCKING),
+                lambda: locking(survivor),
                 lambda found, waits=waits: bool(found) is waits,
                 "the lock waits" if waits else "it is given up",
             )

@@ -14,6 +14,7 @@ import sameness
 from hosts import Node
 from labs import NODES, Lab, eventually, hostname
 from steps import Running, Steps, session
+from waits import PATIENCE
 
 pytestmark = pytest.mark.data
 
@@ -144,13 +145,14 @@ def test_definitions_that_change_before_the_lock_and_while_it_is_waited_for_are_
             changes.round()
             with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
                 locking.lift()
-                eventually(lambda: ring.sql(SURVIVOR, LOCKING), bool, "the lock waits")
+                survivor = Node(ring, SURVIVOR)  # past SSH: it waits for two seconds at a time
+                eventually(lambda: survivor.rows(LOCKING), bool, "the lock waits")
                 alter = f"ALTER TABLE {table} ADD COLUMN waited INT"
                 altered = ring.popen("mysql", SURVIVOR, "-e", alter)
                 eventually(lambda: ring.sql(SURVIVOR, WAITING), bool, "a definition waits too")
                 changes.round()  # between two tries of the lock
                 assert copy.at_work
-            assert altered.wait(timeout=60) == 0
+            assert altered.wait(timeout=60 * PATIENCE) == 0
         are_the_same(ring, steps, copy)
     finally:
         ring.sql(SURVIVOR, f"DROP TABLE {table}")
@@ -197,7 +199,7 @@ def test_a_node_whose_definitions_change_all_the_time_is_copied(
             joining.wait(by=copy, seconds=COPIES_SECONDS)
         finally:
             ended.set()
-            loop.join(timeout=5 * STATEMENT_SECONDS)
+            loop.join(timeout=5 * STATEMENT_SECONDS * PATIENCE)
         assert not loop.is_alive()
         assert not problems
         assert changes.rounds > first + 1, "they changed all the time"
