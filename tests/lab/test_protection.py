@@ -5,17 +5,11 @@ from typing import Any
 
 import pytest
 from hosts import Node
-from labs import NODES, Lab, resource, wait_until_whole
+from labs import NODES, Lab, wait_until_whole
 
 pytestmark = pytest.mark.lab
 
-LOST = NODES[1]
 UP = ("up", "--yes", "--non-interactive")
-VOLUME, BUCKET = f"**::{resource(LOST, 'data-volume')}", "**::ring-bucket"
-PROTECTED = {
-    VOLUME: r"mysql-ring:protectData:DataVolume\$aws:ebs/volume:Volume::ring-node-2-data-volume",
-    BUCKET: r"mysql-ring:protectData:Bucket\$aws:s3/bucket:Bucket::ring-bucket",
-}
 
 
 def stands(ring: Lab) -> dict[str, Any]:
@@ -45,26 +39,37 @@ def refused(ring: Lab, *words: str) -> str:
     return printed
 
 
+def holders(ring: Lab) -> list[str]:
+    """The URNs of what holds data, as the stack knows them."""
+    kinds = ("aws:ebs/volume:Volume", "aws:s3/bucket:Bucket")
+    return [each["urn"] for each in ring.state()["resources"] if each["type"] in kinds]
+
+
 def test_no_update_and_no_destroy_takes_data_away_until_the_setting_says_so(ring: Lab) -> None:
     protected = ("--config-file", str(ring.settings_with(protectData=True)))
     ring.pulumi(*UP, *protected)
     before = stands(ring)
-    for target, urn in PROTECTED.items():
-        for command in (("preview",), UP, (*UP, "--skip-preview")):
-            printed = refused(ring, *command, "--replace", target, *protected)
-            assert re.search(urn, printed), printed[-4000:]
-            assert "protect" in printed
-            assert stands(ring) == before, command
-    printed = refused(ring, "destroy", "--yes", "--non-interactive")
-    for urn in PROTECTED.values():
-        assert re.search(urn, printed), printed[-4000:]
-    assert stands(ring) == before
+    volume, other, bucket = sorted(holders(ring), key=lambda urn: ("Bucket" in urn, urn))
+    replace = ("--replace", volume, "--replace", bucket)
+    for words, named in (
+        (("preview", *replace[:2], *protected), [volume]),
+        (("preview", *replace[2:], *protected), [bucket]),
+        ((*UP, *replace, *protected), [volume]),
+        ((*UP, "--skip-preview", *replace, *protected), []),
+        (("destroy", "--yes", "--non-interactive"), [volume, other, bucket]),
+    ):
+        printed = refused(ring, *words)
+        assert re.search(r"mysql-ring:protectData:\w+\$aws", printed), printed[-4000:]
+        assert "protect" in printed
+        assert all(urn in printed for urn in named), printed[-4000:]
+        assert stands(ring) == before, words
     wait_until_whole(ring)
     assert "pulumi config set protectData false" in ring.outputs()["protection"]
 
     ring.up()  # with protectData false, as the lab has it
     assert ring.outputs()["protection"] == ""
-    preview = ("--preview-only", "--non-interactive", "--color", "never")
-    printed = ring.pulumi("destroy", *preview).stdout
-    assert "ring-node-1-data-volume" in printed
-    assert ring.pulumi("preview", "--replace", VOLUME, "--color", "never").returncode == 0
+    said = ring.pulumi("preview", *replace, "--color", "never").stdout
+    assert "ring-node-1-data-volume replace" in said
+    said = ring.pulumi("destroy", "--preview-only", "--color", "never").stdout
+    for urn in (volume, other, bucket):
+        assert f"{urn.rpartition('::')[2]} delete" in said
