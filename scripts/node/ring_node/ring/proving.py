@@ -87,7 +87,9 @@ def _adapt(
     _accounts(session, pair)
     for change in events.adapt(session, pair.node.server_id):
         report.did(change)
-    schema.add_rows(session, pair.node.server_id, pair.peer.server_id)
+    own_id = pair.node.server_id
+    schema.add_rows(session, own_id, pair.peer.server_id)
+    schema.go_on_from(session, own_id, schema.generation(session, own_id))
     schema.write_origin(
         session, Origin(own.uuid, offered.server_uuid, "copied", "copied", first, offered.master)
     )
