@@ -9,7 +9,7 @@ from typing import Any
 
 from labs import Lab, step_name, wait_until_whole
 
-INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
+INPUT, REFUSED, UNREACHABLE, HOST, SERVER, DEADLINE = 2, 3, 4, 5, 6, 8  # exit codes of ring-node
 RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
 UNBUFFERED = "sudo mysql --defaults-file=/root/.my.cnf --batch --unbuffered"
 KILLED_STATUS = 128 + 9
