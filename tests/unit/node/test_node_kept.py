@@ -154,7 +154,8 @@ def test_a_server_is_quiet_when_nobody_runs_a_statement_and_the_slave_waits(
     process: dict[str, Any], quiet: bool
 ) -> None:
     whole = {"id": 3, "user": "app", "host": "h:1", "time": 9, "state": "", **process}
-    assert kept.look(Server([], [whole])).quiet is quiet
+    server: Any = Server([], [whole])
+    assert kept.look(server).quiet is quiet
 
 
 class Server:
