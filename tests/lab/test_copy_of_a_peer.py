@@ -199,7 +199,7 @@ def fill(lab: Lab, leave_mib: int) -> None:
 
 def last_said(lab: Lab) -> str:
     """By the last sender, in the survivor's journal."""
-    return lab.ssh(SURVIVOR, "sudo journalctl --unit 'mysql-ring-copy@*' --lines 5 --output cat")
+    return lab.ssh(SURVIVOR, "sudo journalctl --unit 'mysql-ring-copy@*' --lines 20 --output cat")
 
 
 def sending(lab: Lab) -> bool:
