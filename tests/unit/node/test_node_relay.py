@@ -11,6 +11,7 @@ import pytest
 from pymysql.err import OperationalError
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
+from ring_node.host import gate
 from ring_node.mysql import lifecycle, master, server_files, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
@@ -261,9 +262,23 @@ def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
     assert server.done == [STOP, START]
 
 
-@pytest.mark.parametrize(("beats", "restarted"), [(1, True), (0, False)], ids=["beats", "silent"])
-def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_the_peer_serves(
-    server: Any, monkeypatch: pytest.MonkeyPatch, beats: int, restarted: bool
+@pytest.mark.parametrize(
+    ("beats", "is_open", "exchanged", "restarted"),
+    [
+        (1, True, False, True),
+        (0, True, False, False),
+        (1, False, False, False),
+        (1, False, True, True),
+    ],
+    ids=["beats", "silent", "beats, and the own gate is closed", "goes on with a killed restart"],
+)
+def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_both_serve(
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    beats: int,
+    is_open: bool,
+    exchanged: bool,
+    restarted: bool,
 ) -> None:
     @contextmanager
     def denied(*_: Any, **__: Any) -> Iterator[Server]:
@@ -278,6 +293,8 @@ def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_th
     monkeypatch.setattr(schema, "generation", lambda *_: next(generations))
     monkeypatch.setattr(restart, "_greets", lambda _: True)
     monkeypatch.setattr(restart, "_wait_for_peers_turn", lambda: None)
+    monkeypatch.setattr(gate, "is_open", lambda: is_open)
+    monkeypatch.setattr(server_files, "exchanged", lambda: exchanged)
     with nullcontext() if restarted else pytest.raises(NodeError, match="not healthy"):
         restart.in_turn("a changed my.cnf", Report("config"))
     assert ("restart" in server.done) is restarted

@@ -24,6 +24,7 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
+from ..host import gate
 from ..mysql import lifecycle, server_files, shows, sql, tls
 from ..mysql.sql import Session
 from . import admission, agent_state, beats, opening, reach, records, relay, schema
@@ -120,6 +121,9 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[beats.Ways 
             serves = sql.distrusted(error) or (denied and _beats(peer))
             if must_be_healthy and not serves:
                 raise _unhealthy(error.found) from None
+            # Which opens again, though it may be behind: only who serves already may do that.
+            if must_be_healthy and not (gate.is_open() or server_files.exchanged()):
+                raise _unhealthy(f"the gate of this node is closed, and {error.found}") from None
             # It may be restarting for the same reason: not both at once.
             _wait_for_peers_turn()
             poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))

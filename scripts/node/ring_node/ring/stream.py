@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import select
 import socket
 import ssl
 import struct
@@ -161,6 +162,14 @@ class Stream:
         finally:
             over.set()
             thread.join()
+
+    def refuse_a_lost_end(self) -> None:
+        """Raises when the other end has closed the connection, or its kernel is known to be gone.
+        It must have nothing to say: what it said would be left unread."""
+        watch = select.poll()
+        watch.register(self._link, select.POLLRDHUP)
+        if watch.poll(0):
+            raise Broken(f"{self.who} has ended the connection", "it waiting for an answer")
 
     def close(self) -> None:
         with suppress(OSError):
