@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 from ..base import paths
 from ..base.errors import NodeError
 from ..base.report import Report
 from ..base.waiting import Deadline
-from ..host import files, systemd
+from ..host import files
 from ..mysql import incarnations, lifecycle, program
 from . import arriving, proving
 from .arriving import Arrived
@@ -23,9 +26,10 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
     `origin` says as of where it is.
     """
     remove_left()
-    arrived = _proven(pair, expected_uuid, report)
-    stop_server()
-    incarnations.take_place(arrived.folder)
+    with back_after_an_error():
+        arrived = _proven(pair, expected_uuid, report)
+        lifecycle.stop()
+        incarnations.take_place(arrived.folder)
     report.did(
         f"copied {arrived.offer.bytes >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
     )
@@ -36,6 +40,18 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
     }
     lifecycle.start()
     incarnations.remove_former()
+
+
+@contextmanager
+def back_after_an_error() -> Iterator[None]:
+    """The server that was told to stop inside runs again, on what it holds."""
+    try:
+        yield
+    except BaseException:
+        with suppress(NodeError):
+            if not lifecycle.running():
+                lifecycle.start()
+        raise
 
 
 def remove_left() -> None:
@@ -51,6 +67,7 @@ def _proven(pair: Pair, expected_uuid: str, report: Report) -> Arrived:
     version, deadline = program.check(paths.MYSQL), Deadline(COPY_SECONDS)
     for left in reversed(range(TRIES)):
         arrived = arriving.fetch(pair, expected_uuid, version, deadline)
+        lifecycle.begin_stop()  # beside the proof, which takes as much memory as it does
         try:
             arriving.say(f"proving the copy of {pair.peer.name} on a scratch server")
             proving.prove(arrived, pair, report)
@@ -62,7 +79,3 @@ def _proven(pair: Pair, expected_uuid: str, report: Report) -> Arrived:
             continue
         return arrived
     raise AssertionError
-
-
-def stop_server() -> None:
-    systemd.systemctl("stop", paths.MYSQL_SERVICE, seconds=lifecycle.STOP_SECONDS + 60)
