@@ -31,10 +31,10 @@ def copy(pair: Pair, expected_uuid: str, report: Report) -> None:
         lifecycle.stop()
         incarnations.take_place(arrived.folder)
     report.did(
-        f"copied {arrived.offer.filled >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
+        f"copied {arrived.offer.bytes >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
     )
     report.facts["copy"] = {
-        "bytes": arrived.offer.filled,
+        "bytes": arrived.offer.bytes,
         "seconds": round(arrived.seconds, 1),
         "locked_s": arrived.offer.locked_seconds,
     }
