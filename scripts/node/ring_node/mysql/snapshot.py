@@ -1,15 +1,12 @@
 """A copy of a running server's data directory as of one moment, by reference (XFS reflink).
 
-Nothing commits under FLUSH TABLES WITH READ LOCK. InnoDB's redo logs are copied last, so the copy
-has every record of what was done to a data file before that was copied: InnoDB writes no page
-before its records. With the logs goes the checkpoint that was in force before the first data file
-was copied. From there recovery replays, and brings every page to where the logs end, whatever was
-written in between. This is redo_log.py's part.
+Nothing commits under FLUSH TABLES WITH READ LOCK. When InnoDB's log sequence number is the same
+before and after the files were copied, no page changed in memory meanwhile, so the redo logs in
+the copy lack no record. They are copied before the data files: their checkpoint is the older one,
+and recovery replays from there, whatever was flushed in between.
 
-So most files are copied before the lock already, and a data file of InnoDB is not copied again
-because it was written to since: the time that the lock is held grows neither with the number of
-tables nor with their size. But what a statement that defines objects does to files is not all in
-the redo logs. When one ran meanwhile, all that was written to since follows under the lock.
+Most files are copied before the lock already. Under it only those follow that were written to
+since, so that the time it is held does not grow with the number of tables.
 """
 
 from __future__ import annotations
@@ -30,10 +27,8 @@ from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink
-from ..host.reflink import Mirror
-from . import binlogs, inventory, redo_log, snapshot_room, sql, statements
+from . import binlogs, inventory, snapshot_room, sql, statements
 from .binlogs import Commits
-from .redo_log import Head
 from .shows import Coordinates, show_master_status
 from .snapshot_room import Watcher
 from .sql import PATIENT, Session
@@ -54,14 +49,15 @@ NEXT_STEP = "see that the server runs, then run this again: it takes another sna
 LOCK_FILE = ".lock"
 # A process that was killed as it started a program may have it for a moment longer.
 LOCK_FILE_SECONDS = 2.0
+LOG_FILE = re.compile(r"ib_logfile\d+")
 # Files of one server, not of its data, at the top of the data directory. A folder is a database,
 # and may have such a name.
 LEFT_OUT = re.compile(
     r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?"
     r"|[^/]*\.(pid|sock|err|lock)"
 )
-UNDO = re.compile(r"undo\d+")
 LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
+LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
 PLACES = (
     "SELECT @@datadir AS datadir, @@innodb_data_home_dir AS innodb_data_home_dir,"
     " @@innodb_log_group_home_dir AS innodb_log_group_home_dir,"
@@ -160,7 +156,7 @@ def taken(session: Session) -> Iterator[Snapshot]:
             files.remove_tree(folder)
 
 
-def _watched(watcher: Watcher, take: Callable[[], Frozen]) -> Frozen:
+def _watched(watcher: Watcher, take: Callable[[], _Frozen]) -> _Frozen:
     """What failed because the snapshot was dropped under it says so."""
     try:
         result = take()
@@ -200,18 +196,17 @@ def _remove_all() -> None:
 
 
 @dataclass(frozen=True)
-class Source:
+class _Source:
     """`unseen_writes`: files may change without a trace in their times."""
 
     data: Path
     logs: Path
-    spaces: frozenset[str]  # files of InnoDB's system tablespace
     unseen_writes: bool
     version: str
     uuid: str
 
 
-def _source(session: Session) -> Source:
+def _source(session: Session) -> _Source:
     row = session.row(PLACES)
     assert row is not None
     if not row["log_bin"]:
@@ -239,8 +234,7 @@ def _source(session: Session) -> Source:
             "dump it, drop it, and load it without that option, then run this again",
         )
     logs = Path(row["log_bin_basename"]).parent
-    spaces = frozenset(part.partition(":")[0] for part in row["innodb_data_file_path"].split(";"))
-    return Source(data, logs, spaces, bool(row["mapped"]), row["version"], row["uuid"])
+    return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
 
 
 def outside(data: Path, name: str, value: str) -> str | None:
@@ -261,17 +255,17 @@ def elsewhere(found: Mapping[str, os.stat_result]) -> list[str]:
 
 
 @dataclass(frozen=True)
-class Frozen:
+class _Frozen:
     master: Coordinates
     slave: Coordinates | None
     seconds: float
 
 
-def frozen_under_lock(session: Session, source: Source, folder: Path) -> Frozen:
+def frozen_under_lock(session: Session, source: _Source, folder: Path) -> _Frozen:
     """The files, the last of them copied under the lock; tried anew while it is not to be had."""
     folder.mkdir(mode=0o750)
     shutil.chown(folder, paths.MYSQL_USER, paths.MYSQL_USER)
-    mirror = Mirror(source.data, folder)
+    mirror = reflink.Mirror(source.data, folder)
     patience = Deadline(LOCK_PATIENCE)
     session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
     try:
@@ -281,15 +275,13 @@ def frozen_under_lock(session: Session, source: Source, folder: Path) -> Frozen:
                 held = statements.named(statements.long(session, LONG_SECONDS))
                 raise _in_the_way(held or "statements that come and go")
             _write_back(source.data)
-            ahead = None
             if not source.unseen_writes:
-                ahead = ahead_of(session, source.data)
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
             session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
             begun = time.monotonic()
             if _locked(session):
                 try:
-                    return copied(session, source, mirror, ahead, begun)
+                    return _copied(session, source, mirror, begun)
                 finally:
                     if session.open:
                         session.do("UNLOCK TABLES")
@@ -315,84 +307,65 @@ def _locked(session: Session) -> bool:
     return True
 
 
-@dataclass(frozen=True)
-class Ahead:
-    """What there was before files were copied without the lock."""
-
-    head: Head
-    defined: int  # statements that define objects
-
-
-def ahead_of(session: Session, data: Path) -> Ahead | None:
-    """None: a statement may be at work that defines objects."""
-    defined = inventory.defined(session)  # first: what begins after it is counted later
-    if statements.may_define(session):
-        return None
-    return Ahead(redo_log.head(data), defined)
-
-
-def copied(
-    session: Session, source: Source, mirror: Mirror, ahead: Ahead | None, begun: float
-) -> Frozen:
-    """The rest under the lock: what redo logs do not tell of, and the redo logs."""
+def _copied(session: Session, source: _Source, mirror: reflink.Mirror, begun: float) -> _Frozen:
+    """Copies until a copy holds: the same log sequence number and places before and after."""
     deadline = Deadline(HELD_SECONDS)
-    if ahead is not None and inventory.defined(session) != ahead.defined:
-        ahead = None
+    places = _places(session)
     while True:
-        places = _places(session)
-        head = redo_log.head(source.data) if ahead is None else ahead.head
-        session.do("FLUSH LOCAL ENGINE LOGS")
+        number = _flushed(session, deadline)
         wanted = ordered(source.data)
-        redone = set[str]() if ahead is None else {each for each in wanted if redoes(each, source)}
-        if not mirror.refresh(wanted, deadline, still=True, redone=redone):
+        if number is None or not mirror.refresh(wanted, deadline, still=True):
             raise too_late(
                 f"no copy of {source.data} held within {HELD_SECONDS:.0f} s",
-                "all that was written to since it was copied before the lock copied again",
+                "the same log sequence number of InnoDB and coordinates before and after",
                 NEXT_STEP,
             )
-        sizes = [wanted[each].st_size for each in wanted if redo_log.FILE.fullmatch(each)]
-        if _places(session) == places and head.holds(_log_sequence(session), sizes):
-            redo_log.put_head(mirror.target, head)
-            return Frozen(*places, time.monotonic() - begun)
-        ahead = None
-
-
-def redoes(name: str, source: Source) -> bool:
-    """Whether the redo logs tell of all that is written to that file, but for what defines it."""
-    return name.endswith(".ibd") or name in source.spaces or bool(UNDO.fullmatch(name))
+        if _numbers(session)[0] == number and _places(session) == places:
+            return _Frozen(*places, time.monotonic() - begun)
 
 
 def ordered(data: Path) -> dict[str, os.stat_result]:
-    """What belongs to a snapshot of a data directory, as it must be copied: the redo logs last."""
+    """What belongs to a snapshot of a data directory, as it must be copied: the redo logs first."""
     found = {
         name: status
         for name, status in reflink.listed(data).items()
         if stat.S_ISDIR(status.st_mode)
         or (stat.S_ISREG(status.st_mode) and not LEFT_OUT.fullmatch(name))
     }
-    logs = {name: found.pop(name) for name in sorted(found) if redo_log.FILE.fullmatch(name)}
-    return {**found, **logs}
+    logs = {name: found.pop(name) for name in sorted(found) if LOG_FILE.fullmatch(name)}
+    return {**logs, **found}
 
 
-def _log_sequence(session: Session) -> int:
+def _flushed(session: Session, deadline: Deadline) -> int | None:
+    """InnoDB's log sequence number once all of the log is in its files."""
+
+    def probe() -> int | None:
+        session.do("FLUSH LOCAL ENGINE LOGS")
+        written, flushed = _numbers(session)
+        return written if written == flushed else None
+
+    return poll(probe, deadline, longest_pause=0.01)
+
+
+def _numbers(session: Session) -> tuple[int, int]:
     row = session.row("SHOW ENGINE INNODB STATUS")
     assert row is not None
-    return log_sequence(row["Status"])
+    return log_numbers(row["Status"])
 
 
-def log_sequence(status: str) -> int:
-    """InnoDB's log sequence number.
+def log_numbers(status: str) -> tuple[int, int]:
+    """InnoDB's log sequence number, and up to where its log is in the files.
 
     Statements of users stand before the part LOG, and may hold such lines.
     """
-    found = LOG_SEQUENCE.findall(status)
-    if not found:
+    written, flushed = LOG_SEQUENCE.findall(status), LOG_FLUSHED.findall(status)
+    if not written or not flushed:
         raise refused(
             "SHOW ENGINE INNODB STATUS names no log sequence number",
             "the part LOG of MySQL 5.6",
             NEXT_STEP,
         )
-    return int(found[-1])
+    return int(written[-1]), int(flushed[-1])
 
 
 def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
