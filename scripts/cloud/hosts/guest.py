@@ -21,9 +21,9 @@ BOOT = Path(__file__).with_name("boot")
 REBOOT_STATUS = 133
 """What systemd-nspawn ends with when the host reboots and its caller starts it again."""
 
-# The last of what cloud-init does once for an instance. It notes each of them before it does it, and
-# that it knows the instance before it has configured the network: what a first boot was cut short
-# in no later boot does again.
+# The last of what cloud-init does once for an instance. It notes each thing before it does it, and
+# that it knows the instance before it configures the network: what a boot was cut short in no later
+# one does again.
 ALL_DONE = "sem/config_keys_to_console"
 # Should something on the host switch IPv6 on, its addresses are there at once.
 HOST_SETTINGS = {
