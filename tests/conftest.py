@@ -30,10 +30,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """After a test that failed the next one takes nothing of its lab for granted."""
+    """After a test that failed the next one takes nothing of its lab for granted; its report says
+    what was to be seen of the lab."""
     del call
     report = yield
     lab = getattr(item, "funcargs", {}).get("lab")
     if report.failed and lab is not None:
         lab.suspect = True
+        report.sections.append(("the lab", lab.evidence()))
     return report

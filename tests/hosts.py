@@ -18,7 +18,7 @@ import pymysql
 from cloud import groups
 from cloud.names import Names
 from cloud.network import namespaces
-from waits import BOOT_SECONDS, within
+from waits import BOOT_SECONDS, PATIENCE, within
 
 if TYPE_CHECKING:
     from labs import Lab
@@ -89,7 +89,7 @@ class Node:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=seconds,
+            timeout=seconds * PATIENCE,
             check=False,
         )
         if done.returncode != 0:
@@ -137,9 +137,9 @@ class Node:
             user="root",
             password=self._passwords["root"],
             ssl_disabled=True,
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=seconds,
-            write_timeout=seconds,
+            connect_timeout=CONNECT_SECONDS * PATIENCE,
+            read_timeout=seconds * PATIENCE,
+            write_timeout=seconds * PATIENCE,
             autocommit=True,
             charset="utf8",
             cursorclass=pymysql.cursors.DictCursor,
@@ -159,8 +159,8 @@ class Node:
             user="app",
             password=self._passwords["app"],
             ssl=self._tls(),
-            read_timeout=seconds,
-            write_timeout=seconds,
+            read_timeout=seconds * PATIENCE,
+            write_timeout=seconds * PATIENCE,
             autocommit=True,
             charset="utf8",
             cursorclass=pymysql.cursors.DictCursor,
@@ -169,7 +169,8 @@ class Node:
         place = (self.client_address, 3306)
         client.connect(
             namespaces.call_inside(
-                self._client_network, lambda: socket.create_connection(place, CONNECT_SECONDS)
+                self._client_network,
+                lambda: socket.create_connection(place, CONNECT_SECONDS * PATIENCE),
             )
         )
         try:

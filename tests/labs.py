@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
+import evidence
 import pytest
 import yaml
 from cloud.lab import Lab as Folder
@@ -43,7 +44,7 @@ def resource(node: str, part: str) -> str:
 def step_name(node: str, verb: str) -> str:
     """What the program calls the step that runs a verb on a node, or a regular expression for it
     when `node` is one."""
-    if verb in ("seed", "replicate", "verify"):
+    if verb in ("seed", "replicate", "restart", "verify"):
         return f"ring-replication-{node}-{verb}"
     return resource(node, "tools-release" if verb == "tools" else f"mysql-{verb}")
 
@@ -104,7 +105,7 @@ class Lab:
                     if os.getpgid(process.pid) == process.pid:
                         os.killpg(process.pid, signal.SIGKILL)
                     process.kill()
-                process.wait(timeout=10)
+                process.wait(timeout=10 * PATIENCE)
         self._started.clear()
         self.gates.lift_all()
 
@@ -154,7 +155,7 @@ class Lab:
             text=True,
             input=stdin,
             capture_output=True,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
             check=False,
         )
         if expect is not None and done.returncode != expect:
@@ -238,6 +239,9 @@ class Lab:
         changed = self.folder / "Pulumi.changed.yaml"
         changed.write_text(yaml.safe_dump(document))
         return changed
+
+    def evidence(self) -> str:
+        return evidence.of(self.folder)
 
     def id(self) -> str:
         return json.loads((self.folder / "lab.json").read_text())["id"]

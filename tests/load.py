@@ -7,7 +7,7 @@ import uuid
 from pathlib import Path
 
 from hosts import Node
-from waits import HEALED_SECONDS, within
+from waits import HEALED_SECONDS, PATIENCE, within
 
 PAUSE = 0.02
 
@@ -114,7 +114,7 @@ class Load:
             writer.ended.set()
         for writer in self.writers:
             if writer.is_alive():
-                writer.join(timeout=30)
+                writer.join(timeout=30 * PATIENCE)
                 assert not writer.is_alive(), f"{writer.name} does not end"
 
     def _count(self, node: Node) -> int:

@@ -41,6 +41,10 @@ class Update:
             self._news.notify_all()
 
     @property
+    def at_work(self) -> bool:
+        return self.process.poll() is None
+
+    @property
     def text(self) -> str:
         return "".join(self._lines)
 
@@ -62,7 +66,7 @@ class Update:
 
     def end(self, seconds: float = UP_SECONDS) -> int:
         code = self.process.wait(seconds * PATIENCE)
-        self._reader.join(10)
+        self._reader.join(10 * PATIENCE)
         return code
 
     def kill(self) -> None:

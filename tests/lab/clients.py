@@ -15,6 +15,7 @@ from cloud.cli.ask import Asking
 from cloud.lab import Lab as Folder
 from hosts_of_their_own import Host
 from labs import Lab, eventually
+from waits import PATIENCE
 
 CLIENT_ADDRESS = "192.168.100.50"
 # A client of OpenSSL 3 needs these to speak to the lab's 5.6.24, whose TLS is of 2015.
@@ -29,7 +30,7 @@ context.options |= 0x4
 context.set_ciphers("AES256-SHA:@SECLEVEL=0")
 connection = pymysql.connect(
     host=asked["host"], user=asked["user"], password=asked["password"],
-    ssl=context if asked["tls"] else None, ssl_disabled=not asked["tls"], connect_timeout=5,
+    ssl=context if asked["tls"] else None, ssl_disabled=not asked["tls"], connect_timeout=30,
 )
 with connection.cursor() as cursor:
     cursor.execute(asked["sql"])
@@ -50,7 +51,7 @@ while not select.select([sys.stdin], [], [], 0.02)[0]:
     try:
         with pymysql.connect(
             host=asked["host"], user=asked["user"], password=asked["password"], ssl=context,
-            connect_timeout=2, read_timeout=10, autocommit=True,
+            connect_timeout=10, read_timeout=600, autocommit=True,
         ) as connection, connection.cursor() as cursor:
             changed = cursor.execute(asked["sql"])
             got = {"rows": cursor.fetchall(), "changed": changed}
@@ -111,8 +112,8 @@ class Loop:
     def __exit__(self, *_: object) -> None:
         assert self._process.stdin is not None
         self._process.stdin.close()
-        self._process.wait(timeout=30)
-        self._reader.join(timeout=30)
+        self._process.wait(timeout=60 * PATIENCE)
+        self._reader.join(timeout=60 * PATIENCE)
 
     @property
     def got(self) -> list[dict[str, Any]]:

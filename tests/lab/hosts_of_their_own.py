@@ -13,6 +13,7 @@ from typing import Any
 from cloud.cli.surroundings import argv_in_world
 from cloud.lab import Lab as Folder
 from labs import ROOT, Lab, eventually
+from waits import PATIENCE
 
 SSH_SECONDS = 90
 CLOSED = (
@@ -24,7 +25,9 @@ CLOSED = (
 
 SSH_OPTIONS = (
     "-oBatchMode=yes",
-    "-oConnectTimeout=3",
+    "-oConnectTimeout=30",
+    "-oServerAliveInterval=5",
+    "-oServerAliveCountMax=6",
     "-oStrictHostKeyChecking=no",
     "-oUserKnownHostsFile=/dev/null",
     # Debian's default costs 0.2 s of CPU at each end.
@@ -45,7 +48,7 @@ class Host:
             self._argv(words),
             input=stdin.encode() if isinstance(stdin, str) else stdin,
             capture_output=True,
-            timeout=timeout,
+            timeout=timeout * PATIENCE,
             check=False,
         )
         return subprocess.CompletedProcess(

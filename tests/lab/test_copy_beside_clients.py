@@ -8,12 +8,14 @@ import re
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from typing import Any
 
 import pymysql
 import pytest
 from hosts import Node
 from labs import NODES, Lab, eventually, hostname
 from steps import Running, Steps, parts, session
+from waits import PATIENCE
 
 pytestmark = pytest.mark.data
 
@@ -70,6 +72,11 @@ def process(ring: Lab, statement: str) -> str:
     return found[0][0]
 
 
+def locking(survivor: Node) -> list[dict[str, Any]]:
+    """The lock of a snapshot that waits, asked past SSH: it waits for two seconds at a time."""
+    return survivor.rows(LOCKING)
+
+
 def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
     ring: Lab, table: str
 ) -> None:
@@ -85,13 +92,13 @@ def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
         time.sleep(LOOK_SECONDS)
         assert writer.poll() is None, "not even another table can be written"
         ring.sql(SURVIVOR, f"KILL {lock[0]}")
-        assert writer.wait(timeout=60) == 0
-        locker.wait(timeout=60)
+        assert writer.wait(timeout=60 * PATIENCE) == 0
+        locker.wait(timeout=60 * PATIENCE)
         late = ring.popen("mysql", SURVIVOR, "-e", f"SELECT COUNT(*) FROM {table}")
         time.sleep(LOOK_SECONDS)
         assert late.poll() is None, "the statement's table stays closed when the lock is given up"
     for each in (reader, late):
-        assert each.wait(timeout=60) == 0
+        assert each.wait(timeout=60 * PATIENCE) == 0
     ring.sql(SURVIVOR, f"DROP TABLE {other}")
 
 
@@ -128,7 +135,7 @@ def test_a_copy_beside_long_statements_holds_no_writer_up_names_them_and_is_take
         write(ring, table)
         assert copy.at_work
     for each in (reader, waiter):
-        assert each.wait(timeout=60) == 0
+        assert each.wait(timeout=60 * PATIENCE) == 0
     is_copied(steps, copy)
     assert count(ring, LOST, table) == count(ring, SURVIVOR, table)
 

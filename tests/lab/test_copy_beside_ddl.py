@@ -14,6 +14,7 @@ import sameness
 from hosts import Node
 from labs import NODES, Lab, eventually, hostname
 from steps import Running, Steps, session
+from waits import PATIENCE
 
 pytestmark = pytest.mark.data
 
@@ -150,7 +151,7 @@ def test_definitions_that_change_before_the_lock_and_while_it_is_waited_for_are_
                 eventually(lambda: ring.sql(SURVIVOR, WAITING), bool, "a definition waits too")
                 changes.round()  # while the table is in the way of the lock
                 assert copy.at_work
-            assert altered.wait(timeout=60) == 0
+            assert altered.wait(timeout=60 * PATIENCE) == 0
         are_the_same(ring, steps, copy)
     finally:
         ring.sql(SURVIVOR, f"DROP TABLE {table}")
@@ -194,10 +195,10 @@ def test_a_node_whose_definitions_change_all_the_time_is_copied(
         loop.start()
         try:
             copy = begin_copy(steps)
-            joining.wait(seconds=COPIES_SECONDS)
+            joining.wait(by=copy, seconds=COPIES_SECONDS)
         finally:
             ended.set()
-            loop.join(timeout=5 * STATEMENT_SECONDS)
+            loop.join(timeout=5 * STATEMENT_SECONDS * PATIENCE)
         assert not loop.is_alive()
         assert not problems
         assert changes.rounds > first + 1, "they changed all the time"

@@ -23,7 +23,7 @@ FILES = (
     "ls -A /opt /etc/mysql* /var/lib/mysql* 2>&1; getent passwd mysql; dpkg-query -W;"
     " ls /etc/systemd/system /etc/sysctl.d"
 )
-LISTENS = """timeout 30 sh -c "until ss -Hltn 'sport = :{}' | grep -q .; do sleep 0.1; done" """
+LISTENS = """timeout 80 sh -c "until ss -Hltn 'sport = :{}' | grep -q .; do sleep 0.1; done" """
 # The archive's server makes the disk that the archive is written to small after so many bytes.
 SERVE = """
 import http.server, subprocess, sys

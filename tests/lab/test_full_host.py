@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 from labs import NODES, Lab, eventually, wait_until_whole
+from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -81,7 +82,7 @@ def test_a_node_without_room_for_its_logs_goes_on_when_there_is_room_again(
 
         ring.ssh(FULL, f"sudo mount -o remount,size=1g {LOGS}")
         for each in waiting:
-            output, _ = each.communicate(timeout=AGAIN_SECONDS)
+            output, _ = each.communicate(timeout=AGAIN_SECONDS * PATIENCE)
             assert each.returncode == 0, f"what waited is done: {output}"
         wait_until_whole(ring)
         for node in NODES:

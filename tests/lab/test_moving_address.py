@@ -44,10 +44,10 @@ import sys, urllib.request
 base = "http://169.254.169.254/latest/"
 header = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
 ask = urllib.request.Request(base + "api/token", method="PUT", headers=header)
-token = urllib.request.urlopen(ask, timeout=5).read().decode()
+token = urllib.request.urlopen(ask, timeout=30).read().decode()
 path = f"meta-data/network/interfaces/macs/{sys.argv[1]}/local-ipv4s"
 ask = urllib.request.Request(base + path, headers={"X-aws-ec2-metadata-token": token})
-print(urllib.request.urlopen(ask, timeout=5).read().decode())
+print(urllib.request.urlopen(ask, timeout=30).read().decode())
 """
 
 

@@ -9,12 +9,13 @@ from collections.abc import Iterator
 
 import pytest
 from labs import Lab
+from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
 
 ALL, DEMAND = "ON", "DEMAND"
 # Some hundreds of updates, of which a few meet a SELECT at the wrong moment.
-SECONDS_TO_BITE = 90
+SECONDS_TO_BITE = 300
 READS = 20
 
 # Reads one row all the time, beside a reader that compares it with the row in the table. A row
@@ -76,7 +77,7 @@ def stale_row_served(ring: Lab, row: str) -> bool:
         printed = ring.ssh("node-2", "sudo python3 -", stdin=script, timeout=SECONDS_TO_BITE + 60)
     finally:
         writer.terminate()
-        writer.wait(timeout=30)
+        writer.wait(timeout=30 * PATIENCE)
     return json.loads(printed)
 
 

@@ -10,6 +10,7 @@ import pytest
 from cloud.pulumi import SECRET, SIGNATURE, urn_name
 from labs import NODES, Kept, Lab, hostname, step_name
 from updates import UP_COMMAND, Update
+from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -99,7 +100,7 @@ def test_no_secret_in_arguments_or_environment_of_processes_while_steps_run(
     finally:
         stop.set()
         for thread in threads:
-            thread.join(timeout=60)
+            thread.join(timeout=60 * PATIENCE)
     for node in NODES:
         leaked = [secret[:4] + "..." for secret in secrets if secret in seen[node]]
         assert not leaked, f"{node} shows {leaked} in /proc"

@@ -21,12 +21,14 @@ MARK = 3307
 """Nothing listens on it: a knock that a group lets through is refused by the host."""
 OPERATORS = "198.51.100.0/24"
 
-# Says "open" when the server greets. A packet that a group drops gets no answer at all.
+# Says "open" when the server greets, which takes as long as it takes. A packet that a group drops
+# gets no answer at all, where the kernel answers at once.
 KNOCK = """
 import socket, sys
 host, port, seconds = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 try:
     with socket.create_connection((host, port), seconds) as server:
+        server.settimeout(60)
         print("open" if server.recv(1) else "closed")
 except OSError as error:
     print(type(error).__name__)
@@ -79,7 +81,7 @@ class Groups:
             )
             for port in ports
         ]
-        return [knock.communicate(timeout=30)[0].strip() for knock in running]
+        return [knock.communicate(timeout=90)[0].strip() for knock in running]
 
     @contextmanager
     def rule(self, direction: str, *permission: str) -> Iterator[None]:

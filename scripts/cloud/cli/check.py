@@ -35,6 +35,8 @@ TESTS = {
 """Where a tier's tests are: what is elsewhere need not be read to choose them."""
 ALONE = ("faults",)
 """They say how soon something is noticed and healed: beside others they would measure those."""
+PATIENCE, PATIENT = "MYSQL_RING_PATIENCE", "3"
+"""Tiers beside others wait for those too: their deadlines are so many times as long."""
 
 
 @dataclass(frozen=True)
@@ -208,6 +210,8 @@ def environment(lab: Lab, tier: str) -> dict[str, str]:
     if tier in IN_A_LAB:
         named = surroundings.get("MYSQL_RING_LAB") or str(lab.checkout / ".lab")
         surroundings["MYSQL_RING_LAB"] = f"{named.rstrip('/')}-{IN_A_LAB[tier]}"
+        if tier not in ALONE:
+            surroundings.setdefault(PATIENCE, PATIENT)
     surroundings.pop("PYTHONSAFEPATH", None)
     return surroundings
 

@@ -27,3 +27,16 @@ def test_no_tier_uses_the_lab_of_a_person(monkeypatch: pytest.MonkeyPatch, named
     folders = [Path(check.environment(lab, tier)["MYSQL_RING_LAB"]) for tier in check.IN_A_LAB]
     assert len({lab.folder, *folders}) == 1 + len(check.IN_A_LAB)
     assert {folder.parent for folder in folders} == {lab.folder.parent}
+
+
+@pytest.mark.parametrize("said", ["", "7"])
+def test_tiers_that_run_beside_others_wait_longer_unless_something_else_is_said(
+    monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    monkeypatch.delenv(check.PATIENCE, raising=False)
+    if said:
+        monkeypatch.setenv(check.PATIENCE, said)
+    lab = Lab.from_environment()
+    found = {tier: check.environment(lab, tier).get(check.PATIENCE) for tier in check.IN_A_LAB}
+    assert found.pop("faults") == (said or None)
+    assert set(found.values()) == {said or check.PATIENT}

@@ -106,7 +106,7 @@ def restart() -> None:
 
 
 def _bring_up(how: str) -> None:
-    if how == "start" and not running():
+    if not running():
         network.refuse_taken_port(PORT)
     begin = paths.ERROR_LOG.stat().st_size if paths.ERROR_LOG.exists() else 0
     attempt(
@@ -132,22 +132,6 @@ def _bring_up(how: str) -> None:
             f"mysqld answering on {paths.SOCKET}",
             f"see in {paths.ERROR_LOG} whether it still recovers, then run this again: it waits",
         )
-    files.remove(paths.RESTART_DUE)
-
-
-def note_restart_due() -> None:
-    """A verb that is killed between a changed file and the restart leaves this to the next."""
-    files.write(paths.RESTART_DUE, b"", mode=0o644)
-
-
-def restart_due() -> bool:
-    return paths.RESTART_DUE.exists()
-
-
-def left_down() -> bool:
-    """Whether a killed restart left a server that does not answer, such as one with a file that
-    stops it from starting. systemd tries it again and again: it looks as if it runs."""
-    return restart_due() and not greets()
 
 
 def error_log(begin: int) -> str:

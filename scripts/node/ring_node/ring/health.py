@@ -147,7 +147,7 @@ def notes(facts: Facts) -> list[str]:
             "conflicts: there may be more of them"
         )
     if facts.restart_due:
-        result.append("a file that the server reads has changed since it started: a restart is due")
+        result.append("a changed file of the server waits for its restart: `pulumi up` sees to it")
     return result
 
 
