@@ -125,6 +125,19 @@ def show_master_status(session: Session) -> Coordinates | None:
     return Coordinates(row["File"], int(row["Position"])) if row else None
 
 
+def innodb_status(session: Session) -> str:
+    """It quotes statements as clients sent them, in whatever character set, and the last one that
+    broke a foreign key for as long as the server runs."""
+    session.do("SET SESSION character_set_results = binary")
+    try:
+        row = session.row("SHOW ENGINE INNODB STATUS")
+    finally:
+        if session.open:
+            session.do("SET SESSION character_set_results = utf8")
+    assert row is not None
+    return row["Status"].decode(errors="replace")
+
+
 def show_binary_logs(session: Session) -> dict[str, int]:
     """Name and size of each binary log that still exists."""
     return {row["Log_name"]: int(row["File_size"]) for row in session.rows("SHOW BINARY LOGS")}
