@@ -194,7 +194,7 @@ def test_a_node_whose_definitions_change_all_the_time_is_copied(
         loop.start()
         try:
             copy = begin_copy(steps)
-            joining.wait(seconds=COPIES_SECONDS)
+            joining.wait(by=copy, seconds=COPIES_SECONDS)
         finally:
             ended.set()
             loop.join(timeout=5 * STATEMENT_SECONDS)

@@ -88,15 +88,10 @@ def test_what_comes_after_the_place_is_not_looked_at(tmp_path: Path) -> None:
     assert binlogs.last_commits(tmp_path, before) is None
 
 
-@pytest.mark.parametrize("statement", [b"COMMIT /* not alone */", b"create table app.c (id int)"])
-def test_a_statement_that_defines_moves_innodb_nowhere(tmp_path: Path, statement: bytes) -> None:
+@pytest.mark.parametrize("statement", [b"COMMIT", b"alter table app.t engine=innodb"])
+def test_a_statement_may_have_moved_innodb_to_its_end(tmp_path: Path, statement: bytes) -> None:
+    """As an XA transaction of InnoDB does, or one of another engine does not."""
     place = logs(tmp_path, FIRST_LOG + query(statement))
-    end = Coordinates("bin.000001", END)
-    assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
-
-
-def test_a_commit_of_some_engine_may_be_an_xa_transaction_of_innodb(tmp_path: Path) -> None:
-    place = logs(tmp_path, FIRST_LOG + query(b"COMMIT"))
     found = binlogs.last_commits(tmp_path, place)
     end = Coordinates("bin.000001", END)
     assert found == Commits(end, place)

@@ -11,15 +11,10 @@ from typing import NamedTuple
 from .shows import Coordinates
 
 MAGIC = b"\xfebin"
-# Time, type, server id, size, end, flags: the common header of format 4. A Query event goes on
-# with thread, seconds, length of the database's name, error, length of variables; then the
-# variables, the name and a NUL, the statement, and 4 bytes if there are checksums.
+# Time, type, server id, size, end, flags: the common header of format 4.
 # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_replication_binlog_event.html
 HEADER = struct.Struct("<IBIIIH")
-QUERY_HEADER = struct.Struct("<IIBHH")
 QUERY, XID = 2, 16
-COMMIT = b"COMMIT"
-CHECKSUM = 4
 # Each start of a server and each FLUSH LOGS begins a log, and none need hold a commit.
 LAST_LOGS = 10
 LOG_NAME = re.compile(r"(?P<base>.+)\.(?P<number>\d{6,})")
@@ -43,16 +38,17 @@ class Commits(NamedTuple):
 def last_commits(folder: Path, place: Coordinates) -> Commits | None:
     """The end of InnoDB's last commit before `place`. None: not told by the last logs.
 
-    InnoDB keeps, with what it commits, where in the binary log that ended. There, an Xid event
-    ends it. DDL and the statements of other engines are Query events, of which InnoDB knows
-    nothing; but a Query event COMMIT ends an XA transaction as well as one of another engine.
+    InnoDB keeps, with what it commits, where in the binary log that ended. There, an Xid event ends
+    it. Definitions and the statements of other engines are Query events, and most of them move
+    InnoDB nowhere. But an ALTER may commit something in InnoDB when its event is written, and the
+    COMMIT of an XA transaction is a Query event as well as one of another engine.
     """
     latest = None
     file, end = place
     for _ in range(LAST_LOGS):
-        xid, commit = _ends(folder / file, end)
-        if latest is None and (xid or commit):
-            latest = Coordinates(file, max(xid, commit))
+        xid, query = _ends(folder / file, end)
+        if latest is None and (xid or query):
+            latest = Coordinates(file, max(xid, query))
         if xid:
             assert latest is not None
             return Commits(Coordinates(file, xid), latest)
@@ -67,8 +63,8 @@ def last_commits(folder: Path, place: Coordinates) -> Commits | None:
 
 
 def _ends(path: Path, end: int) -> tuple[int, int]:
-    """Where the last Xid event and the last COMMIT before `end` end. 0: there is none."""
-    xid = commit = 0
+    """Where the last Xid event and the last Query event before `end` end. 0: there is none."""
+    xid = query = 0
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, prot=mmap.PROT_READ) as log:
         place = len(MAGIC)
         if log[:place] != MAGIC:
@@ -77,15 +73,9 @@ def _ends(path: Path, end: int) -> tuple[int, int]:
             _, kind, _, size, _, _ = HEADER.unpack_from(log, place)
             if size < HEADER.size or place + size > end:
                 break
-            if kind == XID:
-                xid = place + size
-            elif kind == QUERY and _commits(log[place : place + size]):
-                commit = place + size
             place += size
-    return xid, commit
-
-
-def _commits(event: bytes) -> bool:
-    _, _, name, _, variables = QUERY_HEADER.unpack_from(event, HEADER.size)
-    statement = event[HEADER.size + QUERY_HEADER.size + variables + name + 1 :]
-    return statement.startswith(COMMIT) and len(statement) in (len(COMMIT), len(COMMIT) + CHECKSUM)
+            if kind == XID:
+                xid = place
+            elif kind == QUERY:
+                query = place
+    return xid, query

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..base import paths
-from ..base.errors import NodeError, refused
+from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import files
 from ..mysql import accounts, events, inventory, scratch, shows, xa
@@ -24,7 +24,8 @@ DROP = "DROP USER %s@%s"
 
 
 class Changed(NodeError):
-    """The copy is not as its source was before or after: definitions changed meanwhile."""
+    """The copy is not what its source was, and that may be because definitions changed meanwhile:
+    another one may be good."""
 
 
 def prove(arrived: Arrived, pair: Pair, report: Report) -> None:
@@ -42,9 +43,14 @@ def prove(arrived: Arrived, pair: Pair, report: Report) -> None:
 
 
 def check_place(found: Coordinates | None, offered: Offer, who: str) -> None:
-    """InnoDB's own word for where it ended, against the coordinates that the stream named."""
+    """InnoDB's own word for where it ended, against the coordinates that the stream named.
+
+    What an ALTER commits in InnoDB may come after the commit of a row that is behind it in the
+    binary log: then InnoDB names the earlier place.
+    """
     if offered.innodb is not None and not offered.innodb.allow(found):
-        raise refused(
+        raise Changed(
+            Exit.REFUSED,
             f"InnoDB says that the copy of {who} ends at {found or 'no place'}",
             f"{offered.innodb}, its last commit before {offered.master}",
             NEXT_STEP,
