@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
+from typing import Any
 
 import pymysql
 import pytest
@@ -236,13 +237,14 @@ def test_a_foreign_key_broken_in_another_character_set_than_the_tools_is_in_no_c
 ) -> None:
     """The server quotes that statement, as the client sent it, as long as it runs."""
     child, survivor = f"{table}_2", Node(ring, SURVIVOR)
+    insert: Any = f"INSERT INTO {child} VALUES (99, 'h\xe9ld')".encode("latin1")
     refers = f"FOREIGN KEY (id) REFERENCES {table} (id)"
     ring.sql(SURVIVOR, f"CREATE TABLE {child} (id INT, note CHAR(9), {refers}) ENGINE=InnoDB")
     try:
         with survivor.session() as cursor:
             cursor.execute("SET NAMES latin1")
             with pytest.raises(pymysql.err.IntegrityError):
-                cursor.execute(f"INSERT INTO {child} VALUES (99, 'h\xe9ld')".encode("latin1"))
+                cursor.execute(insert)
         with pytest.raises(UnicodeDecodeError), survivor.session() as cursor:
             cursor.execute("SHOW ENGINE INNODB STATUS")
         is_copied(steps, begin_copy(steps))
