@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
-from typing import Any
 
 import pymysql
 import pytest
