@@ -163,7 +163,6 @@ class Server:
 
     def __init__(self, tables: list[str], processes: list[dict[str, Any]]) -> None:
         self.tables, self.processes = tables, processes
-        self.open = True
         self.asked = 0
 
     def rows(self, statement: str) -> list[dict[str, Any]]:
@@ -172,10 +171,8 @@ class Server:
         self.asked += 1
         return [{"Database": "app", "Table": each} for each in self.tables]
 
-    def row(self, _statement: str) -> dict[str, Any]:
-        return {"Status": STATUS.encode()}
-
-    def do(self, _statement: str) -> None: ...
+    def quoting_row(self, _statement: str) -> dict[str, Any]:
+        return {"Status": STATUS}
 
 
 def test_a_server_where_no_table_is_in_use_is_looked_at_once(

@@ -117,7 +117,7 @@ def slave_status(row: Mapping[str, Any] | None) -> SlaveStatus | None:
 
 
 def show_slave_status(session: Session) -> SlaveStatus | None:
-    return slave_status(session.row("SHOW SLAVE STATUS"))
+    return slave_status(session.quoting_row("SHOW SLAVE STATUS"))
 
 
 def show_master_status(session: Session) -> Coordinates | None:
@@ -126,16 +126,10 @@ def show_master_status(session: Session) -> Coordinates | None:
 
 
 def innodb_status(session: Session) -> str:
-    """It quotes statements as clients sent them, in whatever character set, and the last one that
-    broke a foreign key for as long as the server runs."""
-    session.do("SET SESSION character_set_results = binary")
-    try:
-        row = session.row("SHOW ENGINE INNODB STATUS")
-    finally:
-        if session.open:
-            session.do("SET SESSION character_set_results = utf8")
+    """It quotes what runs, and the last statements in a deadlock and against a foreign key."""
+    row = session.quoting_row("SHOW ENGINE INNODB STATUS")
     assert row is not None
-    return row["Status"].decode(errors="replace")
+    return row["Status"]
 
 
 def show_binary_logs(session: Session) -> dict[str, int]:
