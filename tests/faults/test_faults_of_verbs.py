@@ -32,7 +32,11 @@ PROOF = "run setpriv --reuid=mysql"
 # Of the statements to that server some stand for all: nothing of the copy counts yet.
 ALIKE = r"send (DELETE|DROP|UPDATE|GRANT (?!USAGE))|remove /srv/mysql-ring/arriving/N/log"
 # What `rejoin --discard` does in another state than seed and replicate, which it ends with.
-DISCARDS = ("run systemctl stop mysql.service (1)", "go on with what", f"rename {VOLUME}/.current")
+DISCARDS = (
+    "run systemctl stop --no-block mysql.service (1)",
+    "go on with what",
+    f"rename {VOLUME}/.current",
+)
 # What must be among the cuts, or the half states that matter were not there.
 MOMENTS = {
     "tools": ("rename /opt/mysql-ring/releases/",),

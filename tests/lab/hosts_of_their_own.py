@@ -112,6 +112,13 @@ def call(found: Host, node: dict[str, Any]) -> None:
 @contextlib.contextmanager
 def host(lab: Lab) -> Iterator[Host]:
     """A new one with the node tool unpacked in its login's home, and nothing else done to it."""
+    with launched(lab) as instance:
+        yield with_tool(lab, instance)
+
+
+@contextlib.contextmanager
+def launched(lab: Lab) -> Iterator[str]:
+    """An instance that begins to boot."""
     node = lab.aws("ec2", "describe-instances", "--instance-ids", _node_id(lab))
     model = node["Reservations"][0]["Instances"][0]
     first = min(model["NetworkInterfaces"], key=lambda found: found["Attachment"]["DeviceIndex"])
@@ -128,7 +135,7 @@ def host(lab: Lab) -> Iterator[Host]:
     )  # fmt: skip
     instance = made["Instances"][0]["InstanceId"]
     try:
-        yield _with_tool(lab, instance)
+        yield instance
     finally:
         lab.aws("ec2", "terminate-instances", "--instance-ids", instance)
         eventually(
@@ -139,7 +146,8 @@ def host(lab: Lab) -> Iterator[Host]:
         )
 
 
-def _with_tool(lab: Lab, instance: str) -> Host:
+def with_tool(lab: Lab, instance: str) -> Host:
+    """The host of an instance when it has booted."""
     found = Host(lab, _described(lab, instance)["PublicIpAddress"], instance)
     eventually(
         lambda: found.run("cloud-init status --wait").returncode,

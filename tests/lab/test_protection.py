@@ -4,6 +4,8 @@ import re
 from typing import Any
 
 import pytest
+from cloud.cli.ask import Asking
+from cloud.lab import Lab as Folder
 from hosts import Node
 from labs import NODES, Lab, wait_until_whole
 
@@ -19,11 +21,12 @@ def stands(ring: Lab) -> dict[str, Any]:
         "volumes": "Volumes[].[VolumeId, State]",
         "network-interfaces": "NetworkInterfaces[].[NetworkInterfaceId, Status]",
     }
-    found: dict[str, Any] = {
-        kind: sorted(ring.aws("ec2", f"describe-{kind}", "--query", query))
-        for kind, query in kinds.items()
-    }
-    found["buckets"] = ring.aws("s3api", "list-buckets", "--query", "Buckets[].Name")
+    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws:
+        found: dict[str, Any] = {
+            kind: sorted(aws("ec2", f"describe-{kind}", "--query", query))
+            for kind, query in kinds.items()
+        }
+        found["buckets"] = aws("s3api", "list-buckets", "--query", "Buckets[].Name")
     found["servers"] = [Node(ring, name).mysqld() for name in NODES]
     found["stack"] = sorted(
         (each["urn"], each.get("id", ""), each.get("protect", False))
@@ -54,7 +57,6 @@ def test_no_update_and_no_destroy_takes_data_away_until_the_setting_says_so(ring
     for words, named in (
         (("preview", *replace[:2], *protected), [volume]),
         (("preview", *replace[2:], *protected), [bucket]),
-        ((*UP, *replace, *protected), [volume]),
         ((*UP, "--skip-preview", *replace, *protected), []),
         (("destroy", "--yes", "--non-interactive"), [volume, other, bucket]),
     ):

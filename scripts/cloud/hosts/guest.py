@@ -21,6 +21,10 @@ BOOT = Path(__file__).with_name("boot")
 REBOOT_STATUS = 133
 """What systemd-nspawn ends with when the host reboots and its caller starts it again."""
 
+# The last of what cloud-init does once for an instance. It notes each thing before it does it, and
+# that it knows the instance before it configures the network: what a boot was cut short in no later
+# one does again.
+ALL_DONE = "sem/config_keys_to_console"
 # Should something on the host switch IPv6 on, its addresses are there at once.
 HOST_SETTINGS = {
     **NO_IPV6,
@@ -47,6 +51,8 @@ class Guest:
     """Status that the last process ended with, until somebody has acted on it."""
     fitted: dict[str, Part] = field(default_factory=dict)
     """The parts that are in the host, by identifier."""
+    booted: bool = False
+    """By this daemon."""
 
     @property
     def namespace(self) -> str:
@@ -65,12 +71,24 @@ class Guest:
     def prepare(self, host: Host) -> None:
         """Make the folders, the seed and the namespace, ready for cables and boot."""
         groups.end(self.group)
+        if (self.failures or not self.booted) and not self.is_made():
+            self._forget_root()
         for name in ("upper", "work", "root"):
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self.folder.chmod(0o700)
         firstboot.write(self.folder / "upper", host)
         namespaces.delete(self.namespace)
         namespaces.create(self.namespace, HOST_SETTINGS)
+
+    def is_made(self) -> bool:
+        """Whether its first boot came to its end, once."""
+        return (self.folder / "upper/var/lib/cloud/instances" / self.id / ALL_DONE).exists()
+
+    def _forget_root(self) -> None:
+        """A first boot that nobody asked to end begins anew, as that of a launch."""
+        for name in ("upper", "work"):
+            if (self.folder / name).exists():
+                shutil.rmtree(self.folder / name)
 
     def boot(self, lower: list[Path], more: list[str]) -> None:
         """Start systemd-nspawn, with more arguments of it."""
@@ -90,7 +108,7 @@ class Guest:
                 stderr=console,
                 start_new_session=True,
             )
-        self.since, self.asked, self.ended = time.monotonic(), None, None
+        self.since, self.asked, self.ended, self.booted = time.monotonic(), None, None, True
 
     def ask(self, what: str) -> None:
         """Ask the host to shut down or reboot, as its power button would."""

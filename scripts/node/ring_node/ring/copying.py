@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
 from ..base import paths
 from ..base.errors import NodeError, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline
-from ..host import files, systemd
+from ..host import files
 from ..mysql import binlogs, incarnations, lifecycle, program
 from ..mysql.shows import Coordinates
 from . import arriving, proving
@@ -27,9 +30,10 @@ def copy(pair: Pair, expected_uuid: str, known: int, report: Report) -> None:
     """
     remove_left()
     first = binlogs.beginning_behind(max(known, binlogs.highest(paths.LOGS)))
-    arrived = _proven(pair, expected_uuid, first, report)
-    stop_server()
-    incarnations.take_place(arrived.folder)
+    with back_after_an_error():
+        arrived = _proven(pair, expected_uuid, first, report)
+        lifecycle.stop()
+        incarnations.take_place(arrived.folder)
     report.did(
         f"copied {arrived.offer.bytes >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
     )
@@ -40,6 +44,18 @@ def copy(pair: Pair, expected_uuid: str, known: int, report: Report) -> None:
     }
     lifecycle.start()
     remove_left()
+
+
+@contextmanager
+def back_after_an_error() -> Iterator[None]:
+    """The server that was told to stop inside runs again, on what it holds."""
+    try:
+        yield
+    except BaseException:
+        with suppress(NodeError):
+            if not lifecycle.running():
+                lifecycle.start()
+        raise
 
 
 def remove_left() -> None:
@@ -54,6 +70,7 @@ def _proven(pair: Pair, expected_uuid: str, first: Coordinates, report: Report) 
     version, deadline = program.check(paths.MYSQL), Deadline(COPY_SECONDS)
     for left in reversed(range(TRIES)):
         arrived = arriving.fetch(pair, expected_uuid, version, deadline)
+        lifecycle.begin_stop()  # beside the proof, which takes as much memory as it does
         try:
             arriving.say(f"proving the copy of {pair.peer.name} on a scratch server")
             proving.prove(arrived, first, pair, report)
@@ -76,7 +93,3 @@ def _refuse_reached(first: Coordinates) -> None:
             f"less than {first.file}, with which the new one is to begin",
             "run this again",
         )
-
-
-def stop_server() -> None:
-    systemd.systemctl("stop", paths.MYSQL_SERVICE, seconds=lifecycle.STOP_SECONDS + 60)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from dataclasses import replace
 
+from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
@@ -32,6 +32,8 @@ PEER_SECONDS = 60.0
 PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
 QUIET_SECONDS = 600.0
 DRAIN_SECONDS = 600.0
+CLOSED_SECONDS = 120.0
+QUICK = 0.05  # pause between looks at what is about to be so
 LOCK_WAIT = 60
 
 
@@ -75,14 +77,11 @@ def discard(pair: Pair, though_behind: str | None, report: Report) -> None:
         refusal = decide_discard(pair.node.name, holds, peer, though_behind)
         if refusal:
             state.raise_refusal(refusal)
-        copying.stop_server()
-        try:
+        with copying.back_after_an_error():
+            lifecycle.begin_stop()
+            _wait_until_closed()
             _wait_until_applied(other, pair)
-            copying.copy(pair, peer.uuid, _known(other), report)
-        except BaseException:
-            with suppress(NodeError):
-                lifecycle.start()
-            raise
+        copying.copy(pair, peer.uuid, _known(other), report)
 
 
 def _asked(other: Session, peer: State, report: Report) -> tuple[bool, State]:
@@ -192,8 +191,22 @@ def _known(other: Session) -> int:
     return max((binlogs.number(place.file) for place in places), default=0)
 
 
+def _wait_until_closed() -> None:
+    """What it has to write before it ends takes its time, beside the copy."""
+
+    def closed() -> bool | None:
+        return None if lifecycle.listens() else True
+
+    if poll(closed, Deadline(CLOSED_SECONDS), longest_pause=QUICK) is None:
+        raise too_late(
+            f"this node's server still takes connections, {CLOSED_SECONDS:.0f} s after its stop",
+            "its sockets closed",
+            f"see {paths.ERROR_LOG}; end it, then run this again",
+        )
+
+
 def _wait_until_applied(other: Session, pair: Pair) -> None:
-    """The peer has applied all that it got from this node, whose server is stopped.
+    """The peer has applied all that it got from this node, which takes no connection any more.
 
     What it applied after the copy would carry this node's server id, and be skipped here.
     """
@@ -206,7 +219,7 @@ def _wait_until_applied(other: Session, pair: Pair) -> None:
         return bool(slave.sql_errno) or slave.sql_running == "No"
 
     deadline = Deadline(QUIET_SECONDS)
-    if poll(cut_off, deadline) and relay.applied(other, deadline.left, stuck):
+    if poll(cut_off, deadline, longest_pause=QUICK) and relay.applied(other, deadline.left, stuck):
         return
     slave = show_slave_status(other)
     said = slave.errors or "its SQL thread is stopped" if slave and stuck(slave) else ""
