@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
+import pymysql
 import pytest
 from hosts import Node
 from labs import NODES, Lab, eventually, hostname
@@ -228,6 +229,26 @@ def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_agai
             assert copy.at_work
     is_copied(steps, copy)
     ring.sql(SURVIVOR, f"DROP TABLE {other}")
+
+
+def test_a_foreign_key_broken_in_another_character_set_than_the_tools_is_in_no_copys_way(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    """The server quotes that statement, as the client sent it, as long as it runs."""
+    child, survivor = f"{table}_2", Node(ring, SURVIVOR)
+    insert: Any = f"INSERT INTO {child} VALUES (99, 'h\xe9ld')".encode("latin1")
+    refers = f"FOREIGN KEY (id) REFERENCES {table} (id)"
+    ring.sql(SURVIVOR, f"CREATE TABLE {child} (id INT, note CHAR(9), {refers}) ENGINE=InnoDB")
+    try:
+        with survivor.session() as cursor:
+            cursor.execute("SET NAMES latin1")
+            with pytest.raises(pymysql.err.IntegrityError):
+                cursor.execute(insert)
+        with pytest.raises(UnicodeDecodeError), survivor.session() as cursor:
+            cursor.execute("SHOW ENGINE INNODB STATUS")
+        is_copied(steps, begin_copy(steps))
+    finally:
+        ring.sql(SURVIVOR, f"DROP TABLE {child}")
 
 
 @pytest.mark.usefixtures("table")

@@ -287,7 +287,7 @@ python3 - <<'END'
 import json, pathlib
 place = pathlib.Path("/etc/mysql-ring/credentials.json")
 value = json.loads(place.read_text())
-value["peer"]["password"] += "-another"
+value["peer"]["password"] = value["peer"]["password"][::-1]
 place.write_text(json.dumps(value))
 END
 """

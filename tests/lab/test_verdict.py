@@ -201,6 +201,24 @@ def test_a_slave_that_was_stopped_or_gave_up_without_an_error_is_said(sound: Lab
     says(sound, SICK)
 
 
+def test_a_slave_that_stopped_at_a_statement_in_another_character_set_is_said(sound: Lab) -> None:
+    """The server quotes the statement as its client sent it."""
+    table, unlogged = "app.in_latin1", "SET sql_log_bin = 0"
+    create: Any = f"CREATE TABLE {table} (id INT COMMENT 'h\xe9ld')".encode("latin1")
+    sound.sql(SICK, f"{unlogged}; CREATE TABLE {table} (id INT)")
+    try:
+        with Node(sound, PEER).session() as cursor:
+            cursor.execute("SET NAMES latin1")
+            cursor.execute(create)
+        assert "h\ufffdld" in text(says(sound, SICK, "SQL thread", "peer silent"), "SQL thread")
+        with pytest.raises(UnicodeDecodeError), Node(sound, SICK).session() as cursor:
+            cursor.execute("SHOW SLAVE STATUS")
+    finally:
+        sound.sql(SICK, f"{unlogged}; DROP TABLE {table}")
+        sound.sql(SICK, "START SLAVE")
+        sound.sql(PEER, f"DROP TABLE {table}")
+
+
 def test_rows_that_the_slave_passed_over_are_counted(sound: Lab) -> None:
     """What IDEMPOTENT swallows: the nodes differ, and both threads say Yes."""
     for statement in (

@@ -128,6 +128,9 @@ class Server:
         assert "@@server_uuid" in statement
         return {"uuid": self.uuid, "id": 1, "version": "", "have_ssl": "", "read_only": 0}
 
+    def quoting_row(self, statement: str) -> dict[str, Any] | None:
+        return self.row(statement)
+
     def rows(self, statement: str) -> list[dict[str, Any]]:
         assert statement == "SHOW BINARY LOGS"
         return [{"Log_name": END.file, "File_size": END.offset}]

@@ -171,7 +171,7 @@ class Server:
         self.asked += 1
         return [{"Database": "app", "Table": each} for each in self.tables]
 
-    def row(self, _statement: str) -> dict[str, Any]:
+    def quoting_row(self, _statement: str) -> dict[str, Any]:
         return {"Status": STATUS}
 
 

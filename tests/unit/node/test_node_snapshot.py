@@ -262,7 +262,7 @@ def test_only_the_lock_is_ended_by_the_server_soon(
         def rows(self, _statement: str, _parameters: object = ()) -> list[object]:
             return []
 
-        def row(self, _statement: str) -> dict[str, str]:
+        def quoting_row(self, _statement: str) -> dict[str, str]:
             return {"Status": ""}
 
         def do(self, statement: str, parameters: tuple[object, ...] = ()) -> None:

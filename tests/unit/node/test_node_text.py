@@ -15,6 +15,7 @@ from ring_node.host import packages, programs
 from ring_node.mysql import bootstrap, lifecycle, master, options, program, sql
 from ring_node.mysql.login import Login, client_file, stored_password
 from ring_node.mysql.shows import Coordinates, show_master_status, slave_status
+from ring_node.mysql.sql import Session
 from ring_node.ring import follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
 from ring_node.verbs import install
@@ -313,3 +314,41 @@ def test_the_masters_coordinates_are_the_columns_file_and_position() -> None:
 
     server: Any = Server()
     assert show_master_status(server) == Coordinates("bin.000003", 77)
+
+
+class Quotes:
+    """A connection to a server that quotes a statement of a latin1 client, if it may."""
+
+    open = True
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def cursor(self, _kind: object) -> Quotes:
+        return self
+
+    def __enter__(self) -> Quotes:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def execute(self, statement: str, _parameters: object) -> int:
+        self.sent.append(statement)
+        return 0
+
+    def fetchall(self) -> list[dict[str, object]]:
+        assert self.sent[0] == "SET SESSION character_set_results = binary"
+        return [
+            {"Last_SQL_Error": b"Query: 'h\xe9ld \xc3\xa9'", "Last_SQL_Errno": 1050, "Key": None}
+        ]
+
+
+def test_what_a_server_quotes_of_a_client_in_another_character_set_is_read() -> None:
+    connection = Quotes()
+    row = Session(lambda: connection, "this server", None).quoting_row("SHOW SLAVE STATUS")
+    assert row == {
+        "Last_SQL_Error": "Query: 'h\ufffdld \u00e9'",
+        "Last_SQL_Errno": 1050,
+        "Key": None,
+    }
+    assert connection.sent[-1] == "SET SESSION character_set_results = utf8"

@@ -13,6 +13,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from .shows import innodb_status
 from .sql import Session
 
 LOOKS = 10
@@ -78,9 +79,9 @@ def found(session: Session) -> Kept | None:
 
 def look(session: Session) -> Look:
     tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
-    before = using(_innodb(session))
+    before = using(innodb_status(session))
     processes = session.rows(PROCESSES)
-    after = using(_innodb(session))
+    after = using(innodb_status(session))
     asleep = [each for each in processes if each["command"] == "Sleep"]
     asleep.sort(key=lambda each: -int(each["time"]))
     names = {int(each["id"]): _named(each) for each in asleep}
@@ -144,12 +145,6 @@ def using(status: str) -> dict[int, int]:
             result[int(session[1])] = int(session[2])
             in_use = False
     return result
-
-
-def _innodb(session: Session) -> str:
-    row = session.row("SHOW ENGINE INNODB STATUS")
-    assert row is not None
-    return row["Status"]
 
 
 def _always(looks: Sequence[Look]) -> frozenset[str]:

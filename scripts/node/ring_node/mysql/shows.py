@@ -117,12 +117,19 @@ def slave_status(row: Mapping[str, Any] | None) -> SlaveStatus | None:
 
 
 def show_slave_status(session: Session) -> SlaveStatus | None:
-    return slave_status(session.row("SHOW SLAVE STATUS"))
+    return slave_status(session.quoting_row("SHOW SLAVE STATUS"))
 
 
 def show_master_status(session: Session) -> Coordinates | None:
     row = session.row("SHOW MASTER STATUS")
     return Coordinates(row["File"], int(row["Position"])) if row else None
+
+
+def innodb_status(session: Session) -> str:
+    """It quotes what runs, and the last statements in a deadlock and against a foreign key."""
+    row = session.quoting_row("SHOW ENGINE INNODB STATUS")
+    assert row is not None
+    return row["Status"]
 
 
 def show_binary_logs(session: Session) -> dict[str, int]:

@@ -29,7 +29,7 @@ from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink
 from . import binlogs, inventory, kept, snapshot_room, sql, statements
 from .binlogs import Commits
-from .shows import Coordinates, show_master_status
+from .shows import Coordinates, innodb_status, show_master_status
 from .snapshot_room import Watcher
 from .sql import PATIENT, Session
 
@@ -373,9 +373,7 @@ def _flushed(session: Session, deadline: Deadline) -> int | None:
 
 
 def _numbers(session: Session) -> tuple[int, int]:
-    row = session.row("SHOW ENGINE INNODB STATUS")
-    assert row is not None
-    return log_numbers(row["Status"])
+    return log_numbers(innodb_status(session))
 
 
 def log_numbers(status: str) -> tuple[int, int]:

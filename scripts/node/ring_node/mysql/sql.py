@@ -70,6 +70,20 @@ class Session:
         found = self.rows(statement, parameters)
         return found[0] if found else None
 
+    def quoting_row(self, statement: str) -> dict[str, Any] | None:
+        """The first row of a SHOW that quotes statements, each in the character set of its client:
+        what is not UTF-8 in it is replaced."""
+        self.do("SET SESSION character_set_results = binary")
+        try:
+            found = self.row(statement)
+        finally:
+            if self.open:
+                self.do("SET SESSION character_set_results = utf8")
+        return found and {
+            name: value.decode(errors="replace") if isinstance(value, bytes) else value
+            for name, value in found.items()
+        }
+
     def value(self, statement: str, parameters: Sequence[Any] = ()) -> Any:
         row = self.row(statement, parameters)
         return next(iter(row.values())) if row else None
