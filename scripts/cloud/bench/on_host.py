@@ -333,11 +333,17 @@ def by_hand(address: str) -> None:
         kept, pair = records.credentials(), records.pair()
         with reach.peer(address, kept.peer) as other:
             place = shows.show_master_status(other)
+        assert place is not None
         session = server.session
+
+        def both_run() -> bool:
+            status = shows.show_slave_status(session)
+            return status is not None and status.both_run
+
         session.do("RESET SLAVE ALL")
         session.do(master.change_master(follow.connection(pair, kept.replication), place))
         session.do("START SLAVE")
-        until(lambda: shows.show_slave_status(session).both_run, 0.05)
+        until(both_run, 0.05)
         running = time.time()
         session.do("STOP SLAVE")
     files.remove_tree(folder)
