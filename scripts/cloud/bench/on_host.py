@@ -335,12 +335,15 @@ def by_hand(address: str) -> None:
             place = shows.show_master_status(other)
         assert place is not None
         session = server.session
+
+        def both_run() -> bool:
+            status = shows.show_slave_status(session)
+            return status is not None and status.both_run
+
         session.do("RESET SLAVE ALL")
         session.do(master.change_master(follow.connection(pair, kept.replication), place))
         session.do("START SLAVE")
-        until(
-            lambda: (found := shows.show_slave_status(session)) is not None and found.both_run, 0.05
-        )
+        until(both_run, 0.05)
         running = time.time()
         session.do("STOP SLAVE")
     files.remove_tree(folder)

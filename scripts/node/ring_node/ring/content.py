@@ -47,11 +47,3 @@ def create_databases(own: Session, wanted: dict[str, tuple[str, str]]) -> list[s
                 f"CREATE DATABASE {sql.name(database)} CHARACTER SET {charset} COLLATE {collation}"
             )
     return lacking
-
-
-def clear(own: Session) -> None:
-    """Drops every database of users. Only for what an unfinished copy brought."""
-    with own.unlogged():
-        own.do("SET SESSION foreign_key_checks = 0")
-        for database in databases(own):
-            own.do(f"DROP DATABASE {sql.name(database)}")
