@@ -121,6 +121,7 @@ class Ring(pulumi.ComponentResource):
             ReplicationArgs(
                 settings=self._args,
                 hosts={each: node.host for each, node in nodes.items()},
+                files={each: server.files for each, server in zip(nodes, servers, strict=True)},
                 after=[server.last_step for server in servers],
             ),
             self._child,
@@ -176,9 +177,9 @@ class Ring(pulumi.ComponentResource):
         return nodes
 
     def _servers(self, nodes: dict[str, Node], credentials: Credentials) -> list[MysqlServer]:
-        """Side by side, but only one node's server restarts at a time."""
+        """Side by side, but only one of them gets another CA at a time."""
         servers: list[MysqlServer] = []
-        restarted: Sequence[pulumi.Resource] = ()
+        certificates: Sequence[pulumi.Resource] = ()
         for settings in self._args.nodes:
             name, node = f"{self._name}-{settings.name}", nodes[settings.name]
             tools = Tools(
@@ -194,14 +195,12 @@ class Ring(pulumi.ComponentResource):
                     credentials=credentials,
                     host=node.host,
                     after=[tools.last_step],
-                    restart_after=restarted,
+                    certificates_after=certificates,
                 ),
                 pulumi.ResourceOptions(parent=node),
             )
             servers.append(server)
-            restarted = [server.config_step]
-        for server in servers:
-            server.add_accounts([each.config_step for each in servers])
+            certificates = [server.certificates_step]
         return servers
 
     def _show(

@@ -30,11 +30,12 @@ MINUTES = {
     "install": 120,
     "volume": 60,
     "tls": 8 * 60,
-    "config": 8 * 60,
+    "config": 30,
     "server": 3 * 60,
     "accounts": 30,
     "seed": 26 * 60,
     "replicate": 26 * 60,  # it seeds first if that was missed
+    "restart": 8 * 60,
     "verify": 15,
 }
 UPLOAD_MINUTES = 15
@@ -82,7 +83,9 @@ def connect(
     )
 
 
-def document(values: Mapping[str, Any], *, secret: bool = False) -> pulumi.Output[str]:
+def document(
+    values: pulumi.Input[Mapping[str, Any]], *, secret: bool = False
+) -> pulumi.Output[str]:
     """A verb's document as JSON, laid out so that a preview shows a change as its one line."""
     text = pulumi.Output.from_input(values).apply(lambda known: json.dumps(known, indent=2) + "\n")
     return pulumi.Output.secret(text) if secret else text

@@ -79,11 +79,11 @@ class Gate:
         note: str = "",
     ) -> dict[str, str]:
         """Wait until each of these regular expressions matches something that is held, all without
-        them; an error when the command `by` (an Update) ends before. `note`: of whom, by regular
-        expression."""
+        them; an error when the command `by` (an Update or a Running) ends before. `note`: of whom,
+        by regular expression."""
         deadline = time.monotonic() + seconds * PATIENCE
         while True:
-            ended = by is not None and by.process.poll() is not None
+            ended = by is not None and not by.at_work
             held = {name: what for name, what in self.notes().items() if re.search(note, name)}
             lacking = [
                 each

@@ -44,7 +44,7 @@ def resource(node: str, part: str) -> str:
 def step_name(node: str, verb: str) -> str:
     """What the program calls the step that runs a verb on a node, or a regular expression for it
     when `node` is one."""
-    if verb in ("seed", "replicate", "verify"):
+    if verb in ("seed", "replicate", "restart", "verify"):
         return f"ring-replication-{node}-{verb}"
     return resource(node, "tools-release" if verb == "tools" else f"mysql-{verb}")
 

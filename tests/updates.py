@@ -41,6 +41,10 @@ class Update:
             self._news.notify_all()
 
     @property
+    def at_work(self) -> bool:
+        return self.process.poll() is None
+
+    @property
     def text(self) -> str:
         return "".join(self._lines)
 

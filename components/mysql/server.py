@@ -1,6 +1,7 @@
 """The steps that make a host a MySQL server: install, volume, keys, my.cnf, data directory,
 accounts."""
 
+import hashlib
 import ipaddress
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ def client_host(cidr: str) -> str:
     return str(ipaddress.IPv4Network(cidr).with_netmask)
 
 
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pulumi.Output[str]:
     """The node's my.cnf, as soon as every override is known."""
     values: pulumi.Output[Any] = pulumi.Output.from_input(overrides)
@@ -31,32 +36,32 @@ def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pu
 
 @dataclass(frozen=True)
 class MysqlServerArgs:
-    """`after` is ready before the first step. `restart_after` is the step of the other node that
-    has to be done before this one may restart its server."""
+    """`after` is ready before the first step, `certificates_after` before another CA comes."""
 
     node: NodeSettings
     settings: RingArgs
     credentials: Credentials
     host: Host
     after: Sequence[pulumi.Resource]
-    restart_after: Sequence[pulumi.Resource] = ()
+    certificates_after: Sequence[pulumi.Resource] = ()
 
 
 class MysqlServer(pulumi.ComponentResource):
     """One running, secured server with its accounts, not yet replicating.
 
-    Its accounts are made by `add_accounts`, when both servers run with the settings' files: with
-    another password of the account that one node asks the other by, neither could restart in turn.
+    If it ran before, another my.cnf and other certificates wait for its restart: `files` is what it
+    has to run with then. Another CA is brought in at once.
     """
 
-    config_step: pulumi.Resource
+    certificates_step: pulumi.Resource
+    files: pulumi.Output[dict[str, str]]
+    """SHA-256 of my.cnf and certificate, as the host has them."""
     last_step: pulumi.Resource
 
     def __init__(
         self, name: str, args: MysqlServerArgs, opts: pulumi.ResourceOptions | None = None
     ) -> None:
         super().__init__("mysql-ring:index:MysqlServer", name, None, opts)
-        self._name, self._args = name, args
         node, settings, host = args.node, args.settings, args.host
         certificate = args.credentials.certificates[node.name]
         install = step(
@@ -78,8 +83,8 @@ class MysqlServer(pulumi.ComponentResource):
             parent=self,
             depends_on=[install],
         )
-        # Both of these restart a running server: one node after the other.
-        tls = step(
+        # With another CA it restarts a running server: one node after the other.
+        self.certificates_step = step(
             f"{name}-tls",
             "tls",
             host,
@@ -92,39 +97,44 @@ class MysqlServer(pulumi.ComponentResource):
                 secret=True,
             ),
             parent=self,
-            depends_on=[volume, *args.restart_after],
+            depends_on=[volume, *args.certificates_after],
             secret=True,
         )
-        self.config_step = step(
+        text = my_cnf(node, settings.mysql_settings)
+        config = step(
             f"{name}-config",
             "config",
             host,
-            my_cnf(node, settings.mysql_settings),
+            text,
             parent=self,
-            depends_on=[tls],
+            depends_on=[self.certificates_step],
             quiet=_may_be_secret(*settings.mysql_settings.values()),
         )
-        self._server = step(
+        server = step(
             f"{name}-server",
             "server",
             host,
             document({"root_password": args.credentials.passwords["root"]}, secret=True),
             parent=self,
-            depends_on=[self.config_step],
+            depends_on=[config],
             secret=True,
+        )
+        self.last_step = step(
+            f"{name}-accounts",
+            "accounts",
+            host,
+            document(_accounts(args), secret=True),
+            parent=self,
+            depends_on=[server],
+            secret=True,
+        )
+        self.files = pulumi.Output.all(text, certificate.certificate).apply(
+            lambda known: {
+                "my_cnf": sha256(known[0]),
+                "certificate": sha256(known[1].strip() + "\n"),
+            }
         )
         self.register_outputs({})
-
-    def add_accounts(self, after: Sequence[pulumi.Resource]) -> None:
-        self.last_step = step(
-            f"{self._name}-accounts",
-            "accounts",
-            self._args.host,
-            document(_accounts(self._args), secret=True),
-            parent=self,
-            depends_on=[self._server, *after],
-            secret=True,
-        )
 
 
 def _may_be_secret(*given: pulumi.Input[str]) -> bool:

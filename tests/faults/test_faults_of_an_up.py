@@ -88,6 +88,7 @@ STEPS = (
     Step.of_a_verb("accounts", "", Update.kill),
     Step.of_a_verb("seed", "", Update.kill_cli),
     Step.of_a_verb("replicate", "send START SLAVE", Update.kill),
+    Step.of_a_verb("restart", "", Update.kill),
     Step.of_a_verb("verify", "", Update.kill_cli),
 )
 

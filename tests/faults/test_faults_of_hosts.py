@@ -1,5 +1,6 @@
 """Servers and hosts fail while both nodes take writes; the ring comes back by itself."""
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +12,14 @@ from hosts import Node
 from labs import Lab
 from load import Load
 from pymysql.err import MySQLError
-from waits import BOOT_SECONDS, HELD_SECONDS, NOTICED_SECONDS, PATIENCE, within
+from waits import (
+    BOOT_SECONDS,
+    HEALED_SECONDS,
+    HELD_SECONDS,
+    NOTICED_SECONDS,
+    PATIENCE,
+    within,
+)
 
 pytestmark = pytest.mark.faults
 
@@ -291,4 +299,78 @@ def test_a_frozen_host_shows_in_the_heartbeat_alone_and_goes_on_when_thawed(
         victim.thaw()
     figure("ring whole after", is_back(nodes))
     load.advance()
+    assert load.reckon() > 0
+
+
+VOLUME = "/srv/mysql-ring"
+UNHEALTHY = "/opt/mysql-ring/current/ring-node status; [ $? = 9 ]"
+STATUS_SECONDS = 20
+"""It asks its host, its server and its peer, each with a deadline of its own."""
+
+
+def problems(node: Node) -> dict[str, dict[str, str]]:
+    """What `status` says of a node that is not healthy, by case."""
+    said = json.loads(node.run("sh", "-c", UNHEALTHY, seconds=STATUS_SECONDS * PATIENCE))
+    return {each["case"]: each for each in said["problems"]}
+
+
+def volume_is(ring: Lab, volume: str, state: str) -> None:
+    within(
+        HEALED_SECONDS,
+        f"{volume} {state}",
+        lambda: ring.aws("ec2", "describe-volumes", "--volume-ids", volume)["Volumes"][0]["State"],
+        lambda found: found == state,
+    )
+
+
+def test_a_volume_detached_under_its_server_ends_it_and_loses_nothing(
+    ring: Lab, nodes: list[Node], load: Load, figure: Figure
+) -> None:
+    other, victim = nodes
+    volume = ring.outputs()["nodes"][victim.name]["dataVolumeId"]
+    (server,) = victim.rows("SELECT @@server_uuid AS uuid")
+    old = victim.mysqld()
+    load.advance()
+    begun = time.monotonic()
+    ring.aws("ec2", "detach-volume", "--volume-id", volume, "--force")
+    volume_is(ring, volume, "available")
+    with pytest.raises(RuntimeError, match="Input/output error"):
+        victim.run("ls", VOLUME)
+    within(NOTICED_SECONDS, "the server ends", lambda: old not in victim.processes("mysqld"))
+    within(NOTICED_SECONDS, "the writer is cut off", lambda: load.writers[1].failures > 1)
+    figure("noticed after", time.monotonic() - begun)
+
+    found = within(
+        NOTICED_SECONDS,
+        "the verdict",
+        lambda: problems(victim),
+        lambda cases: {"volume broken", "server down"} <= cases.keys(),
+    )[0]
+    assert next(iter(found)) == "volume broken", "the cause first"
+    assert "Input/output error" in found["volume broken"]["text"]
+    assert "attach it to this instance again" in found["volume broken"]["next_step"]
+    assert "reboot this host" in found["volume broken"]["next_step"]
+    within(NOTICED_SECONDS, "the peer's verdict", lambda: "peer silent" in problems(other))
+
+    acknowledged = [writer.acknowledged for writer in load.writers]
+    refused = load.writers[1].failures
+    within(NOTICED_SECONDS, "it tries on", lambda: load.writers[1].failures > refused + 1)
+    within(NOTICED_SECONDS, "more", lambda: load.writers[0].acknowledged > acknowledged[0])
+    assert load.writers[1].acknowledged == acknowledged[1]
+
+    begun = time.monotonic()
+    ring.aws(
+        "ec2", "attach-volume", "--volume-id", volume, "--instance-id", victim.id,
+        "--device", "/dev/sdf",
+    )  # fmt: skip
+    volume_is(ring, volume, "in-use")
+    ring.aws("ec2", "reboot-instances", "--instance-ids", victim.id)
+    victim.wait_for_server(2 * BOOT_SECONDS)
+    is_back(nodes, 2 * BOOT_SECONDS)
+    figure("ring whole after", time.monotonic() - begun)
+    assert victim.rows("SELECT @@server_uuid AS uuid") == [server]
+    for node in nodes:
+        within(HEALED_SECONDS, "no problem", lambda node=node: node.status()["healthy"])
+    load.advance()
+    assert load.writers[0].failures == 0, "the other node served all the time"
     assert load.reckon() > 0

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import server_files
 from conftest import nothing_is_lost
 from hosts import Node
 from labs import Lab, resource, step_name
@@ -31,14 +32,24 @@ PROOF = "run setpriv --reuid=mysql"
 # Of the statements to that server some stand for all: nothing of the copy counts yet.
 ALIKE = r"send (DELETE|DROP|UPDATE|GRANT (?!USAGE))|remove /srv/mysql-ring/arriving/N/log"
 # What `rejoin --discard` does in another state than seed and replicate, which it ends with.
-DISCARDS = ("run systemctl stop mysql.service (1)", "go on with what", f"rename {VOLUME}/.current")
+DISCARDS = (
+    "run systemctl stop --no-block mysql.service (1)",
+    "go on with what",
+    f"rename {VOLUME}/.current",
+)
 # What must be among the cuts, or the half states that matter were not there.
 MOMENTS = {
     "tools": ("rename /opt/mysql-ring/releases/",),
     "install": ("at work, with it",),
     "volume": ("run mkfs.xfs", "run mount"),
     "tls": ("rename /etc/mysql/ssl/",),
-    "config": ("run systemctl restart mysql.service (1) at work, alone",),
+    "config": ("rename /etc/mysql/conf.d/", "rename /etc/mysql-ring/waiting/"),
+    "restart": (
+        "rename /etc/mysql-ring/former/",
+        "rename /etc/mysql/conf.d/",
+        "run systemctl restart mysql.service (1) at work, alone",
+        "remove /etc/mysql-ring/former/",
+    ),
     "server": ("run setpriv --reuid=mysql", f"rename {VOLUME}/.current"),
     "accounts": ("send GRANT",),
     "seed": (
@@ -149,18 +160,24 @@ def left(verbs: Verbs, node: str, folder: str) -> list[str]:
 
 def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> None:
     """The ring is whole, and a changed file of one node asks for a restart of its server."""
-    text = verbs.document(node, "config")
+    text, keys = verbs.document(node, "config"), verbs.document(node, "tls")
     changed = f"{text}\n[mysqld]\ntmp_table_size = 48M\n"
-    restart = verbs.cut(node, "config", changed)
-    cuts["config"] += restart
+    wanted = server_files.document(changed, keys)
+    cuts["config"] += verbs.cut(node, "config", changed)
+    restart = verbs.cut(node, "restart", wanted)
+    cuts["restart"] = list(restart)
     assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT @@tmp_table_size'") == str(48 * 1024**2)
-    assert not verbs.run(node, "config", changed)["changed"], "no restart is due any more"
+    assert not verbs.run(node, "restart", wanted)["changed"], "no restart is due any more"
     verbs.run(node, "config")
+    verbs.run(node, "restart")
 
     broken = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
-    cuts["config"].append(verbs.cut_once(node, "config", broken, restart))
+    verbs.run(node, "config", broken)
+    wanted = server_files.document(broken, keys)
+    cuts["restart"].append(verbs.cut_once(node, "restart", wanted, restart))
     assert verbs.shell(node, f"{CLIENT} -e 'SELECT 1' || echo down").endswith("down")
     verbs.run(node, "config")
+    verbs.run(node, "restart")
     assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT 1'") == "1"
 
     server = verbs.shell(node, SERVER)

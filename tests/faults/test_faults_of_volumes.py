@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 from conftest import is_back, nothing_is_lost
@@ -58,14 +59,19 @@ def state(ring: Lab, instance: str) -> str:
     return answer["Reservations"][0]["Instances"][0]["State"]["Name"]
 
 
-def seeded(ring: Lab, name: str) -> str:
-    """How the last `seed` of a node ended."""
+def said(ring: Lab, name: str, verb: str) -> dict[str, Any]:
+    """What the last run of a step printed."""
     (step,) = (
         each["outputs"]["stdout"]
         for each in ring.state()["resources"]
-        if each["urn"].endswith(f"::{step_name(name, 'seed')}")
+        if each["urn"].endswith(f"::{step_name(name, verb)}")
     )
-    return json.loads(step)["outcome"]
+    return json.loads(step)
+
+
+def seeded(ring: Lab, name: str) -> str:
+    """How the last `seed` of a node ended."""
+    return said(ring, name, "seed")["outcome"]
 
 
 def up(ring: Lab, *more: str, expect: int | None = 0) -> str:
@@ -87,7 +93,7 @@ def is_well(ring: Lab) -> None:
             HEALED_SECONDS,
             f"{name} healthy",
             lambda name=name: Node(ring, name).status(),
-            lambda said: said["healthy"] and said["gate"] == "open",
+            lambda told: told["healthy"] and told["gate"] == "open",
         )
 
 
@@ -150,6 +156,24 @@ def test_a_terminated_instance_is_made_anew_on_its_volume_and_nothing_is_copied(
     assert now[other] == old[other]
     assert both(ring) == before
     assert seeded(ring, lost) == "joined"
+    go_on(ring, load)
+    is_well(ring)
+    load.advance()
+    assert load.reckon() > 0
+
+
+def test_an_instance_made_anew_together_with_another_my_cnf_serves_before_the_other_restarts(
+    ring: Lab, load: Load
+) -> None:
+    before, (anew, other) = both(ring), NODES
+    changed = ring.settings_with(mysqlSettings={"tmp_table_size": "48M"})
+    up(ring, "--replace", ring.urn(resource(anew, "instance")), "--config-file", str(changed))
+    assert both(ring) == before
+    assert said(ring, anew, "restart")["done"] == ["no change"], "it began with the new file"
+    done = said(ring, other, "restart")["done"]
+    assert done == ["server restarted for a changed my.cnf, the peer serving meanwhile"]
+    for name in NODES:
+        assert ring.value(name, "SELECT @@tmp_table_size") == str(48 << 20)
     go_on(ring, load)
     is_well(ring)
     load.advance()

@@ -10,7 +10,7 @@ from typing import Any
 from labs import Lab, step_name, wait_until_whole
 from waits import PATIENCE
 
-INPUT, REFUSED, UNREACHABLE, HOST, SERVER = 2, 3, 4, 5, 6  # exit codes of ring-node
+INPUT, REFUSED, UNREACHABLE, HOST, SERVER, DEADLINE = 2, 3, 4, 5, 6, 8  # exit codes of ring-node
 RING_NODE = "sudo /opt/mysql-ring/current/ring-node"
 UNBUFFERED = "sudo mysql --defaults-file=/root/.my.cnf --batch --unbuffered"
 KILLED_STATUS = 128 + 9
@@ -116,6 +116,7 @@ class Running:
 
     def __init__(self, lab: Lab, node: str, words: str, document: str) -> None:
         self._words = words
+        self._text: str | None = None
         self._process = lab.popen("ssh", node, words)
         assert self._process.stdin is not None
         self._process.stdin.write(document)
@@ -126,11 +127,19 @@ class Running:
     def at_work(self) -> bool:
         return self._process.poll() is None
 
+    @property
+    def text(self) -> str:
+        """What it printed, once it has ended."""
+        if self._text is None and not self.at_work:
+            self._text, _ = self._process.communicate()
+        return self._text or ""
+
     def end(self, expect: int | None = 0) -> str:
-        output, _ = self._process.communicate(timeout=STEP_SECONDS * PATIENCE)
+        if self._text is None:
+            self._text, _ = self._process.communicate(timeout=STEP_SECONDS * PATIENCE)
         status = self._process.returncode
-        assert expect is None or status == expect, f"{self._words} ended with {status}: {output}"
-        return output
+        assert expect is None or status == expect, f"{self._words} ended with {status}: {self.text}"
+        return self._text
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from hosts import Node
-from labs import NODES, Lab, eventually
+from labs import NODES, Lab, eventually, hostname
 from steps import Running, Steps, parts, session
 from waits import PATIENCE
 
@@ -25,6 +25,9 @@ GATE = "SELECT GET_LOCK('gate', 0)"
 LONG = "SELECT id FROM information_schema.processlist WHERE time >= 3 AND info LIKE '{}%'"
 GLOBAL_LOCK = "FLUSH TABLES WITH READ LOCK"
 LOCKING = f"SELECT id FROM information_schema.processlist WHERE info = '{GLOBAL_LOCK}'"
+FLUSH_WAITS = (
+    "SELECT COUNT(*) FROM information_schema.processlist WHERE state = 'Waiting for table flush'"
+)
 LOOK_SECONDS = 2
 SHA = "'by_sha'@'%'"
 
@@ -154,23 +157,75 @@ def test_an_open_transaction_is_in_no_ones_way_and_is_whole_on_both_nodes_when_i
     )
 
 
-def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_again(
+def test_a_lock_beside_a_table_that_an_idle_session_keeps_closes_it_to_every_reader(
+    ring: Lab, table: str
+) -> None:
+    """Also when the lock was given up: until that session lets go."""
+    lock = f"SET SESSION lock_wait_timeout = 1; {GLOBAL_LOCK}"
+    for keep in (f"LOCK TABLES {table} READ", f"HANDLER {table} OPEN"):
+        with session(ring, SURVIVOR, keep):
+            assert ring.run("mysql", SURVIVOR, "-e", lock, expect=None).returncode != 0
+            reader = ring.popen("mysql", SURVIVOR, "-e", f"SELECT COUNT(*) FROM {table}")
+            eventually(
+                lambda: ring.value(SURVIVOR, FLUSH_WAITS), lambda n: n == "1", "a reader that hangs"
+            )
+            time.sleep(LOOK_SECONDS)
+            assert reader.poll() is None
+        assert reader.wait(timeout=60) == 0
+
+
+def test_a_copy_beside_tables_that_idle_sessions_keep_holds_no_reader_up_and_names_them(
     ring: Lab, steps: Steps, table: str
 ) -> None:
+    """One in LOCK TABLES, as a dump makes it, and one with an open HANDLER."""
     other = f"{table}_2"
     ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     steps.wait_until_whole()
-    survivor = Node(ring, SURVIVOR)
-    with session(ring, SURVIVOR, f"LOCK TABLES {other} WRITE"):
+    locks = f"SELECT GET_LOCK('keeper', 0); LOCK TABLES {table} READ"
+    with session(ring, SURVIVOR, locks), session(ring, SURVIVOR, f"HANDLER {other} OPEN"):
+        number = ring.value(SURVIVOR, "SELECT IS_USED_LOCK('keeper')")
         copy = begin_copy(steps)
-        for waits in (True, False, True):
-            eventually(
-                lambda: locking(survivor),
-                lambda found, waits=waits: bool(found) is waits,
-                "the lock waits" if waits else "it is given up",
-            )
-            write(ring, table)
+        read = 0
+        while copy.at_work:
+            assert count(ring, SURVIVOR, table) == 2
+            write(ring, other)
+            read += 1
+        found = parts(copy.end(expect=DEADLINE))["found"]
+        assert read > 1
+        assert "the server cannot be locked for a snapshot: LOCK TABLES or an open HANDLER" in found
+        assert f" on {table}, {other}, by root@localhost" in found
+        assert re.search(rf", \d+ s idle \(process {number}\)", found), found
+        assert ring.value(SURVIVOR, FLUSH_WAITS) == "0"
+
+        copy = begin_copy(steps)
+        assert count(ring, SURVIVOR, table) == 2
         assert copy.at_work
+    is_copied(steps, copy)
+    assert count(ring, LOST, other) == read
+    ring.sql(SURVIVOR, f"DROP TABLE {other}")
+
+
+def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_again(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    """The table is locked when the sender has looked, right before it tries."""
+    other = f"{table}_2"
+    ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
+    steps.wait_until_whole()
+    at, survivor = f"send {GLOBAL_LOCK}", Node(ring, SURVIVOR)
+    with ring.gates.verb("send", at, host=hostname(ring, SURVIVOR)) as locking:
+        copy = begin_copy(steps)
+        locking.wait()
+        with session(ring, SURVIVOR, f"LOCK TABLES {other} WRITE"):
+            locking.lift()
+            for waits in (True, False):
+                eventually(
+                    lambda: survivor.rows(LOCKING),
+                    lambda found, waits=waits: bool(found) is waits,
+                    "the lock waits" if waits else "it is given up",
+                )
+                write(ring, table)
+            assert copy.at_work
     is_copied(steps, copy)
     ring.sql(SURVIVOR, f"DROP TABLE {other}")
 

@@ -135,7 +135,7 @@ def begin_copy(steps: Steps) -> Running:
 def test_definitions_that_change_before_the_lock_and_while_it_is_waited_for_are_copied(
     ring: Lab, steps: Steps, changes: Changes
 ) -> None:
-    table = "app.beside_ddl"
+    table, survivor = "app.beside_ddl", Node(ring, SURVIVOR)
     ring.sql(SURVIVOR, f"CREATE TABLE {table} (id INT PRIMARY KEY) ENGINE=InnoDB")
     try:
         there = hostname(ring, SURVIVOR)
@@ -145,12 +145,11 @@ def test_definitions_that_change_before_the_lock_and_while_it_is_waited_for_are_
             changes.round()
             with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
                 locking.lift()
-                survivor = Node(ring, SURVIVOR)  # past SSH: it waits for two seconds at a time
                 eventually(lambda: survivor.rows(LOCKING), bool, "the lock waits")
                 alter = f"ALTER TABLE {table} ADD COLUMN waited INT"
                 altered = ring.popen("mysql", SURVIVOR, "-e", alter)
                 eventually(lambda: ring.sql(SURVIVOR, WAITING), bool, "a definition waits too")
-                changes.round()  # between two tries of the lock
+                changes.round()  # while the table is in the way of the lock
                 assert copy.at_work
             assert altered.wait(timeout=60 * PATIENCE) == 0
         are_the_same(ring, steps, copy)
@@ -196,7 +195,7 @@ def test_a_node_whose_definitions_change_all_the_time_is_copied(
         loop.start()
         try:
             copy = begin_copy(steps)
-            joining.wait(seconds=COPIES_SECONDS)
+            joining.wait(by=copy, seconds=COPIES_SECONDS)
         finally:
             ended.set()
             loop.join(timeout=5 * STATEMENT_SECONDS * PATIENCE)

@@ -26,10 +26,13 @@ pytestmark = pytest.mark.data
 SURVIVOR, LOST = "node-1", "node-2"
 READ_ONLY = "1290"  # ER_OPTION_PREVENTS_STATEMENT, naming --read-only
 VOLUME = "/srv/mysql-ring"
+AGENT = "mysql-ring-agent"
 COPYING = "SELECT state FROM mysql_ring.origin"
+ORIGIN = "SELECT log_file, log_pos FROM mysql_ring.origin"
 DO = "mysql.sql.Session.do"
 LOOK_SECONDS = 2
 SSH_LOST = 255  # the far end died by a signal
+PLACE = ("bin.000002", "120")  # the beginning of a log's second file
 
 
 @pytest.fixture
@@ -134,8 +137,8 @@ def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
         assert refused()
         ring.ssh(LOST, "sudo pkill -KILL -f '[r]ing-node seed'")
         copy.end(expect=SSH_LOST)
-        # It tries for the lock for a minute, and does not look at who asked meanwhile.
-        eventually(lambda: sending(ring), lambda found: not found, "it gives up", seconds=120)
+        eventually(lambda: sending(ring), lambda found: not found, "it gives up")
+        assert f"found: {LOST} has ended the connection" in last_said(ring)
     assert refused()
 
     # Killed with the whole copy in place, before the server has started on it.
@@ -192,9 +195,99 @@ def test_a_volume_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_ru
     assert first == second
 
 
+@pytest.fixture
+def quiet(ring: Lab, table: str) -> Iterator[str]:
+    """The table. The lost node logs what the test writes and nothing else, not even beats."""
+    ring.ssh(LOST, f"sudo systemctl stop {AGENT}")
+    ring.sql(LOST, "STOP SLAVE")
+    yield table
+    ring.sql(LOST, "START SLAVE")
+    ring.ssh(LOST, f"sudo systemctl start {AGENT}")
+
+
+@pytest.mark.usefixtures("whole")
+def test_no_place_in_a_former_log_exists_in_the_log_of_a_copied_node(
+    ring: Lab, steps: Steps, quiet: str
+) -> None:
+    table, notes = quiet, f"SELECT GROUP_CONCAT(note) FROM {quiet}"
+    begin_the_log_at_one_again(ring)
+    # Where the log of another server begins at one the slave goes on in its middle, in silence.
+    ring.sql(LOST, "RESET MASTER")
+    write_before_the_place(ring, table, "skipped")
+    ring.sql(SURVIVOR, "START SLAVE")
+    wait_until_received(ring)
+    status = ring.slave_status(SURVIVOR)
+    assert (status["Slave_IO_Running"], status["Slave_SQL_Running"]) == ("Yes", "Yes")
+    assert ring.value(SURVIVOR, notes) == "NULL", "the fault bites"
+    ring.sql(SURVIVOR, "STOP SLAVE")
+    assert (status["Master_Log_File"], status["Read_Master_Log_Pos"]) == PLACE
+
+    steps.run(LOST, f"rejoin --discard {LOST}", "")
+    (first,) = logs(ring)
+    assert first == "bin.001003", "behind the one that the slave knows, and a thousand more"
+    assert ring.sql(LOST, ORIGIN) == [[first, "4"]]
+    assert ring.ssh(LOST, "sudo sh -c 'cd /var/log/mysql; ls bin.*'").split() == [first]
+    write_before_the_place(ring, table, "after")
+    ring.sql(SURVIVOR, "START SLAVE")
+    eventually(
+        lambda: ring.slave_status(SURVIVOR),
+        lambda status: status["Last_IO_Errno"] == "1236" and status["Slave_IO_Running"] == "No",
+        "an error instead of another place",
+    )
+    steps.run(SURVIVOR, "rejoin", "")
+    steps.wait_until_whole()
+    for node in NODES:
+        assert ring.value(node, notes) == "after"
+
+
+def begin_the_log_at_one_again(lab: Lab) -> None:
+    """The lost node's, whose slave and agent are stopped. The survivor's slave is stopped at
+    PLACE, and lacks nothing."""
+    end = lab.sql(LOST, "SHOW MASTER STATUS")[0][:2]
+
+    def executed() -> list[str]:
+        status = lab.slave_status(SURVIVOR)
+        return [status["Relay_Master_Log_File"], status["Exec_Master_Log_Pos"]]
+
+    eventually(executed, lambda place: place == end, f"{end} applied")
+    lab.sql(SURVIVOR, "STOP SLAVE")
+    lab.sql(LOST, "RESET MASTER; FLUSH LOGS")
+    assert lab.sql(LOST, "SHOW MASTER STATUS")[0][:2] == list(PLACE)
+    file, offset = PLACE
+    lab.sql(SURVIVOR, f"CHANGE MASTER TO MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = {offset}")
+
+
+def write_before_the_place(lab: Lab, table: str, note: str) -> None:
+    lab.sql(LOST, f"INSERT INTO {table} (note) VALUES ('{note}'); FLUSH LOGS")
+
+
+def logs(lab: Lab) -> list[str]:
+    return [row[0] for row in lab.sql(LOST, "SHOW BINARY LOGS")]
+
+
+@pytest.mark.usefixtures("whole")
+def test_an_interrupted_copy_of_a_ring_that_became_empty_meanwhile_goes_on(
+    ring: Lab, steps: Steps, table: str
+) -> None:
+    lose_data(steps)
+    steps.killed(LOST, "seed", "ring.schema.write_origin")
+    assert ring.sql(LOST, COPYING) == [["copying"]]
+    ring.sql(SURVIVOR, f"DROP TABLE {table}")
+    assert ring.status(SURVIVOR)["empty"], "nothing of users is left"
+    assert ring.slave_status(SURVIVOR) != {}, "it has not left its former peer yet"
+    make_whole(steps)
+    ring.sql(LOST, f"CREATE TABLE {table} (note TEXT)")
+    eventually(lambda: tables(ring, SURVIVOR, table), lambda count: count == "1", "the table")
+
+
 def fill(lab: Lab, leave_mib: int) -> None:
     free = int(lab.ssh(LOST, f"df --output=avail --block-size=1M {VOLUME} | tail -1"))
     lab.ssh(LOST, f"sudo fallocate --length {free - leave_mib}M {VOLUME}/filler")
+
+
+def last_said(lab: Lab) -> str:
+    """By the last sender, in the survivor's journal."""
+    return lab.ssh(SURVIVOR, "sudo journalctl --unit 'mysql-ring-copy@*' --lines 20 --output cat")
 
 
 def sending(lab: Lab) -> bool:

@@ -19,6 +19,7 @@ HERE, AWAY = "node-1", "node-2"
 AGENT = "mysql-ring-agent"
 REFUSAL = "Connection refused"
 OPENING = "/etc/mysql-ring/opening.json"
+CA = "/etc/mysql/ssl/CA.pem"
 # The slave starts when the test says so: until then a node that is back has not caught up.
 HELD = "/run/systemd/system/mysql.service.d/held.conf"
 HOLD = f"""
@@ -277,6 +278,71 @@ def test_a_node_waits_for_a_peer_that_has_no_connection_left_however_long_that_t
         ring.sql(HERE, f"SET GLOBAL max_connections = {before}")
     eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open", 60)
     assert ring.value(AWAY, f"SELECT note FROM {table}") == "new", "it opened with the row"
+    steps.wait_until_whole()
+
+
+DENIED = """
+cp -a /etc/mysql-ring/credentials.json /root/kept
+python3 - <<'END'
+import json, pathlib
+place = pathlib.Path("/etc/mysql-ring/credentials.json")
+value = json.loads(place.read_text())
+value["peer"]["password"] += "-another"
+place.write_text(json.dumps(value))
+END
+"""
+GRANTED = "mv /root/kept /etc/mysql-ring/credentials.json"
+# By a CA that has signed nothing here; the agent reads it when it connects.
+DISTRUSTED = f"""
+cp -a {CA} /root/kept
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=elsewhere -keyout /dev/null -out {CA}
+"""
+TRUSTED = f"mv /root/kept {CA}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "undo", "why"),
+    [(DENIED, GRANTED, "Access denied"), (DISTRUSTED, TRUSTED, "no trust in the peer's server")],
+    ids=["denied", "distrusted"],
+)
+def test_a_node_waits_for_a_peer_that_runs_and_turns_it_away_however_long_that_takes(
+    ring: Lab, client: ClientHost, table: str, steps: Steps, fault: str, undo: str, why: str
+) -> None:
+    """Its slave does not run either, as while the CA changes: it lacks what the peer wrote."""
+    address = client.nodes[AWAY]["clientAddress"]
+    kept = root(ring, AWAY, f"cat {OPENING}")
+    closed = f"the peer runs, and does not let this node ask it: {why}"
+    try:
+        root(ring, AWAY, f"""echo '{{"open_without_peer_seconds": 1}}' > {OPENING}; {fault}""")
+        with away(ring):
+            ring.sql(HERE, f"INSERT INTO {table} (note) VALUES ('new')")
+        eventually(lambda: str(gate(ring, AWAY)["why"]), lambda said: why in said, closed, 60)
+        told = written(ring)
+        eventually(lambda: written(ring), lambda now: now > told + 5, "more than it is to wait", 60)
+        said = str(gate(ring, AWAY)["why"])
+        assert "the peer runs, and does not let this node ask it" in said
+        assert why in said
+        assert REFUSAL in client.query(address, "SELECT 1").stderr
+        # In a restart of its own turn, as another CA needs one, it does without.
+        former = "/etc/mysql-ring/former"
+        root(ring, AWAY, f"mkdir -p -m 700 {former}; cp /etc/mysql/ssl/CA.pem {former}/CA.pem")
+        eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open in its turn", 60)
+        root(ring, AWAY, f"rm -r {former}; systemctl restart mysql")
+        is_back(ring, why)
+        # Without that, when the peer lets it in.
+        root(ring, AWAY, f"{undo}; rm -f {HELD}; systemctl daemon-reload")
+        ring.sql(AWAY, "START SLAVE")
+        eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open", 60)
+        assert ring.value(AWAY, f"SELECT note FROM {table}") == "new", "it opened with the row"
+    finally:
+        root(
+            ring,
+            AWAY,
+            f"""echo '{kept.strip()}' > {OPENING}; rm -f {HELD}; rm -rf /etc/mysql-ring/former
+            test ! -e /root/kept || {undo}
+            systemctl daemon-reload; systemctl restart mysql""",
+        )
+    eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open again", 60)
     steps.wait_until_whole()
 
 

@@ -58,7 +58,7 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
     lines = re.findall(r"^\s*[+-] .*(?:tmp_table_size).*$", printed, re.M)
     assert "48M" in printed
     assert {step for step in steps if step.startswith("ring-node")} == {
-        step_name(node, "config") for node in NODES
+        step_name(node, verb) for node in NODES for verb in ("config", "restart")
     }
     assert len(lines) == 4, printed
     assert "max_heap_table_size" not in "".join(

@@ -27,7 +27,11 @@ VOLUME = "/srv/mysql-ring"
 FILL = f"{VOLUME}/filled-by-a-test"
 SPARE = 100 << 20  # for the file system's own records of it
 # What is counted begins with the error log, and where it was read to is kept in /run.
-FORGET = "sudo sh -c ': > /var/log/mysql/error.log; rm --force /run/mysql-ring/conflicts.json'"
+FORGET = """sudo sh -c '
+mv /var/log/mysql/error.log /var/log/mysql/error.log.1
+mysql --defaults-file=/root/.my.cnf -e "FLUSH ERROR LOGS"
+rm --force /run/mysql-ring/conflicts.json'
+"""
 BLACK_HOLE = """\
 table inet mysql_ring_test {{
   chain in {{

@@ -4,9 +4,11 @@ import json
 from collections.abc import Iterator
 
 import pytest
+import server_files
 from archives import AARCH64, Shelf, archive_settings, packed, program, shelf
 from labs import Lab, wait_until_whole
 from steps import (
+    DEADLINE,
     HOST,
     INPUT,
     REFUSED,
@@ -71,6 +73,14 @@ def fails(
     done = lab.run("ssh", NODE, words, stdin=document, expect=expect)
     assert "was\nMainPID" not in done.stderr, done.stderr
     return parts(done.stderr)
+
+
+def not_brought_in(lab: Lab, my_cnf: str, expect: int, *, restarts: bool = False) -> dict[str, str]:
+    """The three parts of the error that the restart for this my.cnf ends with on the node."""
+    steps = Steps(lab)
+    steps.run(NODE, "config", my_cnf)
+    wanted = server_files.document(my_cnf, steps.document(NODE, "tls"))
+    return fails(lab, "restart", wanted, expect, restarts=restarts)
 
 
 @pytest.fixture
@@ -141,9 +151,10 @@ def test_a_mycnf_change_waits_while_the_peer_is_away(ring: Lab) -> None:
     text = ring.ssh(NODE, f"cat {CONFIG}")
     ring.ssh("node-1", "sudo systemctl stop mysql")
     try:
-        error = fails(ring, "config", f"{text}\n[mysqld]\nmax_connections = 150\n", REFUSED)
+        error = not_brought_in(ring, f"{text}\n[mysqld]\nmax_connections = 150\n", REFUSED)
     finally:
         ring.ssh("node-1", "sudo systemctl start mysql")
+        Steps(ring).run(NODE, "config", text)
     assert "the ring is not healthy" in error["found"]
     assert "nothing was changed" in error["next_step"]
 
@@ -152,15 +163,34 @@ def test_a_server_that_does_not_start_with_a_new_mycnf_gets_the_old_one_back(rin
     text = ring.ssh(NODE, f"cat {CONFIG}")
     wait_until_whole(ring)
     wrong = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
-    error = fails(ring, "config", wrong, SERVER, restarts=True)
+    error = not_brought_in(ring, wrong, SERVER, restarts=True)
     assert "the server does not start" in error["found"]
     assert "ibdata1" in error["found"], "it quotes the server's own words"
     assert "what was there before is back and the server runs with it" in error["found"]
     assert ring.ssh(NODE, f"cat {CONFIG}") == text
     assert ring.value(NODE, "SELECT 1") == "1"
-    again = json.loads(ring.run("ssh", NODE, f"{RING_NODE} config", stdin=text).stdout)
-    assert again["changed"] is False
+    again = not_brought_in(ring, wrong, SERVER, restarts=True)
+    assert "ibdata1" in again["found"], "it goes on waiting, and is not forgotten"
+    steps = Steps(ring)
+    steps.run(NODE, "config", text)
+    assert steps.run(NODE, "restart")["changed"] is False
     wait_until_whole(ring)
+
+
+def test_a_my_cnf_that_leaves_the_ring_unwell_is_taken_back(ring: Lab) -> None:
+    """The server starts with it and answers root; every other account is turned away."""
+    text = ring.ssh(NODE, f"cat {CONFIG}")
+    wait_until_whole(ring)
+    wrong = f"{text}\n[mysqld]\ninit_connect = nonsense\n"
+    error = not_brought_in(ring, wrong, DEADLINE, restarts=True)
+    assert "the ring is not healthy" in error["found"]
+    assert "what was there before is back and the server runs with it" in error["found"]
+    assert ring.ssh(NODE, f"cat {CONFIG}") == text
+    assert ring.value(NODE, "SELECT @@init_connect") == ""
+    wait_until_whole(ring)
+    steps = Steps(ring)
+    steps.run(NODE, "config", text)
+    assert steps.run(NODE, "restart")["changed"] is False
 
 
 def test_an_update_with_a_wrong_checksum_changes_nothing_and_the_next_one_goes_on(

@@ -21,8 +21,8 @@ sys.path.insert(0, "/opt/mysql-ring/current")
 
 from ring_node.base import paths  # noqa: E402
 from ring_node.host import files, gate  # noqa: E402
-from ring_node.mysql import incarnations, login, scratch  # noqa: E402
-from ring_node.ring import admission  # noqa: E402
+from ring_node.mysql import incarnations, login, master, scratch, shows  # noqa: E402
+from ring_node.ring import admission, follow, reach, records  # noqa: E402
 
 WAIT_SECONDS = 120.0
 LOOK_SECONDS = 0.005
@@ -310,12 +310,12 @@ def shut_out() -> None:
 
 
 def by_hand(address: str) -> None:
-    """The peer's data directory by tar over ssh, and a server on it: seconds until each is."""
+    """The peer's data directory by tar over ssh, and a server on it that follows the peer's, which
+    starts again meanwhile: when the files were there, and when both threads ran."""
     folder = paths.ARRIVING / "by-hand"
     paths.ARRIVING.mkdir(mode=0o755, exist_ok=True)
     files.remove_tree(folder)
     incarnations.make(folder)
-    begun = time.monotonic()
     ssh = (
         f"ssh -q -i {KEY} -p {COPY_PORT} -oBatchMode=yes -oStrictHostKeyChecking=no"
         f" -oUserKnownHostsFile=/dev/null root@{address}"
@@ -324,11 +324,27 @@ def by_hand(address: str) -> None:
     subprocess.run(
         ["bash", "-c", f"set -o pipefail; {ssh} '{send}' | tar -C {folder} -xf -"], check=True
     )
-    there = time.monotonic() - begun
-    with scratch.running(folder):
-        started = time.monotonic() - begun
+    there = time.time()
+    begun = subprocess.Popen(["bash", "-c", f"{ssh} systemctl start {paths.MYSQL_SERVICE}"])
+    (folder / "data" / "auto.cnf").unlink()
+    with scratch.running(folder) as server:
+        if begun.wait() != 0:
+            raise SystemExit("the peer's server did not start")
+        kept, pair = records.credentials(), records.pair()
+        with reach.peer(address, kept.peer) as other:
+            place = shows.show_master_status(other)
+        assert place is not None
+        session = server.session
+        session.do("RESET SLAVE ALL")
+        session.do(master.change_master(follow.connection(pair, kept.replication), place))
+        session.do("START SLAVE")
+        until(
+            lambda: (found := shows.show_slave_status(session)) is not None and found.both_run, 0.05
+        )
+        running = time.time()
+        session.do("STOP SLAVE")
     files.remove_tree(folder)
-    answer({"files": there, "started": started})
+    answer({"files": there, "running": running})
 
 
 VERBS: dict[str, Callable[..., None]] = {

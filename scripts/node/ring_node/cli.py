@@ -27,17 +27,27 @@ VERBS = {
     "tools": Verb("install this tool itself as a release", "json", True),
     "install": Verb("install packages and MySQL, without starting it", "json", True),
     "volume": Verb("mount the data volume, as large as it is to be", "json", True),
-    "tls": Verb("put CA, certificate and key in place", "json", True),
-    "config": Verb("put my.cnf in place and restart the server when that is safe", "text", True),
+    "tls": Verb("lay CA, certificate and key ready for the server", "json", True),
+    "config": Verb("lay my.cnf ready for the server", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
     "accounts": Verb("make databases and accounts what the document says", "json", True),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
+    "restart": Verb("restart the server in its turn, if files wait for that", "json", True),
     "rejoin": Verb(
         "seed and replicate from the records on this host",
         "",
         True,
-        {"--discard": {"metavar": "NODE", "help": "this node's own name: give up its data first"}},
+        {
+            "--discard": {
+                "metavar": "NODE",
+                "help": "this node's own name: give up its data first",
+            },
+            "--though-behind": {
+                "metavar": "NODE",
+                "help": "the peer's name: copy it although it was set back in time",
+            },
+        },
     ),
     "send": Verb(
         "send this node's data to the peer on standard input (a socket's service)",

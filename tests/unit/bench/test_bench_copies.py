@@ -29,8 +29,9 @@ def test_the_figure_takes_the_fastest_of_each_side_and_the_longest_time_that_a_w
     None
 ):
     copies = [Copied(12.0, 1000 * MIB, 8.0, 0.03), Copied(11.0, 1100 * MIB, 10.0, 0.02)]
-    hands = [{"files": 8.0, "started": 10.0}, {"files": 9.0, "started": 11.5}]
-    found = figure(copies, hands, [0.001] * 98 + [0.01, 0.2], [0.001, 0.1])
+    hands = [{"files": 8.0, "running": 10.0}, {"files": 9.0, "running": 11.5}]
+    loaded = [Copied(30.0, 1100 * MIB, 20.0, 0.04)]
+    found = figure(copies, loaded, hands, [0.001] * 98 + [0.01, 0.2], [0.001, 0.1])
     assert found.ratio == 1.1
     assert found.verdict == "aim"
     assert found.flat() == {
@@ -39,7 +40,7 @@ def test_the_figure_takes_the_fastest_of_each_side_and_the_longest_time_that_a_w
         "copy_beside_seconds": 10.0,
         "copy_mib": 1100.0,
         "copy_mib_per_second": 125.0,
-        "copy_locked_seconds": 0.03,
+        "copy_locked_seconds": 0.04,
         "copy_by_hand_files_seconds": 8.0,
         "copy_longest_write_seconds": 0.2,
         "copy_longest_write_without_copy_seconds": 0.1,
@@ -49,5 +50,7 @@ def test_the_figure_takes_the_fastest_of_each_side_and_the_longest_time_that_a_w
 
 
 def test_a_copy_that_takes_half_as_long_again_as_by_hand_misses_its_aim() -> None:
-    found = figure([Copied(15.0, MIB, 1.0, 0.0)], [{"files": 9.0, "started": 10.0}], [0.1], [0.1])
+    found = figure(
+        [Copied(15.0, MIB, 1.0, 0.0)], [], [{"files": 9.0, "running": 10.0}], [0.1], [0.1]
+    )
     assert found.verdict == "over"

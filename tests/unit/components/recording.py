@@ -25,7 +25,9 @@ STEPS = {
         verb: f"ring-{{}}-mysql-{verb}"
         for verb in ("install", "volume", "tls", "config", "server", "accounts")
     },
-    **{verb: f"ring-replication-{{}}-{verb}" for verb in ("seed", "replicate", "verify")},
+    **{
+        verb: f"ring-replication-{{}}-{verb}" for verb in ("seed", "replicate", "restart", "verify")
+    },
 }
 """The names of the steps of a node, by verb, in their order."""
 

@@ -1,5 +1,6 @@
 """The steps on the hosts: their order, what makes them run again, and what they are told."""
 
+import hashlib
 import itertools
 import json
 
@@ -61,24 +62,31 @@ def test_the_nodes_are_installed_side_by_side(ring: Recorded) -> None:
     }
 
 
-def test_the_second_server_restarts_only_after_the_first_has_its_configuration(
-    ring: Recorded,
-) -> None:
-    first = {step("node-1", "tls"), step("node-1", "config")}
-    for verb in ("tls", "config"):
-        assert first <= ring.before(step("node-2", verb))
-    assert "ring-node-2-mysql-tls" not in ring.before("ring-node-1-mysql-config")
+@pytest.mark.parametrize("verb", ["tls", "restart"])
+def test_the_second_server_restarts_only_after_the_first(ring: Recorded, verb: str) -> None:
+    assert step("node-1", verb) in ring.before(step("node-2", verb))
+    assert step("node-2", verb) not in ring.before(step("node-1", verb))
 
 
-def test_no_password_changes_before_both_servers_run_with_the_settings_files(
-    ring: Recorded,
-) -> None:
+def test_a_server_restarts_for_its_files_only_beside_one_that_has_joined(ring: Recorded) -> None:
     for node in NODES:
-        assert {step(each, "config") for each in NODES} <= ring.before(step(node, "accounts"))
+        assert {step(each, "replicate") for each in NODES} <= ring.before(step(node, "restart"))
+
+
+def test_a_restart_is_told_the_files_that_the_hosts_have(ring: Recorded) -> None:
+    def digest(text: str) -> str:
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    for node in NODES:
+        keys = json.loads(ring.named(step(node, "tls")).inputs["stdin"])
+        assert json.loads(ring.named(step(node, "restart")).inputs["stdin"]) == {
+            "my_cnf": digest(ring.named(step(node, "config")).inputs["stdin"]),
+            "certificate": digest(keys["certificate"].strip() + "\n"),
+        }
 
 
 @pytest.mark.parametrize(
-    ("earlier", "later"), [("accounts", "seed"), ("seed", "replicate"), ("replicate", "verify")]
+    ("earlier", "later"), [("accounts", "seed"), ("seed", "replicate"), ("restart", "verify")]
 )
 def test_both_nodes_finish_a_stage_of_the_wiring_before_the_next(
     ring: Recorded, earlier: str, later: str
@@ -180,11 +188,13 @@ def test_a_user_gets_one_entry_for_each_database() -> None:
     assert {tuple(each["privileges"]) for each in entries} == {("SELECT", "INSERT")}
 
 
-def test_another_my_cnf_setting_changes_the_two_config_steps_by_one_line_each(
+def test_another_my_cnf_setting_is_one_line_and_a_restart_of_each_node(
     ring: Recorded,
 ) -> None:
     other = stand_up(mysql_settings={"tmp_table_size": "48M"})
-    assert changed(ring, other) == {"ring-node-1-mysql-config", "ring-node-2-mysql-config"}
+    assert changed(ring, other) == {
+        step(node, verb) for node in NODES for verb in ("config", "restart")
+    }
     for node in NODES:
         before = ring.named(f"ring-{node}-mysql-config").inputs["stdin"].splitlines()
         after = other.named(f"ring-{node}-mysql-config").inputs["stdin"].splitlines()
@@ -207,4 +217,5 @@ def test_another_archive_changes_the_install_steps_alone(ring: Recorded) -> None
 
 def test_the_order_of_the_nodes_decides_who_restarts_first() -> None:
     turned = stand_up(nodes=list(reversed(ARTICLE_NODES)))
-    assert "ring-node-2-mysql-config" in turned.before("ring-node-1-mysql-tls")
+    for verb in ("tls", "restart"):
+        assert step("node-2", verb) in turned.before(step("node-1", verb))

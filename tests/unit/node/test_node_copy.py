@@ -19,7 +19,7 @@ from ring_node.ring.arriving import ROOM_BYTES
 from ring_node.ring.join import decide_discard
 from ring_node.ring.offer import Offer
 from ring_node.ring.stream import Broken
-from states import ME, PEER, copying, node
+from states import ME, OLD, PEER, copying, node
 
 pytestmark = pytest.mark.unit
 
@@ -102,12 +102,40 @@ def test_a_header_that_lacks_something_is_no_header(lacking: str) -> None:
         offer.read(whole, "node-2")
 
 
-def test_nobody_gives_up_data_for_a_peer_that_has_none() -> None:
-    assert decide_discard("node-1", node(PEER, content=("base table app.t",))) is None
-    for state in ({}, {"content": ("base table app.t",), "origin": copying(PEER, ME)}):
-        refusal = decide_discard("node-1", node(PEER, **state))
-        assert refusal is not None
-        assert refusal.case == "nothing to copy"
+DATA = {"content": ("base table app.t",)}
+OLDER = {**DATA, "set_back": "it is a day old"}
+NOTHING, SET_BACK = "nothing to copy", "set back in time"
+DISCARDS = {
+    "data beside data": (True, DATA, None, None),
+    "nothing beside data": (False, DATA, None, None),
+    "data beside an empty peer": (True, {}, None, NOTHING),
+    "nothing beside an empty peer": (False, {}, None, None),
+    "beside a peer that copies": (True, {**DATA, "origin": copying(PEER, ME)}, None, NOTHING),
+    "nothing beside a peer that copies": (False, {"origin": copying(PEER, OLD)}, None, NOTHING),
+    "beside a peer that was set back": (True, OLDER, None, SET_BACK),
+    "beside one that is named for it": (True, OLDER, "node-2", None),
+    "with another name": (True, OLDER, "node-1", SET_BACK),
+    "named, and empty": (True, {"set_back": "it is a day old"}, "node-2", NOTHING),
+    "named, and sound": (True, DATA, "node-2", None),
+}
+
+
+@pytest.mark.parametrize(
+    ("holds", "peer", "though_behind", "case"), DISCARDS.values(), ids=DISCARDS
+)
+def test_nobody_gives_up_data_for_a_peer_that_has_none_or_older_one(
+    holds: bool, peer: dict[str, Any], though_behind: str | None, case: str | None
+) -> None:
+    refusal = decide_discard("node-1", holds, node(PEER, **peer), though_behind)
+    assert (refusal and refusal.case) == case
+
+
+def test_who_may_not_copy_a_peer_that_was_set_back_is_told_both_ways() -> None:
+    refusal = decide_discard("node-1", True, node(PEER, **OLDER), None)
+    assert refusal is not None
+    assert "node-2 was set back in time: it is a day old" in refusal.found
+    assert "on node-2: `sudo ring-node rejoin --discard node-2`" in refusal.next_step
+    assert "rejoin --discard node-1 --though-behind node-2`" in refusal.next_step
 
 
 def test_progress_says_how_much_how_fast_and_how_much_longer() -> None:

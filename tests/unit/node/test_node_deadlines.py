@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from ring_node import cli
 from ring_node.host import archive, network, packages, volumes
-from ring_node.mysql import datadir, lifecycle, scratch, sql
+from ring_node.mysql import datadir, lifecycle, options, scratch, sql
 from ring_node.ring import copying, documents, follow, relay, replicating, restart, seeding
 from ring_node.verbs import tools, verify
 
@@ -21,8 +21,9 @@ ENTER = (
     + 2 * restart.FRESH_SECONDS
 )  # fmt: skip
 RESTART = (  # with new files, then with the old ones again
-    2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS + 2 * START
-    + restart.OPEN_SECONDS + documents.OPEN_WITHOUT_PEER_LONGEST + restart.BACK_SECONDS
+    2 * ENTER + restart.GREETING_SECONDS + relay.DRAIN_SECONDS
+    + 2 * (START + restart.OPEN_SECONDS + documents.OPEN_WITHOUT_PEER_LONGEST
+           + restart.BACK_SECONDS)
 )  # fmt: skip
 PROOF = scratch.START_SECONDS + scratch.STOP_SECONDS
 COPY = copying.COPY_SECONDS + copying.TRIES * PROOF
@@ -33,13 +34,14 @@ LONGEST = {
     "install": max(2 * APT, archive.FETCH_SECONDS + archive.UNPACK_SECONDS),
     "volume": 2 * volumes.DEVICE_SECONDS + volumes.GROWTH_SECONDS + 6 * volumes.PROGRAM_SECONDS,
     "tls": RESTART,
-    "config": RESTART,
+    "config": options.JUDGE_SECONDS,
     "server": datadir.INITIALISE_SECONDS + START,
     "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
     "seed": seeding.PEER_SECONDS + SEED,
     "replicate": replicating.PEER_SECONDS + replicating.COORDINATES_SECONDS + SEED
     + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS
     + follow.CATCH_UP_SECONDS + replicating.OPEN_SECONDS,
+    "restart": RESTART,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 

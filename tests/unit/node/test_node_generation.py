@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, cast
 
@@ -38,6 +40,8 @@ SOUND = {
         SEEN, read=Coordinates("bin.000002", 800), executed=Coordinates("bin.000002", 800)
     ),
 }
+JOINED = replace(HELD, joined=True)
+FORMER = replace(SEEN, follows=OLD, generation=101, read=Coordinates("bin.000099", 4))
 AHEAD = {
     "the peer has had later beats": (replace(SEEN, generation=101), "of generation 100"),
     "the peer has read a later log": (
@@ -73,6 +77,22 @@ def test_a_peer_that_has_seen_more_tells_that_the_server_was_set_back(
     found = ahead(held, seen)
     assert found is not None
     assert said in found
+
+
+@pytest.mark.parametrize(
+    ("held", "seen", "older"),
+    [
+        (JOINED, FORMER, True),
+        (JOINED, replace(FORMER, follows=None), True),
+        (HELD, FORMER, False),  # it is new, and the peer has not left the one before
+        (JOINED, replace(FORMER, generation=100), False),  # it has copied what the peer had
+    ],
+)
+def test_a_server_that_a_later_one_has_taken_the_place_of_is_told_once_it_has_joined(
+    held: Held, seen: Seen, older: bool
+) -> None:
+    said = ahead(held, seen)
+    assert (said is not None and "from a later server in its place" in said) is older
 
 
 def test_a_log_whose_number_has_a_digit_more_is_the_later_one() -> None:
@@ -120,28 +140,32 @@ class Server:
         return self.generations.get(parameters[0])
 
 
-def source(uuid: str, peer: str) -> dict[str, Any]:
+def source(uuid: str, peer: str, state: str = "wired") -> dict[str, Any]:
     return {
-        "server_uuid": uuid, "peer_uuid": peer, "state": "wired",
+        "server_uuid": uuid, "peer_uuid": peer, "state": state,
         "log_file": "bin.000001", "log_pos": 120,
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("peers_source", "found"),
+    ("own_source", "peers_source", "found"),
     [
-        (source(PEER, ME), "has had 240 from it"),
-        (source(PEER, OLD), None),
-        (source(OLD, ME), None),  # it came with a copy of another server's data
-        (None, None),
+        (None, source(PEER, ME), "has had 240 from it"),
+        (None, source(PEER, OLD), None),
+        (None, source(OLD, ME), None),  # it came with a copy of another server's data
+        (None, None, None),
+        (source(ME, PEER), source(PEER, OLD), "has had 240 from a later server"),
+        (source(ME, OLD), source(PEER, OLD), None),
+        (source(OLD, PEER), source(PEER, OLD), None),
+        (source(ME, PEER, "wiring"), source(PEER, OLD), None),
     ],
 )
-def test_only_a_peer_that_was_pointed_at_this_incarnation_is_believed(
-    peers_source: dict[str, Any] | None, found: str | None
+def test_a_peer_is_believed_that_was_pointed_at_this_incarnation_or_that_this_one_has_joined(
+    own_source: dict[str, Any] | None, peers_source: dict[str, Any] | None, found: str | None
 ) -> None:
     asked: list[str] = []
     own, other = Server(ME, {1: 100, 2: 7}, asked), Server(PEER, {1: 240, 2: 7}, asked)
-    other.source = peers_source
+    own.source, other.source = own_source, peers_source
     said = set_back(cast(Session, own), cast(Session, other), 1)
     assert (said is None) if found is None else (said is not None and found in said)
     last_of_peer = max(at for at, who in enumerate(asked) if who == PEER)
@@ -173,6 +197,25 @@ def test_nothing_is_compared_with_a_server_that_has_no_schema_of_the_ring() -> N
     own, other = Server(ME, {1: 1}, asked), Server(PEER, {1: 9}, asked)
     other.has_schema = False
     assert set_back(cast(Session, own), cast(Session, other), 1) is None
+
+
+def test_what_takes_a_nodes_place_begins_beyond_all_that_the_one_before_can_have_beaten() -> None:
+    raised: list[int] = []
+
+    class Taking:
+        @contextmanager
+        def unlogged(self) -> Iterator[None]:
+            yield
+
+        def do(self, statement: str, parameters: list[int]) -> None:
+            assert statement == schema.RAISE
+            raised.append(parameters[0])
+
+    for known in (0, 240):
+        schema.go_on_from(cast(Session, Taking()), 1, known)
+    a_century = 100 * 366 * 86400
+    assert raised[0] == 0, "there was none before"
+    assert raised[1] > 240 + a_century
 
 
 def test_the_beat_raises_the_generation_in_the_same_statement() -> None:

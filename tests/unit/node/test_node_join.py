@@ -69,6 +69,21 @@ SEEDS = {
         {"origin": copying(PEER, ME), "content": DATA},
         Seed.SERVE,
     ),
+    "data beside half a copy of something that is gone": (
+        {"content": DATA},
+        {"origin": copying(PEER, OLD), "content": DATA},
+        Seed.SERVE,
+    ),
+    "became empty while it was copied": (
+        {"origin": born(ME, OLD), **wired(ME, OLD)},
+        {"origin": copying(PEER, ME)},
+        Seed.SERVE,
+    ),
+    "an interrupted copy of a peer that became empty": (
+        {"origin": copying(ME, PEER)},
+        {"origin": born(PEER, OLD), **wired(PEER, OLD)},
+        Seed.COPY_AGAIN,
+    ),
     "data beside a whole copy of it": (
         {"content": DATA},
         {"origin": copied(PEER, ME), "content": DATA},

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import ssl
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pymysql.err import OperationalError
 from ring_node.base import paths
 from ring_node.base.report import Report
 from ring_node.host import files, gate
-from ring_node.mysql import options
+from ring_node.mysql import options, sql
 from ring_node.mysql.shows import Coordinates
 from ring_node.ring import admission, agent_state, opening
 from ring_node.ring import documents as document
@@ -74,6 +76,23 @@ TABLE: dict[str, tuple[Facts, Verdict]] = {
         replace(SILENT, full=True, silent_s=900.0, drained=True),
         Verdict.FULL,
     ),
+    "a peer that turns it away, for long": (
+        replace(SILENT, turned_away=True, silent_s=900.0, drained=True),
+        Verdict.TURNED_AWAY,
+    ),
+    "a peer that turns it away, in its turn": (
+        replace(SILENT, turned_away=True, in_turn=True, drained=True),
+        Verdict.ALONE,
+    ),
+    "a peer that turns it away, in its turn, for a while": (
+        replace(SILENT, turned_away=True, in_turn=True, silent_s=29.9, drained=True),
+        Verdict.PATIENT,
+    ),
+    "a peer that turns it away, in its turn, and still applying": (
+        replace(SILENT, turned_away=True, in_turn=True),
+        Verdict.UNAPPLIED,
+    ),
+    "no peer, in its turn": (replace(SILENT, in_turn=True, drained=True), Verdict.ALONE),
     "a new peer, and all of the former one is applied": (NEW, Verdict.PEER_IS_NEW),
     "a new peer, and the former one's slave is gone": (
         replace(NEW, slave=None, follows=None),
@@ -106,11 +125,34 @@ def test_the_table_has_every_verdict() -> None:
         ("somebody stopped the slave", "IO No, SQL Yes: no error, it was told to stop"),
         ("behind", f"at {THEIRS} on the way to {BEYOND}"),
         ("no peer for a while", "no answer; opens without it in 0 s"),
+        ("a peer that turns it away, for long", "does not let this node ask it: no answer"),
     ],
 )
 def test_why_it_is_closed_names_what_somebody_can_do_something_about(name: str, said: str) -> None:
     facts, verdict = TABLE[name]
     assert said in why(verdict, facts)
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(1045, True), (1129, True), (1130, False), (1040, False), (2003, False), (2013, False)],
+)
+def test_a_server_that_denies_the_log_in_or_blocks_the_host_turns_it_away(
+    code: int, said: bool
+) -> None:
+    error = sql.refusal(OperationalError(code, "no"), "the peer")
+    assert sql.turned_away(error) is said
+
+
+def test_a_server_that_is_not_trusted_turns_this_node_away_and_a_broken_handshake_does_not() -> (
+    None
+):
+    distrust = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    distrust.verify_message = "self-signed certificate"
+    assert sql.turned_away(sql.untrusted(distrust, "the peer"))
+    broken = ssl.SSLError(1, "wrong version number")
+    broken.reason = "WRONG_VERSION_NUMBER"
+    assert not sql.turned_away(sql.untrusted(broken, "the peer"))
 
 
 class Server:

@@ -11,7 +11,8 @@ import pytest
 from pymysql.err import OperationalError
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
-from ring_node.mysql import lifecycle, master, shows, sql, statements
+from ring_node.host import gate
+from ring_node.mysql import lifecycle, master, server_files, shows, sql, statements
 from ring_node.mysql.login import Login
 from ring_node.mysql.shows import Coordinates, SlaveStatus
 from ring_node.ring import (
@@ -79,7 +80,9 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(admission, "admitted", lambda: True)
     monkeypatch.setattr(opening, "wait_until_open", lambda _: found.done.append("open"))
     monkeypatch.setattr(agent_state, "silence", lambda *_: None)
-    monkeypatch.setattr(lifecycle, "note_restart_due", lambda: found.done.append("note"))
+    monkeypatch.setattr(server_files, "exchange", lambda: found.done.append("exchange"))
+    monkeypatch.setattr(server_files, "settle", lambda: found.done.append("settle"))
+    monkeypatch.setattr(restart, "_refuse_a_server_without_tls", lambda: None)
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
     monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
     return found
@@ -234,7 +237,7 @@ def test_a_server_whose_peer_may_be_lost_is_not_restarted_over_what_it_has_not_a
     assert server.done == [STOP, START]
     server.looks, server.done = [RECEIVED, slave()], []
     restart.in_turn("new certificates", Report("tls"), peer_must_be_healthy=False)
-    assert server.done == [STOP, "note", "restart", "open"]
+    assert server.done == [STOP, "exchange", "restart", "open", "settle"]
 
 
 def test_a_whole_ring_is_not_held_up_by_a_restart(
@@ -243,7 +246,7 @@ def test_a_whole_ring_is_not_held_up_by_a_restart(
     turn(monkeypatch, Ways(FRESH, FRESH))
     server.looks = [RECEIVED]
     restart.in_turn("a changed my.cnf", Report("config"))
-    assert server.done == ["note", "restart", "open"]
+    assert server.done == ["exchange", "restart", "open", "settle"]
 
 
 def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
@@ -253,14 +256,29 @@ def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
         raise OSError("no space left")
 
     turn(monkeypatch, None)
+    monkeypatch.setattr(server_files, "exchange", full)
     with pytest.raises(OSError, match="no space"):
-        restart.in_turn("new certificates", Report("tls"), before=full)
-    assert server.done == [STOP, "note", START]
+        restart.in_turn("new certificates", Report("tls"))
+    assert server.done == [STOP, START]
 
 
-@pytest.mark.parametrize(("beats", "restarted"), [(1, True), (0, False)], ids=["beats", "silent"])
-def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_the_peer_serves(
-    server: Any, monkeypatch: pytest.MonkeyPatch, beats: int, restarted: bool
+@pytest.mark.parametrize(
+    ("beats", "is_open", "exchanged", "restarted"),
+    [
+        (1, True, False, True),
+        (0, True, False, False),
+        (1, False, False, False),
+        (1, False, True, True),
+    ],
+    ids=["beats", "silent", "beats, and the own gate is closed", "goes on with a killed restart"],
+)
+def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_both_serve(
+    server: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    beats: int,
+    is_open: bool,
+    exchanged: bool,
+    restarted: bool,
 ) -> None:
     @contextmanager
     def denied(*_: Any, **__: Any) -> Iterator[Server]:
@@ -275,6 +293,8 @@ def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_th
     monkeypatch.setattr(schema, "generation", lambda *_: next(generations))
     monkeypatch.setattr(restart, "_greets", lambda _: True)
     monkeypatch.setattr(restart, "_wait_for_peers_turn", lambda: None)
+    monkeypatch.setattr(gate, "is_open", lambda: is_open)
+    monkeypatch.setattr(server_files, "exchanged", lambda: exchanged)
     with nullcontext() if restarted else pytest.raises(NodeError, match="not healthy"):
         restart.in_turn("a changed my.cnf", Report("config"))
     assert ("restart" in server.done) is restarted

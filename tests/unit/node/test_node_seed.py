@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from ring_node.base.errors import NodeError
+from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
+from ring_node.mysql import sql
 from ring_node.mysql.shows import Coordinates
-from ring_node.ring import content, documents, peer_accounts, relay, schema, seeding
+from ring_node.ring import content, documents, generation, peer_accounts, relay, schema, seeding
 from states import ME, MINE, OLD, PEER, born, node, slave
 
 pytestmark = pytest.mark.unit
@@ -55,6 +58,77 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     peer_session: Any = other
     seeding._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
     assert accounts == ([(own, other)] if taken else [])
+
+
+@pytest.mark.parametrize(
+    ("found", "number"),
+    [
+        (None, 0),
+        (slave(), 2),
+        (slave(read=Coordinates("bin.000041", 4)), 41),
+        (slave(executed=Coordinates("bin.1000000", 4)), 1000000),
+        (slave(read=Coordinates("", 4), executed=Coordinates("", 0)), 0),
+        (slave(read=Coordinates("mysql-bin.000041", 4)), 2),
+    ],
+    ids=["no slave", "both alike", "read further", "seven digits", "never begun", "another name"],
+)
+def test_the_peers_slave_knows_a_log_up_to_what_it_has_read_or_applied(
+    monkeypatch: pytest.MonkeyPatch, found: Any, number: int
+) -> None:
+    monkeypatch.setattr(seeding, "show_slave_status", lambda _: found)
+    other: Any = None
+    assert seeding._known(other) == number
+
+
+class Own:
+    """The own server, and whether it runs or can be started."""
+
+    def __init__(self, running: bool = True, starts: bool = True, answers: bool = True) -> None:
+        self.up, self.starts, self.answers = running, starts, answers
+
+    def running(self) -> bool:
+        return self.up
+
+    def start(self) -> None:
+        if not self.starts:
+            raise NodeError(Exit.SERVER, "it does not start", "", "")
+        self.up = True
+
+    @contextmanager
+    def session(self, _report: Report) -> Iterator[Server]:
+        if not (self.up and self.answers):
+            raise NodeError(Exit.UNREACHABLE, "no answer", "", "")
+        yield Server()
+
+
+@pytest.mark.parametrize(
+    ("server", "asked"),
+    [
+        ({}, True),
+        ({"running": False}, True),
+        ({"running": False, "starts": False}, False),
+        ({"answers": False}, False),
+    ],
+    ids=["runs", "stopped", "does not start", "does not answer"],
+)
+@pytest.mark.parametrize("content_found", [[], ["base table app.t"]])
+def test_whoever_discards_asks_its_own_server_whether_the_peer_was_set_back(
+    monkeypatch: pytest.MonkeyPatch,
+    server: dict[str, bool],
+    asked: bool,
+    content_found: list[str],
+) -> None:
+    own = Own(**server)
+    monkeypatch.setattr(seeding, "lifecycle", own)
+    monkeypatch.setattr(sql, "own", own.session)
+    monkeypatch.setattr(generation, "set_back", lambda *given: f"{given[2]} is a day old")
+    monkeypatch.setattr(content, "found", lambda _: content_found)
+    other: Any = None
+    report = Report("rejoin")
+    holds, peer = seeding._asked(other, node(PEER), report)
+    assert peer.set_back == ("2 is a day old" if asked else None)
+    assert holds == (bool(content_found) or not asked)
+    assert any("is not known here" in each for each in report.notes) != asked
 
 
 class Peer:

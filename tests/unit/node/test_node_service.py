@@ -64,7 +64,6 @@ def test_the_port_is_looked_at_only_while_the_server_is_down(
     for module in (lifecycle, systemd):
         monkeypatch.setattr(module, "attempt", attempt)
     monkeypatch.setattr(paths, "ERROR_LOG", tmp_path / "error.log")
-    monkeypatch.setattr(paths, "RESTART_DUE", tmp_path / "due")
     monkeypatch.setattr(lifecycle, "greets", lambda: True)
     with socket.socket() as own:
         own.bind(("127.0.0.1", 0))

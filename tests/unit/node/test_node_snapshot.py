@@ -17,7 +17,17 @@ from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
 from ring_node.base.waiting import Deadline, poll
 from ring_node.host import reflink, room
-from ring_node.mysql import binlogs, events, inventory, scratch, snapshot, snapshot_room, sql
+from ring_node.mysql import (
+    binlogs,
+    events,
+    inventory,
+    kept,
+    scratch,
+    snapshot,
+    snapshot_room,
+    sql,
+    statements,
+)
 from ring_node.mysql.binlogs import Commits
 from ring_node.mysql.shows import Coordinates
 
@@ -78,15 +88,10 @@ def test_what_comes_after_the_place_is_not_looked_at(tmp_path: Path) -> None:
     assert binlogs.last_commits(tmp_path, before) is None
 
 
-@pytest.mark.parametrize("statement", [b"COMMIT /* not alone */", b"create table app.c (id int)"])
-def test_a_statement_that_defines_moves_innodb_nowhere(tmp_path: Path, statement: bytes) -> None:
+@pytest.mark.parametrize("statement", [b"COMMIT", b"alter table app.t engine=innodb"])
+def test_a_statement_may_have_moved_innodb_to_its_end(tmp_path: Path, statement: bytes) -> None:
+    """As an XA transaction of InnoDB does, or one of another engine does not."""
     place = logs(tmp_path, FIRST_LOG + query(statement))
-    end = Coordinates("bin.000001", END)
-    assert binlogs.last_commits(tmp_path, place) == Commits(end, end)
-
-
-def test_a_commit_of_some_engine_may_be_an_xa_transaction_of_innodb(tmp_path: Path) -> None:
-    place = logs(tmp_path, FIRST_LOG + query(b"COMMIT"))
     found = binlogs.last_commits(tmp_path, place)
     end = Coordinates("bin.000001", END)
     assert found == Commits(end, place)
@@ -222,7 +227,7 @@ def test_a_snapshot_gives_way_while_the_lock_is_waited_for(
     """Much may be cloned by then, and what the server changes meanwhile takes room."""
     free = [1 << 40]
 
-    def frozen(_session: object, _source: object, folder: Path) -> object:
+    def frozen(_session: object, _source: object, folder: Path, _still_wanted: object) -> object:
         (folder / "app").mkdir(parents=True)
         (folder / "app" / "t.ibd").write_bytes(b"x")
         free[0] = 0
@@ -257,6 +262,9 @@ def test_only_the_lock_is_ended_by_the_server_soon(
         def rows(self, _statement: str, _parameters: object = ()) -> list[object]:
             return []
 
+        def row(self, _statement: str) -> dict[str, str]:
+            return {"Status": ""}
+
         def do(self, statement: str, parameters: tuple[object, ...] = ()) -> None:
             told = statement.replace("%s", "{}").format(*parameters)
             if "wait_timeout" in told and "lock" not in told:
@@ -276,6 +284,69 @@ def test_only_the_lock_is_ended_by_the_server_soon(
     snapshot.frozen_under_lock(session, source, tmp_path / "new")
     assert kept == {"written": 31536000, "locked": 10, "copied": 10}
     assert timeout[-1] == 31536000
+
+
+class Busy:
+    """A server whose lock is never to be had, and which does what it is told."""
+
+    open = True
+
+    def do(self, _statement: str, _parameters: object = ()) -> None: ...
+
+
+@pytest.mark.parametrize(
+    ("running", "tables", "tried"),
+    [([], None, 1), (["a long statement"], None, 0), ([], "LOCK TABLES", 0)],
+)
+def test_a_lock_is_tried_only_where_nothing_is_in_its_way_and_for_nobody_who_is_gone(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    running: list[str],
+    tables: str | None,
+    tried: int,
+) -> None:
+    session: Any = Busy()
+    source: Any = SimpleNamespace(data=tmp_path, unseen_writes=True)
+    tries: list[object] = []
+    asked: list[None] = []
+
+    def still_wanted() -> None:
+        asked.append(None)
+        if tries or len(asked) > 5:
+            raise NodeError(Exit.UNREACHABLE, "who asked is gone", "it there", "nothing")
+
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "_write_back", lambda _: None)
+    monkeypatch.setattr(snapshot, "_locked", lambda _: tries.append(None))
+    monkeypatch.setattr(snapshot, "GO_ON_SECONDS", 0.0)
+    monkeypatch.setattr(statements, "long", lambda *_: running)
+    monkeypatch.setattr(statements, "in_front", lambda *_: ["somebody"])
+    monkeypatch.setattr(kept, "found", lambda _: tables)
+    with pytest.raises(NodeError, match="who asked is gone"):
+        snapshot.frozen_under_lock(session, source, tmp_path / "new", still_wanted)
+    assert len(tries) == tried
+
+
+@pytest.mark.parametrize(
+    ("running", "tables", "named"),
+    [(["`SELECT 1` of app"], "LOCK TABLES", "`SELECT 1` of app"), ([], "LOCK TABLES", "LOCK")],
+)
+def test_what_stays_in_the_way_of_the_lock_is_named(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    running: list[str],
+    tables: str,
+    named: str,
+) -> None:
+    session: Any = Busy()
+    source: Any = SimpleNamespace(data=tmp_path, unseen_writes=True)
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "LOCK_PATIENCE", 0.0)
+    monkeypatch.setattr(statements, "long", lambda *_: running)
+    monkeypatch.setattr(kept, "found", lambda _: tables)
+    with pytest.raises(NodeError, match=f"cannot be locked for a snapshot: {named}") as caught:
+        snapshot.frozen_under_lock(session, source, tmp_path / "new")
+    assert caught.value.code is Exit.DEADLINE
 
 
 def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(

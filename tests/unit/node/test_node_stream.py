@@ -18,6 +18,7 @@ from typing import Any, cast
 import pytest
 from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError, refused
+from ring_node.base.waiting import Deadline, poll
 from ring_node.ring import stream
 from ring_node.ring.stream import CHUNK, FRAME, Broken, Frame, Stream
 
@@ -389,6 +390,32 @@ def test_a_connection_that_is_reset_in_the_middle_is_a_named_error(
         pytest.raises(Broken, match="node-1"),
     ):
         ask(found)
+
+
+@pytest.mark.parametrize("reset", [False, True], ids=["closed", "reset"])
+def test_a_receiver_that_is_gone_is_seen_and_one_that_waits_is_not_taken_for_it(
+    monkeypatch: pytest.MonkeyPatch, authority: Authority, reset: bool
+) -> None:
+    gone = threading.Event()
+
+    def work(source: Stream) -> None:
+        source.hear(Frame.ASK)
+        with source.waiting("a snapshot"):
+            source.refuse_a_lost_end()
+        source.say(Frame.HEADER, {})
+        assert gone.wait(PATIENCE)
+        poll(source.refuse_a_lost_end, Deadline(PATIENCE))
+
+    with donor(monkeypatch, authority, both("receiver"), work) as errors:
+        target = stream.connect("node-1", DONOR, RECEIVER)
+        target.say(Frame.ASK, {})
+        target.hear(Frame.HEADER)
+        if reset:
+            link = cast("Any", target)._link
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        target.close()
+        gone.set()
+    assert [each.found for each in errors] == ["node-2 has ended the connection"]
 
 
 def test_a_port_where_nobody_listens_is_a_named_error(monkeypatch: pytest.MonkeyPatch) -> None:

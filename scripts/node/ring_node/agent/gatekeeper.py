@@ -7,7 +7,7 @@ from contextlib import ExitStack, suppress
 from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
 from ..host import gate
-from ..mysql import shows, sql
+from ..mysql import server_files, shows, sql
 from ..mysql.login import Login
 from ..mysql.shows import SlaveStatus
 from ..mysql.sql import Session
@@ -46,6 +46,8 @@ class Gatekeeper(Loop):
         self._goal_asked = 0.0
         self._problem = ""
         self._full = False
+        self._turned_away = False
+        self._in_turn = False
         self._set_back: str | None = None
         self._drained_since: float | None = None
         self._leave_own()
@@ -123,6 +125,8 @@ class Gatekeeper(Loop):
             goal_age_s=now - self._goal_asked,
             problem=self._problem,
             full=self._full,
+            turned_away=self._turned_away,
+            in_turn=self._in_turn,
             set_back=self._set_back,
             silent_s=now - (self._answered if self._answered is not None else now),
             patience_s=patience,
@@ -147,11 +151,13 @@ class Gatekeeper(Loop):
             self._set_back = generation.set_back(own, self._other, self._server_id)
         except NodeError as error:
             self._leave_peer()
-            self._peer, self._problem, self._full = None, error.found, sql.full(error)
-            if self._full:
+            self._peer, self._problem = None, error.found
+            self._full, self._turned_away = sql.full(error), sql.turned_away(error)
+            self._in_turn = server_files.exchanged()
+            if self._full or (self._turned_away and not self._in_turn):
                 self._answered = boottime()
         else:
-            self._answered, self._full = boottime(), False
+            self._answered, self._full, self._turned_away = boottime(), False, False
 
     def _answer(self, other: Session) -> Peer:
         uuid = shows.identity(other).uuid

@@ -43,10 +43,11 @@ CREDENTIALS = ETC / "credentials.json"
 HEARTBEAT_CREDENTIALS = ETC / "heartbeat.json"
 GATE = ETC / "gate.nft"  # what closes the gate, as nft reads it
 OPENING = ETC / "opening.json"
+WAITING = ETC / "waiting"  # files of the server that take their place with its next restart
+FORMER = ETC / "former"  # what they took the place of, until that restart is judged good
 ROOT_CLIENT = Path("/root/.my.cnf")
 
 LOCK = Path("/run/mysql-ring.lock")
-RESTART_DUE = Path("/run/mysql-ring.restart")  # a file that the server read has changed since
 AGENT_RUN = Path("/run/mysql-ring")
 AGENT_STATE = AGENT_RUN / "agent.json"
 CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for them

@@ -9,6 +9,10 @@ import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
+from . import programs
+
+SYNC_SECONDS = 1800.0
+
 
 def read_bytes(path: Path) -> bytes | None:
     try:
@@ -102,6 +106,16 @@ def remove_tree(path: Path) -> None:
         path.unlink()
     elif path.exists():
         shutil.rmtree(path)
+
+
+def sync_file_system(path: Path) -> None:
+    """All that was written to the file system of `path` is on its disk, or this raises."""
+    programs.run(
+        ["sync", "--file-system", str(path)],
+        seconds=SYNC_SECONDS,
+        expected="all that was written on the disk",
+        next_step="look at `dmesg` on the host, then run this again",
+    )
 
 
 def sync_folder(path: Path) -> None:

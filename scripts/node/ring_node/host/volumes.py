@@ -109,14 +109,10 @@ def ready(volume_id: str, node: str, report: Report) -> None:
 
 def mount_again() -> bool:
     """At boot: the volume that was this node's, and no other one. False when it was mounted."""
-    record = read_record()
-    if record is None or not record.made:
-        raise refused(
-            f"{paths.VOLUME_RECORD} names no volume that is ready",
-            "the node's data volume",
-            "run `pulumi up`, or `ring-node volume` with its document",
-        )
-    device = found(record.volume_id)
+    # Read anew each time: while that one is waited for, `volume` may mount another one.
+    poll(lambda: _link(_made().volume_id).exists() or None, Deadline(DEVICE_SECONDS))
+    record = _made()
+    device = found(record.volume_id, 0.0)
     new = not _mounted(device)
     if new:
         _mount(device, record)
@@ -124,6 +120,18 @@ def mount_again() -> bool:
     if owner is not None:
         _refuse_other(record.volume_id, None, owner)
     return new
+
+
+def _made() -> Record:
+    """The record of a volume that is ready."""
+    record = read_record()
+    if record is None or not record.made:
+        raise refused(
+            f"{paths.VOLUME_RECORD} names no volume that is ready",
+            "the node's data volume",
+            "run `pulumi up`, or `ring-node volume` with its document",
+        )
+    return record
 
 
 def grow(volume_id: str, gib: int, report: Report) -> None:
@@ -147,10 +155,10 @@ def grow(volume_id: str, gib: int, report: Report) -> None:
         report.did(f"file system grown to {gib} GiB")
 
 
-def found(volume_id: str) -> Path:
+def found(volume_id: str, seconds: float = DEVICE_SECONDS) -> Path:
     """The device of that volume. It may be attached after the host has booted."""
     link = _link(volume_id)
-    if poll(lambda: link.exists() or None, Deadline(DEVICE_SECONDS)) is None:
+    if poll(lambda: link.exists() or None, Deadline(seconds)) is None:
         others = ", ".join(sorted(each.name.removeprefix(MODEL) for each in _volumes())) or "none"
         raise too_late(
             f"no {link}; of EBS this host has: {others}",

@@ -35,7 +35,7 @@ def take_place(folder: Path) -> Path | None:
     The server must be stopped. Before the last rename the old one is in force, after it the new.
     """
     former = current()
-    os.sync()  # what is in it, before the link says so
+    files.sync_file_system(folder)  # what is in it, before the link says so
     place = paths.INCARNATIONS / secrets.token_hex(4)
     os.rename(folder, place)
     files.sync_folder(paths.INCARNATIONS)

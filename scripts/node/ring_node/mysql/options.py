@@ -20,6 +20,7 @@ OWN_SETTINGS = {
     "ssl-cert": str(paths.CERTIFICATE),
     "ssl-key": str(paths.KEY),
 }
+JUDGE_SECONDS = 60.0
 SETTINGS = "correct the my.cnf settings of the program"
 VALUE = re.compile(r"^(\S+)\s+(.*)$")
 EVENTS = re.compile(
@@ -49,7 +50,7 @@ def judge(content: bytes) -> dict[str, str]:
                 "--verbose",
                 "--help",
             ],
-            seconds=60,
+            seconds=JUDGE_SECONDS,
             next_step=SETTINGS,
         )
     wrong = complaints(problems)

@@ -27,16 +27,17 @@ from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink
-from . import binlogs, inventory, snapshot_room, sql, statements
+from . import binlogs, inventory, kept, snapshot_room, sql, statements
 from .binlogs import Commits
 from .shows import Coordinates, show_master_status
 from .snapshot_room import Watcher
 from .sql import PATIENT, Session
 
-# FLUSH TABLES WITH READ LOCK waits for the statements that run, and everybody else for it. When it
-# gives up, after LOCK_SECONDS, they go on, but for those that use a table of the statement in the
-# way: 5.6 opens a flushed table for nobody before that has ended. So the lock is not even tried
-# beside a statement that has been running for LONG_SECONDS.
+# FLUSH TABLES WITH READ LOCK waits for the statements that run and for the tables that sessions
+# keep, and everybody else for it. When it gives up, after LOCK_SECONDS, they go on, but for those
+# that use a table that was in the way: 5.6 opens a flushed table for nobody before all have let it
+# go, and nothing takes a flush back. So the lock is not even tried beside a statement that has been
+# running for LONG_SECONDS, or beside a table that is kept.
 LONG_SECONDS = 2
 LOCK_SECONDS = 2
 LOCK_PAUSE = 5.0
@@ -67,11 +68,6 @@ PLACES = (
     " @@relay_log_info_repository AS repository, @@myisam_use_mmap AS mapped"
 )
 SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
-IN_USE = "SHOW OPEN TABLES WHERE In_use > 0"
-IDLE = (
-    "SELECT user, host, id, time FROM information_schema.processlist"
-    " WHERE command = 'Sleep' AND id <> CONNECTION_ID() ORDER BY time DESC LIMIT 3"
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,12 +110,17 @@ class Snapshot(Contents):
         self._watcher.check()
 
 
+def _for_ever() -> None:
+    """Who takes a snapshot for itself wants it until it has it."""
+
+
 @contextmanager
-def taken(session: Session) -> Iterator[Snapshot]:
+def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Iterator[Snapshot]:
     """A snapshot of the server that `session` is root on; its files go when the block ends.
 
-    One at a time on a host. Whoever reads it for long asks `check()` now and then, and after any
-    error: a snapshot gives way when the volume runs short.
+    One at a time on a host. `still_wanted` raises when nobody waits for it any more: it is asked
+    before each try of the lock and between two. Whoever reads a snapshot for long asks `check()`
+    now and then, and after any error: it gives way when the volume runs short.
     """
     with alone():
         _remove_all()
@@ -132,7 +133,9 @@ def taken(session: Session) -> Iterator[Snapshot]:
         try:
             watcher.start()
             try:
-                frozen = _watched(watcher, lambda: frozen_under_lock(session, source, folder))
+                frozen = _watched(
+                    watcher, lambda: frozen_under_lock(session, source, folder, still_wanted)
+                )
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
                 sizes = reflink.sizes(reflink.listed(folder))
@@ -261,7 +264,9 @@ class _Frozen:
     seconds: float
 
 
-def frozen_under_lock(session: Session, source: _Source, folder: Path) -> _Frozen:
+def frozen_under_lock(
+    session: Session, source: _Source, folder: Path, still_wanted: Callable[[], None] = _for_ever
+) -> _Frozen:
     """The files, the last of them copied under the lock; tried anew while it is not to be had."""
     folder.mkdir(mode=0o750)
     shutil.chown(folder, paths.MYSQL_USER, paths.MYSQL_USER)
@@ -270,31 +275,51 @@ def frozen_under_lock(session: Session, source: _Source, folder: Path) -> _Froze
     session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
     try:
         while True:
-            calm = poll(lambda: not statements.long(session, LONG_SECONDS) or None, patience)
-            if calm is None:
-                held = statements.named(statements.long(session, LONG_SECONDS))
-                raise _in_the_way(held or "statements that come and go")
+            _wait_until_calm(session, patience, still_wanted)
             _write_back(source.data)
             if not source.unseen_writes:
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
-            session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
-            begun = time.monotonic()
-            if _locked(session):
-                try:
-                    return _copied(session, source, mirror, begun)
-                finally:
-                    if session.open:
-                        session.do("UNLOCK TABLES")
-            session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
-            session.do(PATIENT)
-            held = _held(session)
+            still_wanted()
+            held = _not_calm(session)  # what came meanwhile
+            if held is None:
+                session.do("SET SESSION wait_timeout = %s", [int(HELD_SECONDS)])
+                begun = time.monotonic()
+                if _locked(session):
+                    try:
+                        return _copied(session, source, mirror, begun)
+                    finally:
+                        if session.open:
+                            session.do("UNLOCK TABLES")
+                session.do("UNLOCK TABLES")  # the failed statement keeps the half that it got
+                session.do(PATIENT)
+                held = _held(session)
+                poll(still_wanted, Deadline(min(LOCK_PAUSE, patience.left)))
             if patience.over:
                 raise _in_the_way(held)
-            time.sleep(min(LOCK_PAUSE, patience.left))
     finally:
         if session.open:
             session.do(PATIENT)
             session.do("SET SESSION lock_wait_timeout = @@global.lock_wait_timeout")
+
+
+def _wait_until_calm(
+    session: Session, patience: Deadline, still_wanted: Callable[[], None]
+) -> None:
+    def calm() -> bool | None:
+        still_wanted()
+        return True if _not_calm(session) is None else None
+
+    if poll(calm, patience) is None:
+        raise _in_the_way(_not_calm(session) or "statements that come and go")
+
+
+def _not_calm(session: Session) -> str | None:
+    """What the lock would wait for too long."""
+    running = statements.long(session, LONG_SECONDS)
+    if running:
+        return statements.named(running)
+    tables = kept.found(session)
+    return str(tables) if tables is not None else None
 
 
 def _locked(session: Session) -> bool:
@@ -393,18 +418,13 @@ def _held(session: Session) -> str:
     running = statements.in_front(session, LOCK_SECONDS)
     if running:
         return statements.named(running)
-    tables = [f"{row['Database']}.{row['Table']}" for row in session.rows(IN_USE)]
-    idle = [
-        f"{row['user']}@{row['host'].partition(':')[0]}, {row['time']} s idle (process {row['id']})"
-        for row in session.rows(IDLE)
-    ]
-    return f"LOCK TABLES on {', '.join(tables[:3])}, by one of: {'; '.join(idle) or 'the slave'}"
+    return str(kept.found(session) or kept.unknown(kept.look(session)))
 
 
 def _in_the_way(held: str) -> NodeError:
     return too_late(
         f"the server cannot be locked for a snapshot: {held}",
-        f"a moment without a statement that is older than {LONG_SECONDS} s, and the lock within "
-        f"{LOCK_SECONDS} s",
+        f"a moment without a statement that is older than {LONG_SECONDS} s and a table that a "
+        f"session keeps, and the lock within {LOCK_SECONDS} s",
         "wait for its end, or KILL its process there; then run this again",
     )

@@ -308,6 +308,15 @@ def full(error: NodeError) -> bool:
     return isinstance(error, ServerError) and error.number == ER.CON_COUNT_ERROR
 
 
+def turned_away(error: NodeError) -> bool:
+    """Whether a server that runs did not let this host in: it denied the log-in or blocks the host,
+    or its certificate is not trusted. One where the host has no account at all (1130) is new."""
+    return distrusted(error) or (
+        isinstance(error, ServerError)
+        and error.number in (ER.ACCESS_DENIED_ERROR, ER.HOST_IS_BLOCKED)
+    )
+
+
 def denied(error: NodeError) -> bool:
     return isinstance(error, ServerError) and error.number == ER.ACCESS_DENIED_ERROR
 

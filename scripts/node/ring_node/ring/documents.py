@@ -16,6 +16,7 @@ from ..mysql.tls import Keys
 PASSWORD_LONGEST = 32  # MASTER_PASSWORD of MySQL 5.6
 USER_LONGEST = 16  # user names of MySQL 5.6
 SERVER_ID_LARGEST = 4294967295
+SHA256 = re.compile(r"[0-9a-f]{64}")
 VOLUME_ID = re.compile(r"vol-[0-9a-f]{8,17}")
 VOLUME_LARGEST_GIB = 65536  # of io2; the other types end before
 OPEN_WITHOUT_PEER_LONGEST = 3600
@@ -157,6 +158,16 @@ def volume(value: Any) -> Volume:
 def keys(value: Any) -> Keys:
     fields = Fields(value, "document")
     result = Keys(fields.text("ca"), fields.text("certificate"), fields.text("key"))
+    fields.end()
+    return result
+
+
+def server_files(value: Any) -> dict[str, str]:
+    """SHA-256 of what a server must run with: `my_cnf` and `certificate`."""
+    fields = Fields(value, "document")
+    result = {
+        name: fields.matching(name, SHA256, "64 hex digits") for name in ("my_cnf", "certificate")
+    }
     fields.end()
     return result
 

@@ -9,8 +9,11 @@ peer has those events with this server's id, and the slave here skips its own. T
 - the end of the binary log: a slave cannot have read beyond it, nor applied more of a log than
   there is of it.
 
-Both hold only for a peer whose slave was pointed at this very incarnation (server_uuid): its
-`source` row says so. What a peer has of a former incarnation says nothing about this one.
+The log's end holds only for a peer whose slave was pointed at this very incarnation (server_uuid):
+its `source` row says so. The generation holds besides for a server that follows the peer while that
+follows another one: each that takes a node's place begins far beyond what the peer knew of the one
+before, so a peer that has had more has followed a later one. Such a server is on a volume that the
+node had before. Of one that has not joined, what a peer has of a former one says nothing.
 
 A server that was set back catches up with the generation by beating, so it must be asked before its
 first beat after a start.
@@ -35,6 +38,7 @@ class Held:
     generation: int
     end: Coordinates | None  # of its binary log; None: it writes none
     logs: Mapping[str, int] = field(default_factory=dict[str, int])  # name and size of each
+    joined: bool = False  # it follows that very peer, and has joined it
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,11 @@ class Seen:
 def ahead(held: Held, seen: Seen) -> str | None:
     """Why the peer has seen more than the server holds; None when it has not."""
     if seen.follows != held.uuid:
+        if held.joined and seen.generation > held.generation:
+            return (
+                f"its heartbeat is of generation {held.generation}, and its peer has had "
+                f"{seen.generation} from a later server in its place"
+            )
         return None
     if seen.generation > held.generation:
         return (
@@ -76,24 +85,27 @@ def ahead(held: Held, seen: Seen) -> str | None:
 def set_back(own: Session, other: Session, own_id: int) -> str | None:
     """Why the data of the server `own` is older than what `other`, its peer, has seen of it.
 
-    None: it is not, or the peer's slave never followed this incarnation. `own_id` is the server_id
-    of `own`. Read from the peer first: what a server has of itself only grows.
+    None: it is not, or nothing tells. `own_id` is the server_id of `own`. Read from the peer first:
+    what a server has of itself only grows.
     """
     if not schema.exists(own) or not schema.exists(other):
         return None
-    seen = _seen(other, own_id)
+    peer = shows.identity(other).uuid
+    seen = _seen(other, peer, own_id)
+    uuid, source = shows.identity(own).uuid, schema.read_source(own)
     held = Held(
-        shows.identity(own).uuid,
+        uuid,
         schema.generation(own, own_id),
         shows.show_master_status(own),
         shows.show_binary_logs(own),
+        source is not None
+        and (source.server_uuid, source.peer_uuid, source.state) == (uuid, peer, "wired"),
     )
     return ahead(held, seen)
 
 
-def _seen(other: Session, own_id: int) -> Seen:
+def _seen(other: Session, uuid: str, own_id: int) -> Seen:
     source, slave = schema.read_source(other), shows.show_slave_status(other)
-    uuid = shows.identity(other).uuid
     return Seen(
         source.peer_uuid if source is not None and source.server_uuid == uuid else None,
         schema.generation(other, own_id),

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from ..base import paths
 from ..mysql.conflicts import Conflicts
 from ..mysql.shows import Coordinates, SlaveStatus
 
@@ -146,7 +147,7 @@ def notes(facts: Facts) -> list[str]:
             "conflicts: there may be more of them"
         )
     if facts.restart_due:
-        result.append("a file that the server reads has changed since it started: a restart is due")
+        result.append("a changed file of the server waits for its restart: `pulumi up` sees to it")
     return result
 
 
@@ -375,8 +376,10 @@ def _data(facts: Facts) -> Iterator[Problem]:
         "conflicts",
         f"{conflicts.total} rows that came from {facts.peer} did not fit and were passed over, by "
         f"error and table: {counted}; the last at {last.at}: {last.text}",
-        "the nodes differ in these tables: compare them; the node whose rows are not wanted copies "
-        "the other one anew (`sudo ring-node rejoin --discard` with its own name)",
+        "the nodes may differ in these tables: compare them, and mend the rows, or the node whose "
+        "rows are not wanted copies the other one anew (`sudo ring-node rejoin --discard` with its "
+        f"own name). What is mended stays counted as long as {LOG} is the same one: "
+        f"`sudo mv {LOG} {LOG}.1`, FLUSH ERROR LOGS, `sudo rm {paths.CONFLICTS}` begin a new one",
     )
 
 

@@ -95,7 +95,7 @@ class Seed(Enum):
     BEGIN = "both are empty: write down where the peer must begin to read"
     COPY = "empty beside data: copy the peer"
     COPY_AGAIN = "an interrupted or outdated copy: drop it and copy the peer again"
-    SERVE = "holds the data: let the peer copy it"
+    SERVE = "what it holds is wanted: let the peer copy it"
 
 
 class Follow(Enum):
@@ -145,8 +145,11 @@ def decide_seed(me: State, peer: State) -> Seed | Refusal:
     return _begin_with_data(me, peer)
 
 
-def decide_discard(name: str, peer: State) -> Refusal | None:
-    """Whether a node may give up what it holds for what the peer holds: not for nothing."""
+def decide_discard(
+    name: str, holds: bool, peer: State, though_behind: str | None
+) -> Refusal | None:
+    """Whether a node may give up what it holds for what the peer holds: not for nothing, and not
+    for what is older, unless the peer is named for that."""
     if peer.copying:
         return Refusal(
             "nothing to copy",
@@ -154,12 +157,20 @@ def decide_discard(name: str, peer: State) -> Refusal | None:
             "a peer that holds the data",
             f"let {peer.name} become whole first (`sudo ring-node rejoin` there)",
         )
-    if peer.empty:
+    if peer.empty and holds:
         return Refusal(
             "nothing to copy",
             f"{peer.describe()}: {name} would give up what it holds for nothing",
             "a peer that holds the data",
             f"if it is {peer.name} that should discard: {discarding(peer.name, name)}",
+        )
+    if peer.set_back and though_behind != peer.name:
+        return Refusal(
+            "set back in time",
+            f"{peer.name} was set back in time: {peer.set_back}; {name} holds what is newer",
+            f"a peer that holds all that {name} has seen of it",
+            f"{discarding(peer.name, name)}; if the older data is wanted on both, on {name}: "
+            f"`sudo ring-node rejoin --discard {name} --though-behind {peer.name}`",
         )
     return None
 
@@ -251,8 +262,8 @@ def _continue_copy(me: State, peer: State) -> Seed | Refusal:
 
 
 def _begin_empty(me: State, peer: State) -> Seed | Refusal:
-    if peer.copying:
-        return _source_lost(me, peer)
+    if peer.copying:  # what it copies may have become empty meanwhile
+        return Seed.SERVE if _copies(peer, me) else _source_lost(me, peer)
     if peer.empty:
         return Seed.READY if _paired(me, peer) else Seed.BEGIN
     if _serves_from_its_birth(peer, me):
@@ -263,10 +274,8 @@ def _begin_empty(me: State, peer: State) -> Seed | Refusal:
 def _begin_with_data(me: State, peer: State) -> Seed | Refusal:
     if where_to_read(peer, me) is not None and where_to_read(me, peer) is not None:
         return Seed.READY
-    if peer.empty or _copies(peer, me):
+    if peer.empty or peer.copying or _copies(peer, me):
         return Seed.SERVE
-    if peer.copying:
-        return _source_lost(me, peer)
     return _both_hold_data(me, peer)
 
 
@@ -290,8 +299,9 @@ def _source_lost(me: State, peer: State) -> Refusal:
         "source lost",
         f"{me.describe()}; {peer.describe()}: what is being copied is nowhere whole",
         "the server that was being copied, with its data",
-        "bring that server back; if it is lost, restore a backup on one node, and let the other "
-        "one discard what it holds (`sudo ring-node rejoin --discard` with its own name there)",
+        "bring that server back; if it is lost, restore a backup on the node that copies nothing, "
+        "or leave that empty, and let the other one discard what it holds (`sudo ring-node rejoin "
+        "--discard` with its own name there)",
     )
 
 

@@ -14,7 +14,7 @@ from ..base.clock import boottime
 from ..base.errors import NodeError
 from ..base.later import Later
 from ..host import gate, room, systemd, volumes
-from ..mysql import conflicts, datadir, lifecycle
+from ..mysql import conflicts, datadir, lifecycle, server_files
 from ..mysql.conflicts import Conflicts
 from . import admission, agent_state, records
 from .documents import Peer
@@ -43,7 +43,7 @@ def look() -> tuple[Facts, dict[str, Any]]:
         "peer": peer.name if peer else None,
         "installed": lifecycle.installed(),
         **volume,
-        "restart_due": lifecycle.restart_due(),
+        "restart_due": server_files.restart_due(),
     }
     if facts["installed"]:
         try:

@@ -47,6 +47,7 @@ class Verdict(Enum):
     UNAPPLIED = "the peer cannot be asked, and not all that came from it is applied"
     PATIENT = "the peer cannot be asked"
     FULL = "the peer runs, and has no connection left for this node to ask it"
+    TURNED_AWAY = "the peer runs, and does not let this node ask it"
 
     @property
     def opens(self) -> bool:
@@ -74,6 +75,8 @@ class Facts:
     goal_age_s: float = 0.0  # since it was asked for its goal
     problem: str = ""  # why it could not
     full: bool = False  # it serves so many clients that it takes no more
+    turned_away: bool = False  # it runs, and lets this node not log in, or is not trusted here
+    in_turn: bool = False  # a restart of this node has not come to its end
     set_back: str | None = None
     silent_s: float = 0.0  # since the peer answered, or was first asked
     patience_s: float = 0.0  # how long this node does without it
@@ -97,8 +100,12 @@ def decide(facts: Facts) -> Verdict:
 
 
 def _without_peer(facts: Facts) -> Verdict:
+    """A peer that turns this node away may take writes. While the CA changes each does, and the
+    node that restarts for it must not wait for the other one, which waits for its turn."""
     if facts.full:  # as one may be that got all clients of this node
         return Verdict.FULL
+    if facts.turned_away and not facts.in_turn:
+        return Verdict.TURNED_AWAY
     if facts.silent_s < facts.patience_s:
         return Verdict.PATIENT
     return Verdict.ALONE if facts.drained else Verdict.UNAPPLIED
@@ -131,6 +138,8 @@ def why(verdict: Verdict, facts: Facts) -> str:
         goal = peer.goal or "a place that its peer does not name: it writes no binary log"
         errors = f"; {slave.errors}" if slave.errors else ""
         return f"{verdict.value}: at {slave.executed} on the way to {goal}{errors}"
+    if verdict is Verdict.TURNED_AWAY:
+        return f"{verdict.value}: {facts.problem}"
     if verdict is Verdict.PATIENT:
         rest = max(0.0, facts.patience_s - facts.silent_s)
         return f"{verdict.value}: {facts.problem}; opens without it in {rest:.0f} s"

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ..base import paths
-from ..base.errors import NodeError, refused
+from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import files
-from ..mysql import accounts, events, inventory, scratch, shows, xa
+from ..mysql import accounts, binlogs, events, inventory, scratch, shows, xa
 from ..mysql.bootstrap import password_hash
 from ..mysql.login import root_password
 from ..mysql.shows import Coordinates
@@ -18,33 +18,40 @@ from .offer import Offer
 from .schema import Origin
 
 NEXT_STEP = "run this again: it copies anew; if it comes again, do not trust that disk or host"
-# A server that has written no binary log yet begins with this one, behind its first four bytes.
-FIRST = Coordinates("bin.000001", 4)
 DROP = "DROP USER %s@%s"
 
 
 class Changed(NodeError):
-    """The copy is not as its source was before or after: definitions changed meanwhile."""
+    """The copy is not what its source was, and that may be because definitions changed meanwhile:
+    another one may be good."""
 
 
-def prove(arrived: Arrived, pair: Pair, report: Report) -> None:
-    """Raises unless the copy is what its source was; then makes it this node's."""
+def prove(arrived: Arrived, first: Coordinates, pair: Pair, report: Report) -> None:
+    """Raises unless the copy is what its source was; then makes it this node's, whose binary log
+    begins at `first`."""
     who = pair.peer.name
     with scratch.running(arrived.folder) as server:
         check_place(server.innodb, arrived.offer, who)
         if arrived.offer.innodb is None:
             report.note(f"no commit of InnoDB is in the last binary logs of {who} to compare with")
         check_objects(inventory.objects(server.session), arrived.offer, who)
-        _adapt(server.session, arrived.offer, pair, report)
-    for left in (arrived.folder / "log").iterdir():
+        _adapt(server.session, arrived.offer, first, pair, report)
+    log = arrived.folder / "log"
+    for left in log.iterdir():
         files.remove_tree(left)
+    binlogs.begin_at(log, first)
     (arrived.folder / "data" / paths.DATA_MARKER).write_text("copied by ring-node\n")
 
 
 def check_place(found: Coordinates | None, offered: Offer, who: str) -> None:
-    """InnoDB's own word for where it ended, against the coordinates that the stream named."""
+    """InnoDB's own word for where it ended, against the coordinates that the stream named.
+
+    What an ALTER commits in InnoDB may come after the commit of a row that is behind it in the
+    binary log: then InnoDB names the earlier place.
+    """
     if offered.innodb is not None and not offered.innodb.allow(found):
-        raise refused(
+        raise Changed(
+            Exit.REFUSED,
             f"InnoDB says that the copy of {who} ends at {found or 'no place'}",
             f"{offered.innodb}, its last commit before {offered.master}",
             NEXT_STEP,
@@ -66,7 +73,9 @@ def check_objects(found: dict[str, str], offered: Offer, who: str) -> None:
     raise error
 
 
-def _adapt(session: Session, offered: Offer, pair: Pair, report: Report) -> None:
+def _adapt(
+    session: Session, offered: Offer, first: Coordinates, pair: Pair, report: Report
+) -> None:
     """What is of the one server and not of its data: slave, accounts of the ring, events."""
     own = shows.identity(session)
     session.do("RESET SLAVE ALL")
@@ -78,9 +87,11 @@ def _adapt(session: Session, offered: Offer, pair: Pair, report: Report) -> None
     _accounts(session, pair)
     for change in events.adapt(session, pair.node.server_id):
         report.did(change)
-    schema.add_rows(session, pair.node.server_id, pair.peer.server_id)
+    own_id = pair.node.server_id
+    schema.add_rows(session, own_id, pair.peer.server_id)
+    schema.go_on_from(session, own_id, schema.generation(session, own_id))
     schema.write_origin(
-        session, Origin(own.uuid, offered.server_uuid, "copied", "copied", FIRST, offered.master)
+        session, Origin(own.uuid, offered.server_uuid, "copied", "copied", first, offered.master)
     )
     if shows.show_slave_status(session) is not None:
         raise refused(

@@ -24,7 +24,8 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import lifecycle, shows, sql
+from ..host import gate
+from ..mysql import lifecycle, server_files, shows, sql, tls
 from ..mysql.sql import Session
 from . import admission, agent_state, beats, opening, reach, records, relay, schema
 from .documents import Node, Peer
@@ -43,54 +44,65 @@ GIVE = "SELECT RELEASE_LOCK(%s)"
 HELD = "SELECT IS_USED_LOCK(%s)"
 
 
-def in_turn(
-    reason: str,
-    report: Report,
-    *,
-    peer_must_be_healthy: bool = True,
-    before: Callable[[], None] = lambda: None,
-    after: Callable[[], None] = lambda: None,
-    undo: Callable[[], None] = lambda: None,
-) -> None:
-    """`before` puts the changed files in place, `after` judges the server that read them.
+def in_turn(reason: str, report: Report, *, peer_must_be_healthy: bool = True) -> None:
+    """With the files that wait. The gate must open again, and a ring that was healthy be so.
 
-    If either the start or `after` fails, `undo` puts the old files back, and `after` judges again.
+    Where any of this fails, the files that were there before are back, and the server is restarted
+    with them. The new ones go on waiting: the next try may find them changed.
     """
     node, peer = records.node(), records.peer()
     if not admission.admitted() or node is None or peer is None:
-        _restart(before, after, undo)
-        report.did(f"server restarted for {reason}")
+        at_once(reason, report)
         return
     _refuse_without_an_agent()
     with _turn(node, peer, peer_must_be_healthy) as ways, _nothing_dropped(ways):
-        _restart(before, after, undo)
+
+        def judge() -> None:
+            opening.wait_until_open(OPEN_SECONDS + (records.opening() or 0))
+            if ways is None or ways.fresh:
+                _wait_until_healthy(node, peer, report, known=ways is not None)
+
+        _restart(judge)
         served = ", the peer serving meanwhile" if ways is not None else ""
         report.did(f"server restarted for {reason}{served}")
-        opening.wait_until_open(OPEN_SECONDS + (records.opening() or 0))
-        if ways is None or ways.fresh:
-            _wait_until_healthy(node, peer, report, known=ways is not None)
 
 
-def _restart(
-    before: Callable[[], None], after: Callable[[], None], undo: Callable[[], None]
-) -> None:
-    lifecycle.note_restart_due()
-    before()
+def at_once(reason: str, report: Report) -> None:
+    """As `in_turn`, for a server that serves nobody, or is down."""
+    _restart(lambda: None)
+    report.did(f"server restarted for {reason}")
+
+
+def _restart(judge: Callable[[], None]) -> None:
+    server_files.exchange()
     try:
-        lifecycle.restart()
-        after()
+        _run(judge)
     except NodeError as error:
-        undo()
+        if not server_files.exchanged():
+            raise
+        server_files.take_back()
         try:
-            lifecycle.restart()
-            after()
+            _run(judge)
         except NodeError as again:
             outcome = f"with what was there before: {again.found}"
         else:
+            server_files.settle()
             outcome = "what was there before is back and the server runs with it"
         raise NodeError(
             error.code, f"{error.found}; {outcome}", error.expected, error.next_step
         ) from None
+    server_files.settle()
+
+
+def _run(judge: Callable[[], None]) -> None:
+    lifecycle.restart()
+    _refuse_a_server_without_tls()
+    judge()
+
+
+def _refuse_a_server_without_tls() -> None:
+    with sql.own() as session:
+        tls.refuse_disabled(shows.identity(session).have_ssl)
 
 
 @contextmanager
@@ -109,6 +121,9 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[beats.Ways 
             serves = sql.distrusted(error) or (denied and _beats(peer))
             if must_be_healthy and not serves:
                 raise _unhealthy(error.found) from None
+            # Which opens again, though it may be behind: only who serves already may do that.
+            if must_be_healthy and not (gate.is_open() or server_files.exchanged()):
+                raise _unhealthy(f"the gate of this node is closed, and {error.found}") from None
             # It may be restarting for the same reason: not both at once.
             _wait_for_peers_turn()
             poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))
@@ -220,9 +235,7 @@ def _refuse_beside_a_closed_gate(other: Session, peer: Peer) -> None:
         raise refused(
             f"{peer.name} is read-only: its gate is closed",
             "it serving clients while the server of this node restarts",
-            f"see on {peer.name} why (`ring-node gate`), then run this again; if its instance or "
-            "volume is new and this change came in the same update, take the change back, "
-            "`pulumi up`, then make it again",
+            f"see on {peer.name} why (`ring-node gate`), then run this again",
         )
 
 

@@ -71,6 +71,7 @@ BEAT = (
     " WHERE server_id = %s"
 )
 GENERATION = "SELECT SQL_NO_CACHE generation FROM mysql_ring.heartbeat WHERE server_id = %s"
+LIFE = 1 << 32  # beats: more than a server does, one a second
 RAISE = "UPDATE mysql_ring.heartbeat SET generation = GREATEST(generation, %s) WHERE server_id = %s"
 AGE = (
     "SELECT SQL_NO_CACHE TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age"
@@ -194,10 +195,11 @@ def generation(session: Session, server_id: int) -> int:
     return int(session.value(GENERATION, [server_id]) or 0)
 
 
-def go_on_from(session: Session, server_id: int, generation: int) -> None:
-    """A node in the place of a former one counts on from what the peer knows of that."""
+def go_on_from(session: Session, server_id: int, known: int) -> None:
+    """A server in the place of a former one counts on from beyond what the peer knows of that, and
+    beyond what that may have beaten unseen."""
     with session.unlogged():
-        session.do(RAISE, [generation, server_id])
+        session.do(RAISE, [known + LIFE if known else 0, server_id])
 
 
 def clock(session: Session) -> datetime:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from dataclasses import replace
 
+from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import lifecycle, sql
+from ..mysql import binlogs, lifecycle, sql
 from ..mysql.shows import SlaveStatus, show_master_status, show_slave_status
 from ..mysql.sql import PATIENT, Session
 from . import admission as admissions
-from . import content, copying, opening, peer_accounts, reach, records, relay, schema, state
+from . import (
+    content,
+    copying,
+    generation,
+    opening,
+    peer_accounts,
+    reach,
+    records,
+    relay,
+    schema,
+    state,
+)
 from .documents import Pair
 from .join import Refusal, Seed, State, decide_discard, decide_seed
 from .schema import Origin
@@ -20,6 +32,8 @@ PEER_SECONDS = 60.0
 PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
 QUIET_SECONDS = 600.0
 DRAIN_SECONDS = 600.0
+CLOSED_SECONDS = 120.0
+QUICK = 0.05  # pause between looks at what is about to be so
 LOCK_WAIT = 60
 
 
@@ -47,28 +61,41 @@ def run(pair: Pair, report: Report) -> None:
             report.facts["outcome"] = "joined"
 
 
-def discard(pair: Pair, report: Report) -> None:
+def discard(pair: Pair, though_behind: str | None, report: Report) -> None:
     """This node gives up what it holds, whatever that is, and copies the peer.
 
-    Its server need not be usable: it is stopped first. It gets its old data back when the copy
-    fails.
+    Its server need not be usable: it is asked if it can be, and stopped. It gets its old data back
+    when the copy fails. `though_behind`: the name of a peer that is copied although it was set back
+    in time.
     """
     login = records.credentials().peer
     with reach.peer(pair.peer.replication_address, login, report, seconds=PEER_SECONDS) as other:
         other.do(PATIENT)
         peer = state.read(other, pair.peer.name)
         state.check_id(peer, pair.peer.server_id)
-        refusal = decide_discard(pair.node.name, peer)
+        holds, peer = _asked(other, peer, report)
+        refusal = decide_discard(pair.node.name, holds, peer, though_behind)
         if refusal:
             state.raise_refusal(refusal)
-        copying.stop_server()
-        try:
+        with copying.back_after_an_error():
+            lifecycle.begin_stop()
+            _wait_until_closed()
             _wait_until_applied(other, pair)
-            copying.copy(pair, peer.uuid, report)
-        except BaseException:
-            with suppress(NodeError):
-                lifecycle.start()
-            raise
+        copying.copy(pair, peer.uuid, _known(other), report)
+
+
+def _asked(other: Session, peer: State, report: Report) -> tuple[bool, State]:
+    """What this node's own server says: whether it holds anything, and whether the peer was set
+    back in time. One that cannot be asked is taken to hold something."""
+    try:
+        if not lifecycle.running():
+            lifecycle.start()
+        with sql.own(report) as own:
+            said = generation.set_back(other, own, peer.server_id)
+            return bool(content.found(own)), replace(peer, set_back=said)
+    except NodeError as error:
+        report.note(f"whether {peer.name} was set back in time is not known here: {error.found}")
+        return True, peer
 
 
 def seed(own: Session, other: Session, pair: Pair, report: Report) -> None:
@@ -150,15 +177,36 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     _wait_until_quiet(other, me, peer)
     other.do(PATIENT)
     own.do(PATIENT)
-    copying.copy(pair, peer.uuid, report)
+    copying.copy(pair, peer.uuid, _known(other), report)
     own.connect_anew()
     if peer.follows(me):
         report.note(f"this node's server is a new one: on {peer.name}, `sudo ring-node rejoin`")
     report.did(f"{peer.name} must read from the beginning of this server's binary log on")
 
 
+def _known(other: Session) -> int:
+    """The highest number of a binary log that the peer's slave knows of this node's servers."""
+    slave = show_slave_status(other)
+    places = (slave.read, slave.executed) if slave else ()
+    return max((binlogs.number(place.file) for place in places), default=0)
+
+
+def _wait_until_closed() -> None:
+    """What it has to write before it ends takes its time, beside the copy."""
+
+    def closed() -> bool | None:
+        return None if lifecycle.listens() else True
+
+    if poll(closed, Deadline(CLOSED_SECONDS), longest_pause=QUICK) is None:
+        raise too_late(
+            f"this node's server still takes connections, {CLOSED_SECONDS:.0f} s after its stop",
+            "its sockets closed",
+            f"see {paths.ERROR_LOG}; end it, then run this again",
+        )
+
+
 def _wait_until_applied(other: Session, pair: Pair) -> None:
-    """The peer has applied all that it got from this node, whose server is stopped.
+    """The peer has applied all that it got from this node, which takes no connection any more.
 
     What it applied after the copy would carry this node's server id, and be skipped here.
     """
@@ -171,7 +219,7 @@ def _wait_until_applied(other: Session, pair: Pair) -> None:
         return bool(slave.sql_errno) or slave.sql_running == "No"
 
     deadline = Deadline(QUIET_SECONDS)
-    if poll(cut_off, deadline) and relay.applied(other, deadline.left, stuck):
+    if poll(cut_off, deadline, longest_pause=QUICK) and relay.applied(other, deadline.left, stuck):
         return
     slave = show_slave_status(other)
     said = slave.errors or "its SQL thread is stopped" if slave and stuck(slave) else ""

@@ -37,7 +37,7 @@ def _send(stream: Stream, report: Report) -> None:
     with ExitStack() as held:
         session = held.enter_context(sql.own(report))
         with stream.waiting("a snapshot is taken there"):
-            taken = held.enter_context(snapshot.taken(session))
+            taken = held.enter_context(snapshot.taken(session, stream.refuse_a_lost_end))
         stream.say(Frame.HEADER, offer.document(taken, shows.identity(session).server_id))
         try:
             with packed(taken.folder) as descriptor:

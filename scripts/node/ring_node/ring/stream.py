@@ -10,14 +10,17 @@ cut, swallowing or stalled. One that is slow and moves is not.
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import os
+import select
 import socket
 import ssl
 import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from enum import Enum
 from typing import Any
@@ -60,6 +63,31 @@ class Broken(NodeError):
         super().__init__(Exit.UNREACHABLE, found, expected, NEXT_STEP)
 
 
+class Digest:
+    """SHA-256 of data, computed in a thread beside what else is done with it."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self._thread: ThreadPoolExecutor | None = None
+        self._last: Future[None] | None = None
+        self.bytes = 0
+
+    def add(self, data: memoryview) -> None:
+        """The data must stay as it is until the next call has returned, or `text` was asked for."""
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, "digest")
+        former, self._last = self._last, self._thread.submit(self._digest.update, data)
+        self.bytes += len(data)
+        if former is not None:
+            former.result()
+
+    @property
+    def text(self) -> str:
+        if self._last is not None:
+            self._last.result()
+        return self._digest.hexdigest()
+
+
 class Stream:
     """One end of it. `who` is the other one."""
 
@@ -67,9 +95,13 @@ class Stream:
         self._link = link
         self.who = who
         self._silence = silence
-        self._digest = hashlib.sha256()
-        self.bytes = 0  # of data, so far
+        self._digest = Digest()
         link.settimeout(silence)
+
+    @property
+    def bytes(self) -> int:
+        """Of data, so far."""
+        return self._digest.bytes
 
     def say(self, frame: Frame, document: Mapping[str, Any]) -> None:
         text = zlib.compress(json.dumps(document).encode(), 1)
@@ -94,15 +126,12 @@ class Stream:
 
     def send_data(self, descriptor: int) -> None:
         """All that can be read there, up to its end."""
-        buffer = bytearray(FRAME.size + CHUNK)
-        whole = memoryview(buffer)
-        while True:
+        for whole in _in_turns(FRAME.size + CHUNK):
             size = os.readv(descriptor, [whole[FRAME.size :]])
             if size == 0:
                 return
-            FRAME.pack_into(buffer, 0, Frame.DATA.value, size)
-            data = whole[FRAME.size : FRAME.size + size]
-            self._count(data)
+            FRAME.pack_into(whole, 0, Frame.DATA.value, size)
+            self._digest.add(whole[FRAME.size : FRAME.size + size])
             self._send(whole[: FRAME.size + size])
 
     def end(self) -> None:
@@ -111,13 +140,13 @@ class Stream:
 
     def receive_data(self, write: Callable[[memoryview], object]) -> None:
         """All data up to the trailer, which must be right."""
-        whole = memoryview(bytearray(CHUNK))
+        buffers = _in_turns(CHUNK)
         while True:
             frame, length = self._head()
             if frame is Frame.DATA and length <= CHUNK:
-                data = whole[:length]
+                data = next(buffers)[:length]
                 self._receive(data)
-                self._count(data)
+                self._digest.add(data)
                 write(data)
             elif frame is Frame.TRAILER:
                 named = self._text(length)
@@ -128,7 +157,7 @@ class Stream:
                 self._unexpected(frame, length, Frame.DATA)
         if named != self._sum():
             raise Broken(
-                f"{self.bytes} bytes from {self.who} with digest {self._digest.hexdigest()}",
+                f"{self.bytes} bytes from {self.who} with digest {self._digest.text}",
                 f"{named.get('bytes')} bytes with digest {named.get('sha256')}, as it named them",
             )
 
@@ -162,16 +191,20 @@ class Stream:
             over.set()
             thread.join()
 
+    def refuse_a_lost_end(self) -> None:
+        """Raises when the other end has closed the connection, or its kernel is known to be gone.
+        It must have nothing to say: what it said would be left unread."""
+        watch = select.poll()
+        watch.register(self._link, select.POLLRDHUP)
+        if watch.poll(0):
+            raise Broken(f"{self.who} has ended the connection", "it waiting for an answer")
+
     def close(self) -> None:
         with suppress(OSError):
             self._link.close()
 
     def _sum(self) -> dict[str, Any]:
-        return {"sha256": self._digest.hexdigest(), "bytes": self.bytes}
-
-    def _count(self, data: memoryview) -> None:
-        self._digest.update(data)
-        self.bytes += len(data)
+        return {"sha256": self._digest.text, "bytes": self.bytes}
 
     def _unexpected(self, frame: Frame, length: int, wanted: Frame) -> None:
         if frame is not Frame.REFUSAL:
@@ -242,6 +275,11 @@ class Stream:
             )
         said = error.reason if isinstance(error, ssl.SSLError) else error.strerror
         return Broken(f"the link to {self.who} broke {after}: {said or error}", "a whole stream")
+
+
+def _in_turns(size: int) -> Iterator[memoryview]:
+    """Buffers: while one is filled and passed on, the digest of the one before is computed."""
+    return itertools.cycle([memoryview(bytearray(size)) for _ in range(2)])
 
 
 def connect(who: str, address: str, own_address: str) -> Stream:

@@ -1,0 +1,36 @@
+"""Verb `restart`: the server runs with the files that the steps before it laid ready.
+
+It comes after both nodes replicate and serve: one of them serves while the other one restarts, also
+when one was made anew in the same update.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from ..base import paths
+from ..base.errors import refused
+from ..base.report import Report
+from ..mysql import server_files
+from ..ring import documents, renewal
+
+
+def run(document: Any) -> Report:
+    report = Report("restart")
+    wanted = documents.server_files(document)
+    _refuse_other("my_cnf", wanted, paths.CONFIG, "config")
+    _refuse_other("certificate", wanted, paths.CERTIFICATE, "tls")
+    renewal.bring_in(report)
+    return report
+
+
+def _refuse_other(name: str, wanted: dict[str, str], path: Path, verb: str) -> None:
+    found = server_files.laid(path)
+    if found is None or hashlib.sha256(found).hexdigest() != wanted[name]:
+        raise refused(
+            f"{path} is not the one of this update, nor does that wait",
+            f"the file that the step `{verb}` lays ready",
+            f"run that step again: `pulumi up --replace` with the URN of `{verb}` of this node",
+        )
