@@ -154,6 +154,16 @@ def test_a_killed_restart_goes_on_with_the_new_file_and_still_knows_the_old_one(
     assert host.greets
 
 
+def test_a_my_cnf_that_is_taken_back_after_a_killed_restart_is_in_place_for_any_start(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.run(NEW)
+    killed_in_the_restart(host, monkeypatch)
+    config.run(OLD)
+    assert host.place == OLD
+    assert server_files.restart_due(), "the server may run with the other one"
+
+
 @pytest.mark.parametrize("down", [False, True], ids=["it runs", "it is down"])
 @pytest.mark.parametrize("wanted", [OLD, OTHER], ids=["the old one", "a third one"])
 def test_after_a_killed_restart_another_file_than_the_killed_one_may_come(
@@ -163,7 +173,7 @@ def test_after_a_killed_restart_another_file_than_the_killed_one_may_come(
     killed_in_the_restart(host, monkeypatch)
     host.runs, host.greets = True, not down  # systemd tries it again and again
     config.run(wanted)
-    bring_in()
+    verb.run(digests(wanted))
     assert host.place == wanted
     assert host.done[-1] == f"restart with {wanted.splitlines()[1]}"
     assert not server_files.restart_due()

@@ -36,10 +36,16 @@ def put(contents: Mapping[Path, bytes]) -> list[Path]:
 
 def leave(contents: Mapping[Path, bytes]) -> list[Path]:
     """Leaves files for the restart of a server that runs. Answers those that it has not read, and
-    that were not left before."""
+    that were not left before.
+
+    Where they are what was there before a killed restart, they are back in place: the server runs
+    with either, a restart stays due, and any start of it is one with these.
+    """
     same = {path for path, content in contents.items() if content == read_by_server(path)}
     for path in same:
         files.remove(_in(paths.WAITING, path))
+    if same == contents.keys():
+        _place(contents)
     return _keep(paths.WAITING, {path: contents[path] for path in contents if path not in same})
 
 
@@ -52,7 +58,7 @@ def read_by_server(path: Path) -> bytes | None:
 def laid(path: Path) -> bytes | None:
     """What the server will read when it restarts."""
     waits = files.read_bytes(_in(paths.WAITING, path))
-    return files.read_bytes(path) if waits is None else waits
+    return read_by_server(path) if waits is None else waits
 
 
 def waiting() -> dict[Path, bytes]:
