@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node.base import paths
+from ring_node.base import lock, paths
 from ring_node.base.errors import Exit, NodeError, refused
 from ring_node.base.report import Report
 from ring_node.host import files
@@ -162,6 +162,21 @@ def test_a_my_cnf_that_is_taken_back_after_a_killed_restart_is_in_place_for_any_
     config.run(OLD)
     assert host.place == OLD
     assert server_files.restart_due(), "the server may run with the other one"
+
+
+def test_a_killed_restart_is_not_under_way_until_a_verb_goes_on_with_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "LOCK", tmp_path / "lock")
+    config.run(NEW)
+    with lock.host_lock(paths.LOCK, "config", 0):
+        assert not server_files.under_way()
+    killed_in_the_restart(host, monkeypatch)
+    assert server_files.exchanged()
+    assert not server_files.under_way()
+    with lock.host_lock(paths.LOCK, "restart", 0):
+        assert server_files.under_way()
+    assert not server_files.under_way()
 
 
 @pytest.mark.parametrize("down", [False, True], ids=["it runs", "it is down"])

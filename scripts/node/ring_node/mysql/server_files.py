@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from ..base import paths
+from ..base.lock import held
 from ..host import files
 from . import lifecycle
 
@@ -68,6 +69,11 @@ def waiting() -> dict[Path, bytes]:
 def exchanged() -> bool:
     """Whether files were exchanged for a restart that has not come to its end."""
     return bool(_kept(paths.FORMER))
+
+
+def under_way() -> bool:
+    """Whether a verb is at work on such a restart. One that was killed says nothing of now."""
+    return exchanged() and held(paths.LOCK)
 
 
 def restart_due() -> bool:
