@@ -45,9 +45,11 @@ class Host:
         if not self.greets:
             raise refused("the server does not start: unknown variable", "a start", "correct it")
 
-    def in_turn(self, reason: str, report: Report, *, peer_must_be_healthy: bool = True) -> None:
+    def in_turn(
+        self, reason: str, report: Report, only: Any = None, *, peer_must_be_healthy: bool = True
+    ) -> None:
         self.done.append("its turn" if peer_must_be_healthy else "its turn in any ring")
-        restart.at_once(reason, report)
+        restart.at_once(reason, report, only)
 
     @property
     def place(self) -> str:
@@ -218,6 +220,19 @@ def test_another_certificate_waits_and_another_ca_does_not(
     tls.run({})
     assert host.done == ["its turn in any ring", "restart with max_connections = 1"]
     assert paths.CA.read_text() == paths.CERTIFICATE.read_text() == paths.KEY.read_text() == "new\n"
+
+
+def test_another_ca_comes_also_while_a_my_cnf_waits_that_the_server_does_not_start_with(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.starts_with = {OLD, OTHER}
+    config.run(NEW)
+    keys(monkeypatch, "new", "new")
+    tls.run({})
+    assert host.done == ["its turn in any ring", "restart with max_connections = 1"]
+    assert paths.CA.read_text() == "new\n"
+    config.run(OTHER)
+    assert bring_in() == {"done": ["server restarted for a changed my.cnf"]}
 
 
 def test_a_killed_restart_for_another_ca_is_made_at_once_by_the_next_run(

@@ -7,7 +7,7 @@ judged good. A restart that is killed leaves the last two, and the next one know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..base import paths
@@ -86,10 +86,11 @@ def left_down() -> bool:
     return exchanged() and not lifecycle.greets()
 
 
-def exchange() -> list[Path]:
-    """Puts the files that wait in place. One that a killed restart put there, and that waits no
-    more, goes back to what it was."""
-    new, former = waiting(), _kept(paths.FORMER)
+def exchange(only: Collection[Path] | None = None) -> list[Path]:
+    """Puts the files that wait in place, or `only` those of them. One that a killed restart put
+    there, and that is none of these, goes back to what it was."""
+    former = _kept(paths.FORMER)
+    new = {path: text for path, text in waiting().items() if only is None or path in only}
     present = {path: files.read_bytes(path) for path in new if path not in former}
     _keep(paths.FORMER, {path: text for path, text in present.items() if text is not None})
     return _place({**former, **new})

@@ -1,7 +1,8 @@
 """Verb `tls`: CA, certificate and key of this node. A server that runs gets them with its restart.
 
 With another CA that is now. Neither node trusts the other until both have it, and without that the
-steps that follow lead nowhere.
+steps that follow lead nowhere. A my.cnf that waits is not tried then: if the server does not start
+with it, a later step replaces it.
 """
 
 from __future__ import annotations
@@ -26,5 +27,5 @@ def run(document: Any) -> Report:
     }
     trusted = server_files.read_by_server(paths.CA)
     if renewal.lay(wanted, report) and trusted != wanted[paths.CA]:
-        renewal.bring_in(report)
+        renewal.bring_in(report, wanted)
     return report
