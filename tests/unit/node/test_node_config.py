@@ -222,6 +222,22 @@ def test_another_certificate_waits_and_another_ca_does_not(
     assert paths.CA.read_text() == paths.CERTIFICATE.read_text() == paths.KEY.read_text() == "new\n"
 
 
+def test_a_certificate_comes_at_once_where_the_one_in_use_is_not_valid_any_more(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(found: Keys, _: Any) -> None:
+        if found.certificate == "old\n":
+            raise refused("certificate has expired", "another", "give one")
+
+    monkeypatch.setattr(tls.tls, "check", check)
+    keys(monkeypatch, "old", "new")
+    tls.run({})
+    assert host.done == ["its turn in any ring", "restart with max_connections = 1"]
+    assert paths.CERTIFICATE.read_text() == "new\n"
+    tls.run({})
+    assert len(host.done) == 2
+
+
 def test_another_ca_comes_also_while_a_my_cnf_waits_that_the_server_does_not_start_with(
     host: Host, monkeypatch: pytest.MonkeyPatch
 ) -> None:
