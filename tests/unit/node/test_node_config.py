@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node.base import paths
+from ring_node.base import lock, paths
 from ring_node.base.errors import Exit, NodeError, refused
 from ring_node.base.report import Report
 from ring_node.host import files
@@ -45,9 +45,11 @@ class Host:
         if not self.greets:
             raise refused("the server does not start: unknown variable", "a start", "correct it")
 
-    def in_turn(self, reason: str, report: Report, *, peer_must_be_healthy: bool = True) -> None:
+    def in_turn(
+        self, reason: str, report: Report, only: Any = None, *, peer_must_be_healthy: bool = True
+    ) -> None:
         self.done.append("its turn" if peer_must_be_healthy else "its turn in any ring")
-        restart.at_once(reason, report)
+        restart.at_once(reason, report, only)
 
     @property
     def place(self) -> str:
@@ -154,6 +156,31 @@ def test_a_killed_restart_goes_on_with_the_new_file_and_still_knows_the_old_one(
     assert host.greets
 
 
+def test_a_my_cnf_that_is_taken_back_after_a_killed_restart_is_in_place_for_any_start(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config.run(NEW)
+    killed_in_the_restart(host, monkeypatch)
+    config.run(OLD)
+    assert host.place == OLD
+    assert server_files.restart_due(), "the server may run with the other one"
+
+
+def test_a_killed_restart_is_not_under_way_until_a_verb_goes_on_with_it(
+    host: Host, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "LOCK", tmp_path / "lock")
+    config.run(NEW)
+    with lock.host_lock(paths.LOCK, "config", 0):
+        assert not server_files.under_way()
+    killed_in_the_restart(host, monkeypatch)
+    assert server_files.exchanged()
+    assert not server_files.under_way()
+    with lock.host_lock(paths.LOCK, "restart", 0):
+        assert server_files.under_way()
+    assert not server_files.under_way()
+
+
 @pytest.mark.parametrize("down", [False, True], ids=["it runs", "it is down"])
 @pytest.mark.parametrize("wanted", [OLD, OTHER], ids=["the old one", "a third one"])
 def test_after_a_killed_restart_another_file_than_the_killed_one_may_come(
@@ -163,7 +190,7 @@ def test_after_a_killed_restart_another_file_than_the_killed_one_may_come(
     killed_in_the_restart(host, monkeypatch)
     host.runs, host.greets = True, not down  # systemd tries it again and again
     config.run(wanted)
-    bring_in()
+    verb.run(digests(wanted))
     assert host.place == wanted
     assert host.done[-1] == f"restart with {wanted.splitlines()[1]}"
     assert not server_files.restart_due()
@@ -193,6 +220,35 @@ def test_another_certificate_waits_and_another_ca_does_not(
     tls.run({})
     assert host.done == ["its turn in any ring", "restart with max_connections = 1"]
     assert paths.CA.read_text() == paths.CERTIFICATE.read_text() == paths.KEY.read_text() == "new\n"
+
+
+def test_a_certificate_comes_at_once_where_the_one_in_use_is_not_valid_any_more(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(found: Keys, _: Any) -> None:
+        if found.certificate == "old\n":
+            raise refused("certificate has expired", "another", "give one")
+
+    monkeypatch.setattr(tls.tls, "check", check)
+    keys(monkeypatch, "old", "new")
+    tls.run({})
+    assert host.done == ["its turn in any ring", "restart with max_connections = 1"]
+    assert paths.CERTIFICATE.read_text() == "new\n"
+    tls.run({})
+    assert len(host.done) == 2
+
+
+def test_another_ca_comes_also_while_a_my_cnf_waits_that_the_server_does_not_start_with(
+    host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host.starts_with = {OLD, OTHER}
+    config.run(NEW)
+    keys(monkeypatch, "new", "new")
+    tls.run({})
+    assert host.done == ["its turn in any ring", "restart with max_connections = 1"]
+    assert paths.CA.read_text() == "new\n"
+    config.run(OTHER)
+    assert bring_in() == {"done": ["server restarted for a changed my.cnf"]}
 
 
 def test_a_killed_restart_for_another_ca_is_made_at_once_by_the_next_run(

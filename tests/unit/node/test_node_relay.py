@@ -80,7 +80,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(admission, "admitted", lambda: True)
     monkeypatch.setattr(opening, "wait_until_open", lambda _: found.done.append("open"))
     monkeypatch.setattr(agent_state, "silence", lambda *_: None)
-    monkeypatch.setattr(server_files, "exchange", lambda: found.done.append("exchange"))
+    monkeypatch.setattr(server_files, "exchange", lambda _: found.done.append("exchange"))
     monkeypatch.setattr(server_files, "settle", lambda: found.done.append("settle"))
     monkeypatch.setattr(restart, "_refuse_a_server_without_tls", lambda: None)
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
@@ -252,7 +252,7 @@ def test_a_whole_ring_is_not_held_up_by_a_restart(
 def test_a_restart_that_does_not_come_about_leaves_the_slave_receiving(
     server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full() -> None:
+    def full(_: Any) -> None:
         raise OSError("no space left")
 
     turn(monkeypatch, None)

@@ -35,12 +35,14 @@ class Authority:
     def read(self, name: str) -> str:
         return (self.folder / name).read_text()
 
-    def keys(self, *, name: str = "10.10.1.10", addresses: str = BOTH, more: str = "") -> Keys:
+    def keys(
+        self, *, name: str = "10.10.1.10", addresses: str = BOTH, more: str = "", days: int = 2
+    ) -> Keys:
         (self.folder / "names").write_text(f"subjectAltName={addresses}\n{more}")
         self.openssl("req", "-new", "-key", "key", "-subj", f"/CN={name}", "-out", "asked")
         self.openssl(
             "x509", "-req", "-in", "asked", "-CA", "ca", "-CAkey", "ca.key", "-CAcreateserial",
-            "-days", "2", "-extfile", "names", "-out", "certificate",
+            "-days", str(days), "-extfile", "names", "-out", "certificate",
         )  # fmt: skip
         return Keys(self.read("ca"), self.read("certificate"), self.read("key"))
 
@@ -66,6 +68,10 @@ def test_a_certificate_of_one_of_two_cas_is_taken(authority: Authority) -> None:
     found = authority.keys()
     both = authority.read("other-ca") + found.ca
     tls.check(Keys(both, found.certificate, found.key), ADDRESSES)
+
+
+def test_a_certificate_that_has_expired_is_refused(authority: Authority) -> None:
+    assert "certificate has expired" in refusal(authority.keys(days=0)).found
 
 
 def test_a_certificate_of_another_ca_is_refused(authority: Authority) -> None:

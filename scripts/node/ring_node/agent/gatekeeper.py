@@ -153,7 +153,7 @@ class Gatekeeper(Loop):
             self._leave_peer()
             self._peer, self._problem = None, error.found
             self._full, self._turned_away = sql.full(error), sql.turned_away(error)
-            self._in_turn = server_files.exchanged()
+            self._in_turn = server_files.under_way()
             if self._full or (self._turned_away and not self._in_turn):
                 self._answered = boottime()
         else:

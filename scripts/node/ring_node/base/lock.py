@@ -42,6 +42,21 @@ def try_lock(path: Path, seconds: float = 0.0) -> Iterator[bool]:
         os.close(descriptor)
 
 
+def held(path: Path) -> bool:
+    """Whether somebody holds the lock now. Asks for no right to write there."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
+
+
 def _try(descriptor: int) -> bool | None:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -7,10 +7,11 @@ judged good. A restart that is killed leaves the last two, and the next one know
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 from ..base import paths
+from ..base.lock import held
 from ..host import files
 from . import lifecycle
 
@@ -36,10 +37,16 @@ def put(contents: Mapping[Path, bytes]) -> list[Path]:
 
 def leave(contents: Mapping[Path, bytes]) -> list[Path]:
     """Leaves files for the restart of a server that runs. Answers those that it has not read, and
-    that were not left before."""
+    that were not left before.
+
+    Where they are what was there before a killed restart, they are back in place: the server runs
+    with either, a restart stays due, and any start of it is one with these.
+    """
     same = {path for path, content in contents.items() if content == read_by_server(path)}
     for path in same:
         files.remove(_in(paths.WAITING, path))
+    if same == contents.keys():
+        _place(contents)
     return _keep(paths.WAITING, {path: contents[path] for path in contents if path not in same})
 
 
@@ -52,7 +59,7 @@ def read_by_server(path: Path) -> bytes | None:
 def laid(path: Path) -> bytes | None:
     """What the server will read when it restarts."""
     waits = files.read_bytes(_in(paths.WAITING, path))
-    return files.read_bytes(path) if waits is None else waits
+    return read_by_server(path) if waits is None else waits
 
 
 def waiting() -> dict[Path, bytes]:
@@ -62,6 +69,11 @@ def waiting() -> dict[Path, bytes]:
 def exchanged() -> bool:
     """Whether files were exchanged for a restart that has not come to its end."""
     return bool(_kept(paths.FORMER))
+
+
+def under_way() -> bool:
+    """Whether a verb is at work on such a restart. One that was killed says nothing of now."""
+    return exchanged() and held(paths.LOCK)
 
 
 def restart_due() -> bool:
@@ -74,10 +86,11 @@ def left_down() -> bool:
     return exchanged() and not lifecycle.greets()
 
 
-def exchange() -> list[Path]:
-    """Puts the files that wait in place. One that a killed restart put there, and that waits no
-    more, goes back to what it was."""
-    new, former = waiting(), _kept(paths.FORMER)
+def exchange(only: Collection[Path] | None = None) -> list[Path]:
+    """Puts the files that wait in place, or `only` those of them. One that a killed restart put
+    there, and that is none of these, goes back to what it was."""
+    former = _kept(paths.FORMER)
+    new = {path: text for path, text in waiting().items() if only is None or path in only}
     present = {path: files.read_bytes(path) for path in new if path not in former}
     _keep(paths.FORMER, {path: text for path, text in present.items() if text is not None})
     return _place({**former, **new})

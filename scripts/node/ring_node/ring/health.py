@@ -147,7 +147,11 @@ def notes(facts: Facts) -> list[str]:
             "conflicts: there may be more of them"
         )
     if facts.restart_due:
-        result.append("a changed file of the server waits for its restart: `pulumi up` sees to it")
+        result.append(
+            "a changed file of the server waits for its restart: `pulumi up` sees to it, or, where "
+            "nothing has changed for it, `pulumi up --replace` with the URN of `restart` of this "
+            "node"
+        )
     return result
 
 

@@ -76,7 +76,7 @@ class Facts:
     problem: str = ""  # why it could not
     full: bool = False  # it serves so many clients that it takes no more
     turned_away: bool = False  # it runs, and lets this node not log in, or is not trusted here
-    in_turn: bool = False  # a restart of this node has not come to its end
+    in_turn: bool = False  # a verb on this node is restarting its server
     set_back: str | None = None
     silent_s: float = 0.0  # since the peer answered, or was first asked
     patience_s: float = 0.0  # how long this node does without it

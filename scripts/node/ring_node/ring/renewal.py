@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from enum import Enum
 from pathlib import Path
 
@@ -35,26 +35,27 @@ def lay(contents: Mapping[Path, bytes], report: Report) -> bool:
     return runs
 
 
-def bring_in(report: Report) -> None:
+def bring_in(report: Report, only: Collection[Path] | None = None) -> None:
+    """With all files that wait, or `only` those of them."""
     act = decide(
         due=server_files.restart_due(),
         runs=lifecycle.running(),
         left_down=server_files.left_down(),
     )
-    waiting = server_files.waiting()
+    waiting = {path for path in server_files.waiting() if only is None or path in only}
     reason = " and ".join(_kinds(waiting)) or "a restart that did not come to its end"
     if act is Act.AT_ONCE:
-        restart.at_once(reason, report)
+        restart.at_once(reason, report, only)
     elif act is Act.IN_TURN:
         # New certificates may be what makes the ring healthy.
         needed = not waiting or paths.CONFIG in waiting
-        restart.in_turn(reason, report, peer_must_be_healthy=needed)
+        restart.in_turn(reason, report, only, peer_must_be_healthy=needed)
 
 
-def _kinds(waiting: dict[Path, bytes]) -> list[str]:
+def _kinds(waiting: set[Path]) -> list[str]:
     found = []
     if paths.CONFIG in waiting:
         found.append("a changed my.cnf")
-    if waiting.keys() - {paths.CONFIG}:
+    if waiting - {paths.CONFIG}:
         found.append("new certificates")
     return found

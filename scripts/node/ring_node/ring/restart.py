@@ -17,8 +17,9 @@ peer that cannot be asked that takes as long as this node is told to wait for on
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
@@ -44,15 +45,23 @@ GIVE = "SELECT RELEASE_LOCK(%s)"
 HELD = "SELECT IS_USED_LOCK(%s)"
 
 
-def in_turn(reason: str, report: Report, *, peer_must_be_healthy: bool = True) -> None:
-    """With the files that wait. The gate must open again, and a ring that was healthy be so.
+def in_turn(
+    reason: str,
+    report: Report,
+    only: Collection[Path] | None = None,
+    *,
+    peer_must_be_healthy: bool = True,
+) -> None:
+    """With the files that wait, or `only` those of them.
+
+    The gate must open again, and a ring that was healthy be so.
 
     Where any of this fails, the files that were there before are back, and the server is restarted
     with them. The new ones go on waiting: the next try may find them changed.
     """
     node, peer = records.node(), records.peer()
     if not admission.admitted() or node is None or peer is None:
-        at_once(reason, report)
+        at_once(reason, report, only)
         return
     _refuse_without_an_agent()
     with _turn(node, peer, peer_must_be_healthy) as ways, _nothing_dropped(ways):
@@ -62,19 +71,19 @@ def in_turn(reason: str, report: Report, *, peer_must_be_healthy: bool = True) -
             if ways is None or ways.fresh:
                 _wait_until_healthy(node, peer, report, known=ways is not None)
 
-        _restart(judge)
+        _restart(judge, only)
         served = ", the peer serving meanwhile" if ways is not None else ""
         report.did(f"server restarted for {reason}{served}")
 
 
-def at_once(reason: str, report: Report) -> None:
+def at_once(reason: str, report: Report, only: Collection[Path] | None = None) -> None:
     """As `in_turn`, for a server that serves nobody, or is down."""
-    _restart(lambda: None)
+    _restart(lambda: None, only)
     report.did(f"server restarted for {reason}")
 
 
-def _restart(judge: Callable[[], None]) -> None:
-    server_files.exchange()
+def _restart(judge: Callable[[], None], only: Collection[Path] | None) -> None:
+    server_files.exchange(only)
     try:
         _run(judge)
     except NodeError as error:
