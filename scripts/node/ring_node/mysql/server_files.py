@@ -103,11 +103,12 @@ def take_back() -> None:
 
 def settle() -> None:
     """The server runs with what is in place. What else waits goes on waiting."""
+    # In this order: killed in between, the next run restarts once more, with the same files.
+    for path in KINDS:
+        files.remove(_in(paths.FORMER, path))
     for path, content in waiting().items():
         if content == files.read_bytes(path):
             files.remove(_in(paths.WAITING, path))
-    for path in KINDS:
-        files.remove(_in(paths.FORMER, path))
 
 
 def _in(folder: Path, path: Path) -> Path:
