@@ -25,6 +25,7 @@ from ring_node.mysql import (
     scratch,
     snapshot,
     snapshot_room,
+    snapshot_source,
     sql,
     statements,
 )
@@ -162,11 +163,11 @@ def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_p
 def test_data_that_is_elsewhere_is_named(tmp_path: Path) -> None:
     (tmp_path / "app").mkdir()
     (tmp_path / "app" / "t.ibd").touch()
-    assert snapshot.elsewhere(reflink.listed(tmp_path)) == []
+    assert snapshot_source.elsewhere(reflink.listed(tmp_path)) == []
     (tmp_path / "app" / "far.isl").touch()
     (tmp_path / "app" / "my.MYD").symlink_to("/elsewhere/my.MYD")
     (tmp_path / "other").symlink_to("/elsewhere/other")
-    found = snapshot.elsewhere(reflink.listed(tmp_path))
+    found = snapshot_source.elsewhere(reflink.listed(tmp_path))
     assert found == ["app/far.isl", "app/my.MYD", "other"]
 
 
@@ -185,7 +186,7 @@ def test_data_that_is_elsewhere_is_named(tmp_path: Path) -> None:
 def test_a_file_of_innodb_outside_of_the_data_directory_is_seen(
     tmp_path: Path, name: str, value: str, outside: str | None
 ) -> None:
-    assert snapshot.outside(tmp_path, name, value) == outside
+    assert snapshot_source.outside(tmp_path, name, value) == outside
 
 
 @pytest.mark.parametrize(
@@ -238,7 +239,7 @@ def test_a_snapshot_gives_way_while_the_lock_is_waited_for(
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path / "snapshots")
     monkeypatch.setattr(room, "free", lambda _: free[0])
     monkeypatch.setattr(snapshot_room, "WATCH_SECONDS", 0.01)
-    monkeypatch.setattr(snapshot, "_source", lambda _: None)
+    monkeypatch.setattr(snapshot_source, "read", lambda _: None)
     monkeypatch.setattr(snapshot, "frozen_under_lock", frozen)
     monkeypatch.setattr(inventory, "objects", lambda _: {})
     session: Any = SimpleNamespace(do=lambda _: None)

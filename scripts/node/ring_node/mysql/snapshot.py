@@ -27,10 +27,11 @@ from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
 from ..host import files, programs, reflink
-from . import binlogs, inventory, kept, snapshot_room, sql, statements
+from . import binlogs, inventory, kept, snapshot_room, snapshot_source, sql, statements
 from .binlogs import Commits
 from .shows import Coordinates, innodb_status, show_master_status
 from .snapshot_room import Watcher
+from .snapshot_source import Source
 from .sql import PATIENT, Session
 
 # FLUSH TABLES WITH READ LOCK waits for the statements that run and for the tables that sessions
@@ -59,14 +60,6 @@ LEFT_OUT = re.compile(
 )
 LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
 LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
-PLACES = (
-    "SELECT @@datadir AS datadir, @@innodb_data_home_dir AS innodb_data_home_dir,"
-    " @@innodb_log_group_home_dir AS innodb_log_group_home_dir,"
-    " @@innodb_undo_directory AS innodb_undo_directory,"
-    " @@innodb_data_file_path AS innodb_data_file_path, @@log_bin AS log_bin,"
-    " @@log_bin_basename AS log_bin_basename, @@version AS version, @@server_uuid AS uuid,"
-    " @@relay_log_info_repository AS repository, @@myisam_use_mmap AS mapped"
-)
 SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
 
 
@@ -124,7 +117,7 @@ def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Ite
     """
     with alone():
         _remove_all()
-        source = _source(session)
+        source = snapshot_source.read(session)
         wanted = snapshot_room.refuse_no_room()
         session.do(PATIENT)
         before = inventory.objects(session)
@@ -199,65 +192,6 @@ def _remove_all() -> None:
 
 
 @dataclass(frozen=True)
-class _Source:
-    """`unseen_writes`: files may change without a trace in their times."""
-
-    data: Path
-    logs: Path
-    unseen_writes: bool
-    version: str
-    uuid: str
-
-
-def _source(session: Session) -> _Source:
-    row = session.row(PLACES)
-    assert row is not None
-    if not row["log_bin"]:
-        raise refused(
-            "the server writes no binary log", "log-bin in its my.cnf", "see its error log"
-        )
-    if row["repository"] != "TABLE":
-        raise refused(
-            f"relay_log_info_repository is {row['repository']}", "TABLE", "correct its my.cnf"
-        )
-    data = Path(row["datadir"]).resolve()
-    for name, value in row.items():
-        far = outside(data, name, value or "") if name.startswith("innodb_") else None
-        if far:
-            raise refused(
-                f"{name} is {value}: {far} is outside of the data directory",
-                f"all of InnoDB's files in {data}",
-                "correct the my.cnf settings of the program",
-            )
-    strays = elsewhere(reflink.listed(data))
-    if strays:
-        raise refused(
-            f"data outside of the data directory: {', '.join(strays[:5])}",
-            f"every table in {data} (DATA DIRECTORY and INDEX DIRECTORY put one elsewhere)",
-            "dump it, drop it, and load it without that option, then run this again",
-        )
-    logs = Path(row["log_bin_basename"]).parent
-    return _Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
-
-
-def outside(data: Path, name: str, value: str) -> str | None:
-    """The first place of InnoDB that is not at the top of the data directory."""
-    if name == "innodb_data_file_path":
-        places = [part.partition(":")[0] for part in value.split(";")]
-        return next((place for place in places if "/" in place), None)
-    return value if value and (data / value).resolve() != data else None
-
-
-def elsewhere(found: Mapping[str, os.stat_result]) -> list[str]:
-    """What in a data directory only points at a place elsewhere: links, and links of InnoDB."""
-    return sorted(
-        name
-        for name, status in found.items()
-        if stat.S_ISLNK(status.st_mode) or name.endswith(".isl")
-    )
-
-
-@dataclass(frozen=True)
 class _Frozen:
     master: Coordinates
     slave: Coordinates | None
@@ -265,7 +199,7 @@ class _Frozen:
 
 
 def frozen_under_lock(
-    session: Session, source: _Source, folder: Path, still_wanted: Callable[[], None] = _for_ever
+    session: Session, source: Source, folder: Path, still_wanted: Callable[[], None] = _for_ever
 ) -> _Frozen:
     """The files, the last of them copied under the lock; tried anew while it is not to be had."""
     folder.mkdir(mode=0o750)
@@ -332,7 +266,7 @@ def _locked(session: Session) -> bool:
     return True
 
 
-def _copied(session: Session, source: _Source, mirror: reflink.Mirror, begun: float) -> _Frozen:
+def _copied(session: Session, source: Source, mirror: reflink.Mirror, begun: float) -> _Frozen:
     """Copies until a copy holds: the same log sequence number and places before and after."""
     deadline = Deadline(HELD_SECONDS)
     places = _places(session)
