@@ -10,6 +10,7 @@ T = TypeVar("T")
 
 FIRST_PAUSE = 0.01
 LONGEST_PAUSE = 0.5
+QUICK = 0.05  # the longest pause between looks at what is about to be so
 
 
 class Deadline:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
-from ..base.waiting import Deadline, poll
+from ..base.waiting import QUICK, Deadline, poll
 from ..host import files
 from . import lifecycle, sql
 from .datadir import DIES_WITH_VERB
@@ -32,7 +32,6 @@ PLACE = re.compile(
 )
 WRONG = re.compile(r"\[ERROR\]|InnoDB: Error|Assertion failure|corrupt")
 LINES = 6
-QUICK = 0.05  # pause between looks at a server that is about to be there
 WHO = "the scratch server"
 
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
-from ..base.waiting import Deadline, poll
+from ..base.waiting import QUICK, Deadline, poll
 from ..mysql import master, shows, sql
 from ..mysql.login import Login
 from ..mysql.shows import Coordinates, SlaveStatus
@@ -19,7 +19,6 @@ from .schema import Source
 
 THREADS_SECONDS = 60.0
 CATCH_UP_SECONDS = 600.0
-QUICK = 0.05  # pause between looks at a slave that is about to be there
 # Errors of the IO thread that no second try mends: the reader is told at once.
 LOG_UNREADABLE = 1236  # ER_MASTER_FATAL_ERROR_READING_BINLOG
 PERMANENT_IO = frozenset({LOG_UNREADABLE, 1593, 1045, 1044, 1227})

@@ -18,7 +18,7 @@ from ..base import paths
 from ..base.errors import too_late
 from ..base.lock import host_lock
 from ..base.report import Report
-from ..base.waiting import Deadline, poll
+from ..base.waiting import QUICK, Deadline, poll
 from ..host import files, gate
 from ..mysql import options
 from ..mysql.shows import Coordinates, SlaveStatus
@@ -26,7 +26,6 @@ from ..mysql.sql import Session
 from . import admission, agent_state
 
 LOCK_SECONDS = 30.0
-QUICK = 0.05
 # A goal that is older says little of what the peer has written since: it is asked for a new one.
 GOAL_SECONDS = 2.0
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
-from ..base.waiting import Deadline, poll
+from ..base.waiting import QUICK, Deadline, poll
 from ..mysql import binlogs, lifecycle, sql
 from ..mysql.shows import SlaveStatus, show_master_status, show_slave_status
 from ..mysql.sql import PATIENT, Session
@@ -33,7 +33,6 @@ PEER_SECONDS_JOINED = 5.0  # a node that has joined needs nothing of it
 QUIET_SECONDS = 600.0
 DRAIN_SECONDS = 600.0
 CLOSED_SECONDS = 120.0
-QUICK = 0.05  # pause between looks at what is about to be so
 LOCK_WAIT = 60
 
 
