@@ -86,14 +86,14 @@ def left_down() -> bool:
     return exchanged() and not lifecycle.greets()
 
 
-def exchange(only: Collection[Path] | None = None) -> list[Path]:
+def exchange(only: Collection[Path] | None = None) -> None:
     """Puts the files that wait in place, or `only` those of them. One that a killed restart put
     there, and that is none of these, goes back to what it was."""
     former = _kept(paths.FORMER)
     new = {path: text for path, text in waiting().items() if only is None or path in only}
     present = {path: files.read_bytes(path) for path in new if path not in former}
     _keep(paths.FORMER, {path: text for path, text in present.items() if text is not None})
-    return _place({**former, **new})
+    _place({**former, **new})
 
 
 def take_back() -> None:

@@ -2,8 +2,8 @@
 
 With another CA that is now, and where the certificate in use is not valid any more, as when it has
 expired: neither node trusts the other until both have it, and without that the steps that follow
-lead nowhere. A my.cnf that waits is not tried then: if the server does not start
-with it, a later step replaces it.
+lead nowhere. A my.cnf that waits is not tried then: if the server does not start with it, a later
+step replaces it.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ def run(document: Any) -> Report:
     }
     used = {path: server_files.read_by_server(path) or b"" for path in wanted}
     another_ca = used[paths.CA] != wanted[paths.CA]
-    if renewal.lay(wanted, report) and (another_ca or not _valid(used, addresses)):
+    runs = renewal.lay(wanted, report)
+    if runs and used != wanted and (another_ca or not _valid(used, addresses)):
         renewal.bring_in(report, wanted)
     return report
 
