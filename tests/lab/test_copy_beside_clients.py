@@ -43,6 +43,15 @@ def table(ring: Lab) -> Iterator[str]:
     ring.sql(SURVIVOR, f"DROP TABLE {name}")
 
 
+@pytest.fixture
+def other(ring: Lab, table: str) -> Iterator[str]:
+    """An empty table like that one."""
+    name = f"{table}_2"
+    ring.sql(SURVIVOR, f"CREATE TABLE {name} LIKE {table}")
+    yield name
+    ring.sql(SURVIVOR, f"DROP TABLE {name}")
+
+
 def begin_copy(steps: Steps) -> Running:
     steps.wait_until_whole()
     return steps.begin(LOST, f"rejoin --discard {LOST}", "")
@@ -72,16 +81,9 @@ def process(ring: Lab, statement: str) -> str:
     return found[0][0]
 
 
-def locking(survivor: Node) -> list[dict[str, Any]]:
-    """The lock of a snapshot that waits, asked past SSH: it waits for two seconds at a time."""
-    return survivor.rows(LOCKING)
-
-
 def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
-    ring: Lab, table: str
+    ring: Lab, table: str, other: str
 ) -> None:
-    other = f"{table}_2"
-    ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     with session(ring, SURVIVOR, GATE):
         reader = ring.popen("mysql", SURVIVOR, "-e", f"SELECT GET_LOCK('gate', 600) FROM {table}")
         process(ring, "SELECT GET_LOCK")
@@ -99,7 +101,6 @@ def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
         assert late.poll() is None, "the statement's table stays closed when the lock is given up"
     for each in (reader, late):
         assert each.wait(timeout=60 * PATIENCE) == 0
-    ring.sql(SURVIVOR, f"DROP TABLE {other}")
 
 
 def test_a_copy_beside_long_statements_holds_no_writer_up_names_them_and_is_taken_after_them(
@@ -176,11 +177,9 @@ def test_a_lock_beside_a_table_that_an_idle_session_keeps_closes_it_to_every_rea
 
 
 def test_a_copy_beside_tables_that_idle_sessions_keep_holds_no_reader_up_and_names_them(
-    ring: Lab, steps: Steps, table: str
+    ring: Lab, steps: Steps, table: str, other: str
 ) -> None:
     """One in LOCK TABLES, as a dump makes it, and one with an open HANDLER."""
-    other = f"{table}_2"
-    ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     steps.wait_until_whole()
     locks = f"SELECT GET_LOCK('keeper', 0); LOCK TABLES {table} READ"
     with session(ring, SURVIVOR, locks), session(ring, SURVIVOR, f"HANDLER {other} OPEN"):
@@ -203,15 +202,12 @@ def test_a_copy_beside_tables_that_idle_sessions_keep_holds_no_reader_up_and_nam
         assert copy.at_work
     is_copied(steps, copy)
     assert count(ring, LOST, other) == read
-    ring.sql(SURVIVOR, f"DROP TABLE {other}")
 
 
 def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_again(
-    ring: Lab, steps: Steps, table: str
+    ring: Lab, steps: Steps, table: str, other: str
 ) -> None:
     """The table is locked when the sender has looked, right before it tries."""
-    other = f"{table}_2"
-    ring.sql(SURVIVOR, f"CREATE TABLE {other} LIKE {table}")
     steps.wait_until_whole()
     at, survivor = f"send {GLOBAL_LOCK}", Node(ring, SURVIVOR)
     with ring.gates.verb("send", at, host=hostname(ring, SURVIVOR)) as locking:
@@ -228,7 +224,6 @@ def test_a_lock_that_is_not_had_in_time_lets_the_writers_go_on_and_is_tried_agai
                 write(ring, table)
             assert copy.at_work
     is_copied(steps, copy)
-    ring.sql(SURVIVOR, f"DROP TABLE {other}")
 
 
 def test_a_foreign_key_broken_in_another_character_set_than_the_tools_is_in_no_copys_way(

@@ -83,6 +83,18 @@ def not_brought_in(lab: Lab, my_cnf: str, expect: int, *, restarts: bool = False
     return fails(lab, "restart", wanted, expect, restarts=restarts)
 
 
+def is_taken_back(lab: Lab, error: dict[str, str], my_cnf: str) -> None:
+    assert "what was there before is back and the server runs with it" in error["found"]
+    assert lab.ssh(NODE, f"cat {CONFIG}") == my_cnf
+
+
+def nothing_waits(lab: Lab, my_cnf: str) -> None:
+    """Once the settings are back to the my.cnf that is in place."""
+    steps = Steps(lab)
+    steps.run(NODE, "config", my_cnf)
+    assert steps.run(NODE, "restart")["changed"] is False
+
+
 @pytest.fixture
 def mirror(ring: Lab) -> Iterator[Shelf]:
     with shelf(ring, archive_settings()["url"]) as found:
@@ -166,14 +178,11 @@ def test_a_server_that_does_not_start_with_a_new_mycnf_gets_the_old_one_back(rin
     error = not_brought_in(ring, wrong, SERVER, restarts=True)
     assert "the server does not start" in error["found"]
     assert "ibdata1" in error["found"], "it quotes the server's own words"
-    assert "what was there before is back and the server runs with it" in error["found"]
-    assert ring.ssh(NODE, f"cat {CONFIG}") == text
+    is_taken_back(ring, error, text)
     assert ring.value(NODE, "SELECT 1") == "1"
     again = not_brought_in(ring, wrong, SERVER, restarts=True)
     assert "ibdata1" in again["found"], "it goes on waiting, and is not forgotten"
-    steps = Steps(ring)
-    steps.run(NODE, "config", text)
-    assert steps.run(NODE, "restart")["changed"] is False
+    nothing_waits(ring, text)
     wait_until_whole(ring)
 
 
@@ -184,13 +193,10 @@ def test_a_my_cnf_that_leaves_the_ring_unwell_is_taken_back(ring: Lab) -> None:
     wrong = f"{text}\n[mysqld]\ninit_connect = nonsense\n"
     error = not_brought_in(ring, wrong, DEADLINE, restarts=True)
     assert "the ring is not healthy" in error["found"]
-    assert "what was there before is back and the server runs with it" in error["found"]
-    assert ring.ssh(NODE, f"cat {CONFIG}") == text
+    is_taken_back(ring, error, text)
     assert ring.value(NODE, "SELECT @@init_connect") == ""
     wait_until_whole(ring)
-    steps = Steps(ring)
-    steps.run(NODE, "config", text)
-    assert steps.run(NODE, "restart")["changed"] is False
+    nothing_waits(ring, text)
 
 
 def test_an_update_with_a_wrong_checksum_changes_nothing_and_the_next_one_goes_on(
