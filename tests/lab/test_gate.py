@@ -12,6 +12,7 @@ import pytest
 from clients import ClientHost, Loop
 from labs import NODES, Lab, eventually
 from steps import REFUSED, RING_NODE, Steps, parts
+from waits import PATIENCE
 
 pytestmark = pytest.mark.data
 
@@ -281,6 +282,18 @@ def test_a_node_waits_for_a_peer_that_has_no_connection_left_however_long_that_t
     steps.wait_until_whole()
 
 
+@contextlib.contextmanager
+def a_verb_at_work(ring: Lab) -> Iterator[None]:
+    """The lock of the host is held, as by every verb that changes something."""
+    verb = ring.popen("ssh", AWAY, "sudo flock /run/mysql-ring.lock cat")
+    assert verb.stdin is not None
+    try:
+        yield
+    finally:
+        verb.stdin.close()
+        verb.wait(timeout=30 * PATIENCE)
+
+
 DENIED = """
 cp -a /etc/mysql-ring/credentials.json /root/kept
 python3 - <<'END'
@@ -323,10 +336,15 @@ def test_a_node_waits_for_a_peer_that_runs_and_turns_it_away_however_long_that_t
         assert "the peer runs, and does not let this node ask it" in said
         assert why in said
         assert REFUSAL in client.query(address, "SELECT 1").stderr
-        # In a restart of its own turn, as another CA needs one, it does without.
+        # Nor does one whose restart was killed do without, whenever that was.
         former = "/etc/mysql-ring/former"
         root(ring, AWAY, f"mkdir -p -m 700 {former}; cp /etc/mysql/ssl/CA.pem {former}/CA.pem")
-        eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open in its turn", 60)
+        told = written(ring)
+        eventually(lambda: written(ring), lambda now: now > told + 5, "more than it is to wait", 60)
+        assert REFUSAL in client.query(address, "SELECT 1").stderr
+        # In a restart of its own turn, as another CA needs one, it does.
+        with a_verb_at_work(ring):
+            eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open in its turn", 60)
         root(ring, AWAY, f"rm -r {former}; systemctl restart mysql")
         is_back(ring, why)
         # Without that, when the peer lets it in.
