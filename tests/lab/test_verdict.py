@@ -8,6 +8,7 @@ import contextlib
 import json
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pymysql
@@ -157,8 +158,11 @@ def test_a_server_that_is_stopped_by_a_signal_does_not_hang_the_verdict(sound: L
     pid = node.mysqld()
     node.run("kill", "-STOP", node.run("pidof", "mysqld").strip())
     try:
-        with open(f"/proc/{pid}/stat") as stat:
-            assert stat.read().split(")")[1].split()[0] == "T", "it is stopped"
+        # The kernel stops its threads one by one, each when that runs next.
+        stat = Path(f"/proc/{pid}/stat")
+        eventually(
+            lambda: stat.read_text().split(")")[1].split()[0], lambda state: state == "T", "stopped"
+        )
         said = says(sound, SICK, "server silent")
         assert "timed out" in text(said, "server silent")
         says(sound, PEER, "peer silent")
