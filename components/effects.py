@@ -40,9 +40,16 @@ def _effects(
             yield f"its server restarts with another my.cnf, {peer} serves meanwhile"
         kind = settings.instance_type
         if isinstance(kind, str) and was.instance_type not in (None, kind):
-            yield "its instance stops and starts as another type, the other one's at the same time"
+            yield f"its instance stops and starts as another type, {peer} serves meanwhile"
     if was.data_volume_gib and settings.data_volume_gib > was.data_volume_gib:
         yield "its data volume grows in place"
+
+
+def stops(standing: Standing, settings: RingArgs) -> bool:
+    """Whether both instances stand, and may have to stop and start as another type."""
+    kind = settings.instance_type
+    types = [node.instance_type for node in standing.nodes if node.instance]
+    return len(types) > 1 and not (isinstance(kind, str) and all(each == kind for each in types))
 
 
 def moved(was: StandingNode, node: NodeSettings, standing: Standing, settings: RingArgs) -> bool:

@@ -37,6 +37,8 @@ class NodeArgs:
     ssh_key: KeyPair
     host_key: KeyPair
     release: str
+    after: Sequence[pulumi.Resource] = ()
+    """What has to be there before its instance is changed."""
 
 
 class Node(pulumi.ComponentResource):
@@ -87,7 +89,7 @@ class Node(pulumi.ComponentResource):
             DataVolumeArgs(args.settings, args.zone, args.tags),
             pulumi.ResourceOptions(parent=self),
         )
-        instance = self._instance(client, replication, data, [network, association])
+        instance = self._instance(client, replication, data, [network, association, *args.after])
         # EC2 launches with interfaces of one VPC only, so the second one joins afterwards.
         attachment = ec2.NetworkInterfaceAttachment(
             f"{name}-replication-attachment",

@@ -15,7 +15,7 @@ from pulumi_aws import ec2
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
-from components.effects import effects
+from components.effects import effects, stops
 from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
 from components.lookup import look_up
@@ -28,7 +28,7 @@ from components.replication import Replication, ReplicationArgs
 from components.role import Role, RoleArgs
 from components.settings import RingArgs, camel
 from components.standing import read_standing
-from components.step import LOGIN
+from components.step import LOGIN, step
 from components.tags import Tags
 from components.tools import SOURCE, Tools, ToolsArgs, digest
 
@@ -114,8 +114,9 @@ class Ring(pulumi.ComponentResource):
             )
             for node in self._args.nodes
         }
-        nodes = self._nodes(network, credentials, roles)
-        servers = self._servers(nodes, credentials)
+        tools: dict[str, Tools] = {}
+        nodes = self._nodes(network, credentials, roles, tools, stops(standing, args))
+        servers = self._servers(nodes, credentials, tools)
         Replication(
             f"{name}-replication",
             ReplicationArgs(
@@ -135,8 +136,15 @@ class Ring(pulumi.ComponentResource):
         return {camel(name): registered(getattr(self, name)) for name in Ring.__annotations__}
 
     def _nodes(
-        self, network: Network, credentials: Credentials, roles: dict[str, Role]
+        self,
+        network: Network,
+        credentials: Credentials,
+        roles: dict[str, Role],
+        tools: dict[str, Tools],
+        one_at_a_time: bool,
     ) -> dict[str, Node]:
+        """The nodes, with the tool in its place on each. `one_at_a_time`: an instance is changed
+        when the node before it serves again; else side by side."""
         name, tags = self._name, self._tags
         spread = ec2.PlacementGroup(
             f"{name}-spread",
@@ -155,8 +163,9 @@ class Ring(pulumi.ComponentResource):
         )
         release = digest(SOURCE)
         nodes: dict[str, Node] = {}
+        serves: list[pulumi.Resource] = []
         for node in self._args.nodes:
-            nodes[node.name] = Node(
+            built = nodes[node.name] = Node(
                 f"{name}-{node.name}",
                 NodeArgs(
                     node=node,
@@ -171,22 +180,37 @@ class Ring(pulumi.ComponentResource):
                     ssh_key=credentials.ssh_key,
                     host_key=credentials.host_keys[node.name],
                     release=release,
+                    after=serves if one_at_a_time else [],
                 ),
                 self._child,
             )
+            tools[node.name] = Tools(
+                f"{name}-{node.name}-tools",
+                ToolsArgs(node=node, host=built.host, after=built.attached),
+                pulumi.ResourceOptions(parent=built),
+            )
+            # Another type stops the instance: this runs again then, and on nothing else.
+            serving = step(
+                f"{name}-{node.name}-serving",
+                "wait-serving",
+                built.host,
+                "",
+                parent=built,
+                depends_on=[tools[node.name].last_step],
+                command="sudo /opt/mysql-ring/current/ring-node wait-serving",
+                triggers=[self._args.instance_type],
+            )
+            serves = [*serves, serving]
         return nodes
 
-    def _servers(self, nodes: dict[str, Node], credentials: Credentials) -> list[MysqlServer]:
+    def _servers(
+        self, nodes: dict[str, Node], credentials: Credentials, tools: dict[str, Tools]
+    ) -> list[MysqlServer]:
         """Side by side, but only one of them gets another CA at a time."""
         servers: list[MysqlServer] = []
         certificates: Sequence[pulumi.Resource] = ()
         for settings in self._args.nodes:
             name, node = f"{self._name}-{settings.name}", nodes[settings.name]
-            tools = Tools(
-                f"{name}-tools",
-                ToolsArgs(node=settings, host=node.host, after=node.attached),
-                pulumi.ResourceOptions(parent=node),
-            )
             server = MysqlServer(
                 f"{name}-mysql",
                 MysqlServerArgs(
@@ -194,7 +218,7 @@ class Ring(pulumi.ComponentResource):
                     settings=self._args,
                     credentials=credentials,
                     host=node.host,
-                    after=[tools.last_step],
+                    after=[tools[settings.name].last_step],
                     certificates_after=certificates,
                 ),
                 pulumi.ResourceOptions(parent=node),

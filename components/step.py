@@ -28,6 +28,7 @@ PER_DIAL_SECONDS = 5
 MINUTES = {
     "tools": 30,
     "install": 120,
+    "wait-serving": 30,
     "volume": 60,
     "tls": 8 * 60,
     "config": 30,
@@ -102,11 +103,13 @@ def step(
     secret: bool = False,
     quiet: bool = False,
     command: str | None = None,
+    triggers: Sequence[pulumi.Input[str]] | None = None,
 ) -> remote.Command:
     """Run `verb` again whenever its document, the tool's version or the instance changes.
 
-    Another instance is another host: `triggers` makes the step anew there. With `quiet` what the
-    verb prints is not shown, with `secret` neither that nor the document.
+    Another instance is another host: `triggers` makes the step anew there, unless others are
+    given. With `quiet` what the verb prints is not shown, with `secret` neither that nor the
+    document.
     """
     printed = ("stdout", "stderr") if secret or quiet else ()
     return remote.Command(
@@ -114,7 +117,7 @@ def step(
         connection=host.connection,
         create=command or f"sudo {RELEASES}/{host.release}/ring-node {verb}",
         stdin=stdin,
-        triggers=[host.instance.id],
+        triggers=[host.instance.id] if triggers is None else triggers,
         logging=remote.Logging.NONE if printed else remote.Logging.STDERR,
         add_previous_output_in_env=False,
         opts=host.options(

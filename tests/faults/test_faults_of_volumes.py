@@ -180,12 +180,19 @@ def test_an_instance_made_anew_together_with_another_my_cnf_serves_before_the_ot
     assert load.reckon() > 0
 
 
-def test_another_instance_type_stops_and_starts_both_nodes_on_their_volumes(
+def test_another_instance_type_stops_one_node_and_the_other_one_when_that_is_back(
     ring: Lab, load: Load
 ) -> None:
     before, old = both(ring), instances(ring)
-    up(ring, "--config-file", str(ring.settings_with(instanceType="m6i.xlarge")))
-    assert all(writer.failures for writer in load.writers), "both were away"
+    first, second = load.writers
+    changed = ("--config-file", str(ring.settings_with(instanceType="m6i.xlarge")))
+    with ring.gates.verb("wait-serving") as back:
+        update = Update(ring, *UP_COMMAND, *changed)
+        back.wait(by=update)
+        assert first.failures, "it was away"
+        assert not second.failures, "the other one served all the time"
+    assert update.end() == 0, update.text[-4000:]
+    assert second.failures
     types = ring.aws("ec2", "describe-instances", "--instance-ids", *old.values())["Reservations"]
     assert {i["InstanceType"] for r in types for i in r["Instances"]} == {"m6i.xlarge"}
     assert instances(ring) == old

@@ -72,6 +72,7 @@ VERBS = {
     ),
     "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
     "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
+    "wait-serving": Verb("wait until this node serves as part of its ring", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 

@@ -30,6 +30,8 @@ STEPS = {
     },
 }
 """The names of the steps of a node, by verb, in their order."""
+SERVING = "ring-{}-serving"
+"""What a stopped instance of the other node waits for. No step waits for it."""
 
 IMAGE = "aws:ssm/getParameter:getParameter"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
@@ -100,7 +102,9 @@ class Recorded:
         return found
 
     def steps(self) -> list[Resource]:
-        return self.of_type("remote:Command")
+        """Those of `STEPS`."""
+        every = self.of_type("remote:Command")
+        return [each for each in every if not each.name.endswith("-serving")]
 
     def before(self, name: str) -> set[str]:
         """The names of all that is registered as a dependency of `name`, however far."""

@@ -6,7 +6,7 @@ import json
 
 import pytest
 from conftest import stand_up
-from recording import STEPS, Recorded, node_in, step
+from recording import SERVING, STEPS, Recorded, node_in, step
 
 from components import ring as ring_module
 from components.settings import ARTICLE_NODES, UserSettings
@@ -109,6 +109,21 @@ def test_every_step_ends_with_its_instance_and_begins_again_on_another(ring: Rec
         instance = f"ring-{node_in(each.name)}-instance"
         assert each.inputs["triggers"] == [f"{instance}-id"], each.name
         assert each.deleted_with.endswith(f"::{instance}"), each.name
+
+
+def test_a_node_is_waited_for_again_only_when_its_instance_gets_another_type(
+    ring: Recorded,
+) -> None:
+    for node in NODES:
+        serving = ring.named(SERVING.format(node))
+        assert serving.inputs["triggers"] == ["m6i.large"]
+        assert serving.inputs["create"] == "sudo /opt/mysql-ring/current/ring-node wait-serving"
+        assert step(node, "tools") in ring.before(serving.name)
+        assert all(serving.name not in ring.before(each.name) for each in ring.steps())
+
+
+def test_two_new_instances_wait_for_no_other_node(ring: Recorded) -> None:
+    assert SERVING.format("node-1") not in ring.before("ring-node-2-instance")
 
 
 def test_every_step_checks_the_host_key_and_outlasts_a_slow_boot(ring: Recorded) -> None:

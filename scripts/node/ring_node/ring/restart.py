@@ -272,21 +272,23 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
         if not known or sql.distrusted(error):
             report.note(f"the ring is not healthy until {peer.name} can be asked: {error.found}")
             return
-
-    def healthy() -> bool | None:
-        try:
-            with sql.own() as own, reach.peer(peer.replication_address, login) as other:
-                watch = beats.Watch(own, other, node.server_id, peer.server_id)
-                return True if watch.until_fresh(BEATS_SECONDS).fresh else None
-        except NodeError:
-            return None
-
-    if poll(healthy, Deadline(BACK_SECONDS)) is None:
+    if poll(lambda: healthy(node, peer), Deadline(BACK_SECONDS)) is None:
         raise too_late(
             f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
             "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
+
+
+def healthy(node: Node, peer: Peer) -> bool | None:
+    """True while the heartbeats of both are fresh on the other side."""
+    try:
+        login = records.credentials().peer
+        with sql.own() as own, reach.peer(peer.replication_address, login) as other:
+            watch = beats.Watch(own, other, node.server_id, peer.server_id)
+            return True if watch.until_fresh(BEATS_SECONDS).fresh else None
+    except NodeError:
+        return None
 
 
 def _still_restarting() -> NodeError:
