@@ -27,7 +27,18 @@ from ..base.waiting import Deadline, poll
 from ..host import gate
 from ..mysql import lifecycle, server_files, shows, sql, tls
 from ..mysql.sql import Session
-from . import admission, agent_state, beats, opening, reach, records, relay, schema
+from . import (
+    admission,
+    agent_state,
+    beats,
+    health,
+    look,
+    opening,
+    reach,
+    records,
+    relay,
+    schema,
+)
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -273,8 +284,10 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
             return None
 
     if poll(healthy, Deadline(BACK_SECONDS)) is None:
+        facts, _ = look.look()
+        wrong = "; ".join(each.text for each in health.problems(facts)) or "this node is well"
         raise too_late(
-            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
+            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart: {wrong}",
             "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
