@@ -26,8 +26,9 @@ OWNED_NAMES = """
 """
 OWNED = frozenset(OWNED_NAMES.split())
 # Sessions that a server must have room for: those of the ring itself, with some for clients; and
-# those of one account of the ring. 0 of the latter is no limit.
-LEAST = {"max_connections": 30, "max_user_connections": 10}
+# those of one account of the ring, where 0 is no limit. And rows: at 1 the slave of the peer asks
+# this server for its id, is refused, and stops for good.
+LEAST = {"max_connections": 30, "max_user_connections": 10, "max_join_size": 1000}
 UNLIMITED = {"max_user_connections": 0}
 # MySQL takes these before an option's name.
 # https://dev.mysql.com/doc/refman/5.6/en/option-modifiers.html

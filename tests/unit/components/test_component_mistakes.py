@@ -105,6 +105,7 @@ def nodes(**changes: Any) -> list[NodeSettings]:
                 ("max_connections", "1", "at least 30"),
                 ("max-connections", "29", "at least 30"),
                 ("max_user_connections", "1", "at least 10"),
+                ("max_join_size", "1", "at least 1000"),
             )
         ),
         (

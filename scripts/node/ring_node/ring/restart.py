@@ -275,22 +275,36 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
             report.note(f"the ring is not healthy until {peer.name} can be asked: {error.found}")
             return
 
+    said = ""
+
     def healthy() -> bool | None:
+        nonlocal said
         try:
             with sql.own() as own, reach.peer(peer.replication_address, login) as other:
                 watch = beats.Watch(own, other, node.server_id, peer.server_id)
-                return True if watch.until_fresh(BEATS_SECONDS).fresh else None
-        except NodeError:
+                ways = watch.until_fresh(BEATS_SECONDS)
+        except NodeError as error:
+            said = error.found
             return None
+        said = str(ways)
+        return True if ways.fresh else None
 
     if poll(healthy, Deadline(BACK_SECONDS)) is None:
-        facts, _ = look.look()
-        wrong = "; ".join(each.text for each in health.problems(facts)) or "this node is well"
+        wrong = "; ".join([said, *_what_is_wrong()])
         raise too_late(
             f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart: {wrong}",
             "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
+
+
+def _what_is_wrong() -> list[str]:
+    """In the words of `ring-node status`. What is to be taken back does not hang on it."""
+    try:
+        facts, _ = look.look()
+    except (NodeError, OSError, ValueError):
+        return []
+    return [each.text for each in health.problems(facts)]
 
 
 def _still_restarting() -> NodeError:
