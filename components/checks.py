@@ -11,7 +11,14 @@ from itertools import combinations
 
 from components import accounts, given_keys, volumes
 from components.inputs import Texts, known
-from components.mysql.configuration import OWNED, full_name, known_settings, plain_name
+from components.mysql.configuration import (
+    LEAST,
+    OWNED,
+    UNLIMITED,
+    full_name,
+    known_settings,
+    plain_name,
+)
 from components.problems import Found, Problem
 from components.settings import RingArgs
 
@@ -253,6 +260,10 @@ def mysql_settings(settings: RingArgs, texts: Texts) -> Found:
         if plain in seen:
             yield Problem(setting, f"{seen[plain]} and {name}", "one of them: to MySQL - is _")
         seen[plain] = name
+        if value is not None and plain in LEAST and value.isdecimal():
+            given, least = int(value), LEAST[plain]
+            if given < least and given != UNLIMITED.get(plain):
+                yield Problem(setting, shown, f"at least {least}: the ring itself needs some")
         if value is not None and (not value.isprintable() or "#" in value):
             expected = "a value on one line, without # which begins a comment"
             yield Problem(setting, shown, expected)

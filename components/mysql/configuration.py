@@ -15,16 +15,21 @@ OWNED_NAMES = """
     binlog_error_action binlog_format binlog_ignore_db chroot datadir gtid_mode init_file innodb
     innodb_data_file_path innodb_data_home_dir innodb_log_group_home_dir innodb_read_only
     innodb_undo_directory log_bin log_bin_index log_error log_slave_updates master_info_file
-    master_info_repository pid_file
+    lower_case_table_names master_info_repository pid_file
     plugin_dir port read_only relay_log relay_log_index relay_log_info_file
     relay_log_info_repository relay_log_recovery replicate_do_db replicate_do_table
     replicate_ignore_db replicate_ignore_table replicate_rewrite_db replicate_same_server_id
     replicate_wild_do_table replicate_wild_ignore_table report_host report_port server_id
     server_id_bits skip_grant_tables skip_name_resolve skip_networking skip_slave_start
     slave_parallel_workers slave_skip_errors socket ssl ssl_ca ssl_capath ssl_cert ssl_cipher
-    ssl_crl ssl_crlpath ssl_key tmpdir user
+    ssl_crl ssl_crlpath ssl_key tmpdir transaction_read_only user
 """
 OWNED = frozenset(OWNED_NAMES.split())
+# Sessions that a server must have room for: those of the ring itself, with some for clients; and
+# those of one account of the ring, where 0 is no limit. And rows: at 1 the slave of the peer asks
+# this server for its id, is refused, and stops for good.
+LEAST = {"max_connections": 30, "max_user_connections": 10, "max_join_size": 1000}
+UNLIMITED = {"max_user_connections": 0}
 # MySQL takes these before an option's name.
 # https://dev.mysql.com/doc/refman/5.6/en/option-modifiers.html
 MODIFIER = re.compile(r"(loose|skip|disable|enable|maximum)_")

@@ -96,6 +96,18 @@ def nodes(**changes: Any) -> list[NodeSettings]:
             "mysqlSettings.slave_skip_errors",
             "ring sets",
         ),
+        *(
+            ({"mysql_settings": {name: value}}, f"mysqlSettings.{name}", said)
+            for name, value, said in (
+                ("transaction_read_only", "1", "ring sets"),
+                ("skip-transaction-read-only", "", "ring sets"),
+                ("lower-case-table-names", "1", "ring sets"),
+                ("max_connections", "1", "at least 30"),
+                ("max-connections", "29", "at least 30"),
+                ("max_user_connections", "1", "at least 10"),
+                ("max_join_size", "1", "at least 1000"),
+            )
+        ),
         (
             {"mysql_settings": {"maximum-max_connections": "1"}},
             "mysqlSettings.maximum-max_connections",
@@ -167,6 +179,8 @@ def test_ranges_that_overlap_are_refused() -> None:
         {"databases": ["app", "my-shop$1", "x" * 64]},
         {"users": [user("my.app-1", privileges=("select", "CREATE VIEW"))]},
         {"passwords": {"root": "!#$%&()*+,-./:;<=>?@[]^_`{|}~a", "app": "x" * 32}},
+        {"mysql_settings": {"max_connections": "30", "max_user_connections": "0"}},
+        {"mysql_settings": {"sql_mode": "ANSI", "autocommit": "0", "wait_timeout": "5"}},
     ],
 )
 def test_what_is_sound_is_not_refused(changes: dict[str, Any]) -> None:

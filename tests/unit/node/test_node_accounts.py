@@ -8,6 +8,8 @@ from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
+from ring_node.base.report import Report
+from ring_node.mysql import accounts as mysql_accounts
 from ring_node.mysql import grants, sql
 from ring_node.mysql.grants import Account, Rights
 from ring_node.ring import admission, content, documents, privileges, records, schema
@@ -17,9 +19,12 @@ pytestmark = pytest.mark.unit
 
 APP = Account("app", "192.168.100.%")
 ALL = {"`app`.*": frozenset({"ALL PRIVILEGES"})}
+EVERY = grants.ON_DATABASE
 
 
-def rights(places: dict[str, frozenset[str]], *, ssl: bool = False, hash_: str = "*AA") -> Rights:
+def rights(
+    places: dict[str, frozenset[str]], *, ssl: bool | None = False, hash_: str = "*AA"
+) -> Rights:
     return Rights(hash_, ssl, places)
 
 
@@ -39,10 +44,28 @@ def test_an_account_that_is_right_is_left_alone() -> None:
     [
         (rights(ALL, hash_="*BB"), ["IDENTIFIED BY PASSWORD '*AA'"]),
         (rights(ALL, ssl=True), ["REQUIRE NONE"]),
-        (rights({"`app`.*": frozenset({"SELECT"})}), ["REVOKE SELECT", "GRANT ALL PRIVILEGES"]),
+        (rights(ALL, ssl=None), ["REQUIRE NONE"]),
+        (rights({"`app`.*": frozenset({"SELECT"})}), ["GRANT ALTER, ALTER ROUTINE, CREATE, "]),
+        (rights({"`app`.*": EVERY}), []),
+        (rights({"`app`.*": EVERY | {"GRANT OPTION"}}), ["REVOKE GRANT OPTION ON `app`.*"]),
         (rights({**ALL, "*.*": frozenset({"SUPER"})}), ["REVOKE SUPER ON *.*"]),
+        (
+            rights({**ALL, "*.*": frozenset({"ALL PRIVILEGES", "GRANT OPTION"})}),
+            ["REVOKE ALL PRIVILEGES ON *.*", "REVOKE GRANT OPTION ON *.*"],
+        ),
+        (rights({**ALL, "'x'@'y'": frozenset({"PROXY"})}), ["REVOKE PROXY ON 'x'@'y' FROM"]),
     ],
-    ids=["password", "tls", "privileges", "too much"],
+    ids=[
+        "password",
+        "tls",
+        "a certificate",
+        "privileges",
+        "each by its name",
+        "may grant",
+        "too much",
+        "all of all",
+        "proxy",
+    ],
 )
 def test_only_what_differs_is_changed(have: Rights, statements: list[str]) -> None:
     made = grants.statements(APP, rights(ALL), have)
@@ -51,11 +74,20 @@ def test_only_what_differs_is_changed(have: Rights, statements: list[str]) -> No
         assert part in statement
 
 
-def test_taking_all_privileges_away_leaves_the_wanted_ones() -> None:
+def test_what_stays_is_never_taken_away() -> None:
     want = rights({"`app`.*": frozenset({"SELECT", "INSERT"})})
-    assert grants.statements(APP, want, rights(ALL)) == [
-        "REVOKE ALL PRIVILEGES ON `app`.* FROM 'app'@'192.168.100.%'",
-        "GRANT INSERT, SELECT ON `app`.* TO 'app'@'192.168.100.%'",
+    (revoked,) = grants.statements(APP, want, rights(ALL))
+    assert revoked.startswith("REVOKE ALTER, ")
+    assert "SELECT" not in revoked
+    assert "INSERT" not in revoked
+
+
+def test_all_privileges_of_a_table_are_taken_away_before_the_wanted_ones_are_given() -> None:
+    want = rights({"`app`.`t`": frozenset({"SELECT (`a`)", "UPDATE"})})
+    have = rights({"`app`.`t`": frozenset({"ALL PRIVILEGES", "SELECT (`a`)"})})
+    assert grants.statements(APP, want, have) == [
+        "REVOKE ALL PRIVILEGES ON `app`.`t` FROM 'app'@'192.168.100.%'",
+        "GRANT SELECT (`a`), UPDATE ON `app`.`t` TO 'app'@'192.168.100.%'",
     ]
 
 
@@ -71,6 +103,83 @@ def test_show_grants_is_read() -> None:
     assert found.require_ssl
     assert found.places["*.*"] == {"RELOAD", "SHOW DATABASES"}
     assert found.places["`mysql_ring`.`probe`"] == {"UPDATE", "GRANT OPTION"}
+
+
+GRANTED = (
+    ("SELECT, INSERT ON `App`.*", "`App`.*", {"SELECT", "INSERT"}),
+    ("ALL PRIVILEGES ON `my db`.*", "`my db`.*", {"ALL PRIVILEGES"}),
+    ("SELECT ON `a ON b`.`t`", "`a ON b`.`t`", {"SELECT"}),
+    (
+        "SELECT (a, b c), INSERT, UPDATE (a) ON `App`.`c`",
+        "`App`.`c`",
+        {"SELECT (`a`)", "SELECT (`b c`)", "INSERT", "UPDATE (`a`)"},
+    ),
+    ("EXECUTE ON PROCEDURE `App`.`p`", "PROCEDURE `App`.`p`", {"EXECUTE"}),
+)
+
+
+@pytest.mark.parametrize("mark", ["`", '"'], ids=["quoted", "in ANSI"])
+@pytest.mark.parametrize(("shown", "place", "privileges"), GRANTED)
+def test_a_right_is_the_same_under_each_sql_mode(
+    shown: str, place: str, privileges: set[str], mark: str
+) -> None:
+    line = f"GRANT {shown} TO 'app'@'%'".replace("`", mark)
+    assert grants.parse([line], "*AA").places == {place: privileges}
+
+
+def test_who_may_be_proxy_is_one_right() -> None:
+    line = "GRANT PROXY ON 'x'@'y' TO 'app'@'%' WITH GRANT OPTION"
+    assert grants.parse([line], "*AA").places == {"'x'@'y'": {"PROXY"}}
+
+
+@pytest.mark.parametrize(
+    ("required", "found"), [("", False), (" REQUIRE SSL", True), (" REQUIRE X509", None)]
+)
+def test_more_than_tls_is_not_taken_for_tls_or_for_nothing(
+    required: str, found: bool | None
+) -> None:
+    assert grants.parse([f"GRANT USAGE ON *.* TO 'a'@'%'{required}"], "").require_ssl is found
+
+
+def test_a_grant_that_is_not_understood_is_refused_without_what_follows_the_account() -> None:
+    with pytest.raises(NodeError, match="another form") as caught:
+        grants.parse(["GRANT SELECT ON here TO 'a'@'%' IDENTIFIED BY PASSWORD '*AA'"], "*AA")
+    assert "*AA" not in caught.value.render()
+
+
+class Accounts:
+    """A server with one account, that notes what it is told."""
+
+    def __init__(self, plugin: str | None) -> None:
+        self.plugin, self.told = plugin, []
+
+    def rows(self, statement: str, _parameters: Any = ()) -> list[dict[str, Any]]:
+        if statement.startswith("SHOW GRANTS"):
+            return [{"x": f"GRANT USAGE ON *.* TO {APP.sql}"}]
+        return [{"User": APP.user, "Host": APP.host, "Password": "*AA", "plugin": self.plugin}]
+
+    def do(self, statement: str) -> None:
+        self.told.append(statement)
+
+
+@pytest.mark.parametrize("plugin", ["sha256_password", "auth_socket"])
+def test_an_account_of_the_settings_that_logs_in_by_another_plugin_is_left_as_it_is(
+    plugin: str,
+) -> None:
+    session: Any = Accounts(plugin)
+    new = Account("new", "%")
+    with pytest.raises(NodeError, match=f"{APP} logs in by {plugin}"):
+        mysql_accounts.make(session, {new: rights(ALL), APP: rights({})}, Report("accounts"))
+    assert session.told == []
+
+
+@pytest.mark.parametrize("plugin", [None, "", "mysql_native_password", "mysql_old_password"])
+def test_an_account_of_the_settings_with_a_password_of_the_servers_own_is_left_when_it_is_right(
+    plugin: str | None,
+) -> None:
+    session: Any = Accounts(plugin)
+    mysql_accounts.make(session, {APP: rights({})}, Report("accounts"))
+    assert session.told == []
 
 
 def document(**changes: Any) -> dict[str, Any]:

@@ -23,7 +23,9 @@ OPEN = (
     " AND IFNULL(plugin, '') IN ('', 'mysql_native_password', 'mysql_old_password'))"
     " OR (plugin = 'sha256_password' AND IFNULL(authentication_string, '') = '')"
 )
-USERS = "SELECT User, Host, Password FROM mysql.user"
+USERS = "SELECT User, Host, Password, plugin FROM mysql.user"
+# Those whose password is a hash in the column Password.
+NATIVE = ("", "mysql_native_password", "mysql_old_password")
 ROOT = Account("root", "localhost")
 
 
@@ -74,9 +76,12 @@ def open_to_anyone(session: Session) -> list[str]:
 
 def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> None:
     """Makes these accounts what they should be, and leaves all others alone."""
-    present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
+    present = {Account(row["User"], row["Host"]): row for row in session.rows(USERS)}
+    for account in wanted.keys() & present.keys():
+        _refuse_another_plugin(account, present[account]["plugin"] or "")
     for account, rights in wanted.items():
-        have = _rights(session, account, present[account]) if account in present else None
+        row = present.get(account)
+        have = _rights(session, account, row["Password"]) if row else None
         changes = grants.statements(account, rights, have)
         for statement in changes:
             session.do(statement)
@@ -96,6 +101,16 @@ def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> 
         )  # fmt: skip
 
 
+def _refuse_another_plugin(account: Account, plugin: str) -> None:
+    if plugin not in NATIVE:
+        raise refused(
+            f"account {account} logs in by {plugin}",
+            "the password of the settings",
+            "give it another name in the settings, or drop it with SET sql_log_bin = 0; DROP USER "
+            "on both nodes: then it is made anew",
+        )
+
+
 def _rights(session: Session, account: Account, stored_hash: str) -> Rights:
     rows = session.rows("SHOW GRANTS FOR %s@%s", [account.user, account.host])
     return grants.parse((next(iter(row.values())) for row in rows), stored_hash)
@@ -109,6 +124,6 @@ def _said(account: Account, want: Rights, have: Rights | None) -> str:
         parts.append("password")
     if have.require_ssl != want.require_ssl:
         parts.append("TLS requirement")
-    if dict(have.places) != dict(want.places):
+    if grants.spelled_out(have.places) != grants.spelled_out(want.places):
         parts.append("privileges")
     return f"account {account}: {' and '.join(parts)} changed"

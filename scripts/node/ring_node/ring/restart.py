@@ -28,7 +28,18 @@ from ..base.waiting import Deadline, poll
 from ..host import gate
 from ..mysql import lifecycle, server_files, shows, sql, tls
 from ..mysql.sql import Session
-from . import admission, agent_state, beats, opening, reach, records, relay, schema
+from . import (
+    admission,
+    agent_state,
+    beats,
+    health,
+    look,
+    opening,
+    reach,
+    records,
+    relay,
+    schema,
+)
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -272,23 +283,37 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
         if not known or sql.distrusted(error):
             report.note(f"the ring is not healthy until {peer.name} can be asked: {error.found}")
             return
-    if poll(lambda: healthy(node, peer), Deadline(BACK_SECONDS)) is None:
+
+    def healthy() -> bool | None:
+        return True if not unhealthy(node, peer) else None
+
+    if poll(healthy, Deadline(BACK_SECONDS)) is None:
+        wrong = "; ".join(filter(None, [unhealthy(node, peer), *_what_is_wrong()]))
         raise too_late(
-            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
+            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart: {wrong}",
             "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
 
 
-def healthy(node: Node, peer: Peer) -> bool | None:
-    """True while the heartbeats of both are fresh on the other side."""
+def unhealthy(node: Node, peer: Peer) -> str:
+    """Which heartbeat is not fresh on the other side, in words; "" when both are."""
     try:
         login = records.credentials().peer
         with sql.own() as own, reach.peer(peer.replication_address, login) as other:
-            watch = beats.Watch(own, other, node.server_id, peer.server_id)
-            return True if watch.until_fresh(BEATS_SECONDS).fresh else None
-    except NodeError:
-        return None
+            ways = beats.Watch(own, other, node.server_id, peer.server_id).until_fresh(BEATS_SECONDS)
+    except NodeError as error:
+        return error.found
+    return "" if ways.fresh else str(ways)
+
+
+def _what_is_wrong() -> list[str]:
+    """In the words of `ring-node status`. What is to be taken back does not hang on it."""
+    try:
+        facts, _ = look.look()
+    except (NodeError, OSError, ValueError):
+        return []
+    return [each.text for each in health.problems(facts)]
 
 
 def _still_restarting() -> NodeError:

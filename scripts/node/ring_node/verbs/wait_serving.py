@@ -22,7 +22,7 @@ def run() -> Report:
         return report
 
     def serves() -> bool | None:
-        return True if gate.is_open() and restart.healthy(node, peer) else None
+        return True if gate.is_open() and not restart.unhealthy(node, peer) else None
 
     if poll(serves, Deadline(BACK_SECONDS)) is None:
         said = f"heartbeats of {node.name} and {peer.name} are not fresh on the other side"
