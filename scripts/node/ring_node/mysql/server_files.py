@@ -7,6 +7,8 @@ judged good. A restart that is killed leaves the last two, and the next one know
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,6 +28,7 @@ KINDS = {
 
 def put(contents: Mapping[Path, bytes]) -> list[Path]:
     """Puts files in their places, for a server that is down. Answers those that changed."""
+    _remember(contents)
     if exchanged():
         _keep(paths.WAITING, contents)  # the next restart has both to choose from
     else:
@@ -37,6 +40,7 @@ def put(contents: Mapping[Path, bytes]) -> list[Path]:
 def leave(contents: Mapping[Path, bytes]) -> list[Path]:
     """Leaves files for the restart of a server that runs. Answers those that it has not read, and
     that were not left before."""
+    _remember(contents)
     same = {path for path, content in contents.items() if content == read_by_server(path)}
     for path in same:
         files.remove(_in(paths.WAITING, path))
@@ -62,6 +66,12 @@ def waiting() -> dict[Path, bytes]:
 def exchanged() -> bool:
     """Whether files were exchanged for a restart that has not come to its end."""
     return bool(_kept(paths.FORMER))
+
+
+def edited() -> bool:
+    """Whether the my.cnf in its place is not one that the program sent."""
+    found, sent = files.read_bytes(paths.CONFIG), _sent()
+    return bool(sent) and (found is None or _digest(found) not in sent)
 
 
 def restart_due() -> bool:
@@ -95,6 +105,26 @@ def settle() -> None:
             files.remove(_in(paths.WAITING, path))
     for path in KINDS:
         files.remove(_in(paths.FORMER, path))
+
+
+def _remember(contents: Mapping[Path, bytes]) -> None:
+    """Notes a my.cnf of the program before it is anywhere; one that is nowhere any more is left
+    out."""
+    if paths.CONFIG not in contents:
+        return
+    kept = (_in(folder, paths.CONFIG) for folder in (paths.WAITING, paths.FORMER))
+    places = (paths.CONFIG, *kept)
+    there = {_digest(found) for found in map(files.read_bytes, places) if found is not None}
+    sent = (there & _sent()) | {_digest(contents[paths.CONFIG])}
+    files.write(paths.LAID, json.dumps(sorted(sent)).encode(), mode=0o644, owner=ROOT)
+
+
+def _sent() -> set[str]:
+    return set(json.loads(files.read_bytes(paths.LAID) or b"[]"))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _in(folder: Path, path: Path) -> Path:
