@@ -257,6 +257,9 @@ def mysql_settings(settings: RingArgs, texts: Texts) -> Found:
             hint = f"; did you mean {near[0]}?" if near else ""
             expected = f"the full name of a server option of MySQL 5.6{hint}"
             yield Problem(setting, shown, expected)
+        if plain == "log_warnings" and value is not None and value.strip() in ("0", "-0", "+0"):
+            expected = "1 or 2: at 0 MySQL says nothing of rows that the slave passes over"
+            yield Problem(setting, shown, expected)
         if plain in seen:
             yield Problem(setting, f"{seen[plain]} and {name}", "one of them: to MySQL - is _")
         seen[plain] = name

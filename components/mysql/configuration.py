@@ -20,9 +20,10 @@ OWNED_NAMES = """
     relay_log_info_repository relay_log_recovery replicate_do_db replicate_do_table
     replicate_ignore_db replicate_ignore_table replicate_rewrite_db replicate_same_server_id
     replicate_wild_do_table replicate_wild_ignore_table report_host report_port server_id
-    server_id_bits skip_grant_tables skip_name_resolve skip_networking skip_slave_start
-    slave_parallel_workers slave_skip_errors socket ssl ssl_ca ssl_capath ssl_cert ssl_cipher
-    ssl_crl ssl_crlpath ssl_key tmpdir transaction_read_only user
+    secure_file_priv server_id_bits skip_grant_tables skip_name_resolve skip_networking
+    skip_slave_start slave_parallel_workers slave_skip_errors slow_query_log_file socket ssl
+    ssl_ca ssl_capath ssl_cert ssl_cipher ssl_crl ssl_crlpath ssl_key tmpdir
+    transaction_read_only user
 """
 OWNED = frozenset(OWNED_NAMES.split())
 # Sessions that a server must have room for: those of the ring itself, with some for clients; and

@@ -29,6 +29,7 @@ MIRRORED = (
     "libtinfo5",
     "python3-pymysql",
     "mariadb-client-core",
+    "logrotate",
     "xfsprogs",
     "nftables",
     "zstd",

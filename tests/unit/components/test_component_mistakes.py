@@ -69,6 +69,7 @@ def nodes(**changes: Any) -> list[NodeSettings]:
         ({"mysql_archive_url": "https://example.org"}, "mysqlArchiveUrl", "PATH"),
         ({"mysql_archive_checksum": "sha1:" + "0" * 40}, "mysqlArchiveChecksum", "sha256"),
         ({"mysql_archive_checksum": SHA256[:-1]}, "mysqlArchiveChecksum", "64"),
+        ({"mysql_settings": {"log-warnings": "0"}}, "mysqlSettings.log-warnings", "1 or 2"),
         ({"mysql_settings": {"read-only": "1"}}, "mysqlSettings.read-only", "ring sets"),
         ({"mysql_settings": {"Server_ID": "1"}}, "mysqlSettings.Server_ID", "sets server_id"),
         (

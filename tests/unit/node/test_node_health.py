@@ -244,6 +244,7 @@ def test_what_is_worth_knowing_is_a_note() -> None:
             tables=Tables(memory, 49, 3),
             conflicts=Conflicts(passed_over=5 << 20),
             restart_due=True,
+            edited=True,
             not_looked_at=("the tables: nothing came",),
         )
     )
@@ -254,6 +255,7 @@ def test_what_is_worth_knowing_is_a_note() -> None:
         "3 tables without",
         "5 MiB of",
         "waits for its restart",
+        "changed it by hand",
         "nothing came",
     ):
         assert part in text

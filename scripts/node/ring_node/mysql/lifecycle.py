@@ -27,6 +27,28 @@ LOG_BYTES = 20000
 HANDSHAKE = b"\x0a"  # protocol version 10
 FULL = b"\xff\x10\x04"  # error 1040, too many connections: a server that runs
 COMMAND = f"{paths.MYSQLD} --defaults-file={paths.CONFIG} {SHUT}"
+# mysqld makes the new file: whichever it writes to, nothing is lost.
+LOGROTATE = f"""\
+# Written by ring-node.
+{paths.LOGS}/error.log {paths.LOGS}/slow.log {{
+    su root root
+    weekly
+    maxsize 64M
+    rotate 8
+    missingok
+    notifempty
+    nocreate
+    nodateext
+    nocompress
+    sharedscripts
+    postrotate
+        if systemctl is-active --quiet {paths.MYSQL_SERVICE}; then
+            timeout 60 mariadb --defaults-extra-file={paths.ROOT_CLIENT} --skip-ssl \\
+                --execute='FLUSH LOCAL ERROR LOGS, SLOW LOGS'
+        fi
+    endscript
+}}
+"""
 UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
 [Unit]

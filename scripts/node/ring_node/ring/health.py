@@ -19,6 +19,7 @@ BEHIND_SECONDS = 30
 SHOWN = 5
 REJOIN = "`sudo ring-node rejoin` on this node"
 LOG = "/var/log/mysql/error.log"
+MENDED = "cd /var/log/mysql && mkdir -p mended && mv --backup=numbered -t mended error.log*"
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ class Facts:
     unapplied: int | None = None  # bytes that the slave has received and not applied
     tables: Tables | None = None
     restart_due: bool = False
+    edited: bool = False  # my.cnf, by another hand than the program's
     not_looked_at: tuple[str, ...] = ()  # for the notes
 
 
@@ -145,6 +147,13 @@ def notes(facts: Facts) -> list[str]:
         result.append(
             f"{facts.conflicts.passed_over >> 20} MiB of {LOG} were too much to be searched for "
             "conflicts: there may be more of them"
+        )
+    if facts.edited:
+        result.append(
+            f"{paths.CONFIG} is not as the program laid it: somebody changed it by hand. The next "
+            "change of a setting undoes that. Put what is to stay into mysqlSettings; `pulumi up "
+            "--replace` with the URNs of this node's `config` and `restart` brings the program's "
+            "file back"
         )
     if facts.restart_due:
         result.append(
@@ -382,8 +391,8 @@ def _data(facts: Facts) -> Iterator[Problem]:
         f"error and table: {counted}; the last at {last.at}: {last.text}",
         "the nodes may differ in these tables: compare them, and mend the rows, or the node whose "
         "rows are not wanted copies the other one anew (`sudo ring-node rejoin --discard` with its "
-        f"own name). What is mended stays counted as long as {LOG} is the same one: "
-        f"`sudo mv {LOG} {LOG}.1`, FLUSH ERROR LOGS, `sudo rm {paths.CONFLICTS}` begin a new one",
+        "own name). What is mended stays counted as long as the error logs are the same ones: "
+        f"`sudo sh -c '{MENDED}'`, FLUSH ERROR LOGS and `sudo rm {paths.CONFLICTS}` begin new ones",
     )
 
 

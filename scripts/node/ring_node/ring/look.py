@@ -44,6 +44,7 @@ def look() -> tuple[Facts, dict[str, Any]]:
         "installed": lifecycle.installed(),
         **volume,
         "restart_due": server_files.restart_due(),
+        "edited": server_files.edited(),
     }
     if facts["installed"]:
         try:
