@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+
+from moto.iam.models import iam_backends
 
 from cloud.refusals import callers
 from cloud.refusals.call import Call
@@ -24,9 +26,12 @@ RESOURCES = {
 }
 """The resources that an action is about, each with the parameter that names it.
 
-Each needs the permission: Service Authorization Reference, list_amazonec2. Every other action is
-decided for `*`: a policy that allows it for some resources only does not allow it here.
+Each needs the permission: Service Authorization Reference, list_amazonec2. Of IAM and SSM see
+`resources`. Every other action is decided for `*`: a policy that allows it for some resources only
+does not allow it here.
 """
+IAM_RESOURCES = {"instance-profile": "InstanceProfileName", "role": "RoleName"}
+"""The first that a call names is what it is about: list_awsidentityandaccessmanagementiam."""
 
 FREE = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 """Calls that need no permission: STS API Reference, both pages."""
@@ -45,7 +50,8 @@ def decide(
 
     IAM User Guide, reference_policies_evaluation-logic.
     """
-    log.debug("%s: %s on %s", who.principal.arn or "anybody", action, resource)
+    level = logging.DEBUG if who.administrator else logging.INFO
+    log.log(level, "%s: %s on %s", who.principal.arn or "anybody", action, resource)
     said = evaluate(own_policy, action, resource, context, who.principal)
     if said is Decision.DENIED:
         raise _denied(who, action, resource, "with an explicit deny in a resource-based policy")
@@ -107,16 +113,55 @@ def require(call: Call) -> None:
         request.remote_addr or "",
         call.response.region,
     )
+    for needed, resource in permissions(call):
+        decide(who, needed, resource, {**own, **who.context()})
+
+
+def permissions(call: Call) -> Iterator[tuple[str, str]]:
+    """Every permission that a call needs, each with the resource that it needs it for.
+
+    Tags that are made with a resource need the permission to tag, and a role that comes to an
+    instance needs iam:PassRole: Service Authorization Reference, both lists, "Dependent actions".
+    """
     for resource in resources(call):
-        decide(who, action, resource, {**own, **who.context()})
+        yield f"{call.service}:{call.action}", resource
+        if call.service == "iam" and call.action.startswith("Create") and call.get("Tags"):
+            yield f"iam:{call.action.replace('Create', 'Tag')}", resource
+    if call.service == "ec2" and call.get("TagSpecifications"):
+        yield "ec2:CreateTags", "*"
+    for role in _passed(call):
+        yield "iam:PassRole", role
+
+
+def _passed(call: Call) -> list[str]:
+    """The ARNs of the roles that a call gives to instances."""
+    backend = iam_backends[call.response.current_account][call.response.partition]
+    if call.action == "AddRoleToInstanceProfile":
+        return [role.arn for role in backend.get_roles() if role.name == call.get("RoleName")]
+    named = call.get("IamInstanceProfile") if call.service == "ec2" else None
+    return [
+        role.arn
+        for profile in list(backend.instance_profiles.values())
+        for role in profile.roles
+        if named and (profile.name == named.get("Name") or profile.arn == named.get("Arn"))
+    ]
 
 
 def resources(call: Call) -> list[str]:
     """The ARNs that a call is about; `*` if its action is not known or the call names none."""
-    place = ":".join(("arn", call.response.partition, call.service, call.response.region))
+    account, region = call.response.current_account, call.response.region
+    arn = f"arn:{call.response.partition}:{call.service}"
+    if call.service == "iam":
+        for kind, parameter in IAM_RESOURCES.items():
+            if call.get(parameter):
+                return [f"{arn}::{account}:{kind}/{call.get(parameter)}"]
+    if call.service == "ssm" and call.get("Name"):
+        name = str(call.get("Name"))
+        owner = "" if name.startswith("/aws/service/") else account
+        return [f"{arn}:{region}:{owner}:parameter/{name.lstrip('/')}"]
     found = []
     for kind, parameter in RESOURCES.get(f"{call.service}:{call.action}", {}).items():
         named = call.get(parameter) or []
         for name in named if isinstance(named, list) else [named]:
-            found.append(f"{place}:{call.response.current_account}:{kind}/{name}")
+            found.append(f"{arn}:{region}:{account}:{kind}/{name}")
     return found or ["*"]
