@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
 
 from moto.iam.models import iam_backends
 
@@ -45,34 +46,36 @@ def decide(
     resource: str,
     context: Context,
     own_policy: Iterable[Statement] = (),
+    service: str = "",
 ) -> None:
     """Raise Refusal unless the caller's policies and the resource's together allow an action.
 
+    The refusal is in the words of the service that was called, if it is not the action's own.
     IAM User Guide, reference_policies_evaluation-logic.
     """
     level = logging.DEBUG if who.administrator else logging.INFO
     log.log(level, "%s: %s on %s", who.principal.arn or "anybody", action, resource)
+    denied = partial(_denied, who, service or action.partition(":")[0], action, resource)
     said = evaluate(own_policy, action, resource, context, who.principal)
     if said is Decision.DENIED:
-        raise _denied(who, action, resource, "with an explicit deny in a resource-based policy")
+        raise denied("with an explicit deny in a resource-based policy")
     if who.administrator:
         return
     identity = evaluate(who.policies, action, resource, context)
     if identity is Decision.DENIED:
-        raise _denied(who, action, resource, "with an explicit deny in an identity-based policy")
+        raise denied("with an explicit deny in an identity-based policy")
     for limit in who.limits:
         if evaluate(limit, action, resource, context) is not Decision.ALLOWED:
             missing = (
                 f"because no session policy or permissions boundary allows the {action} action"
             )
-            raise _denied(who, action, resource, missing)
+            raise denied(missing)
     if Decision.ALLOWED not in (identity, said):
         missing = f"because no identity-based policy allows the {action} action"
-        raise _denied(who, action, resource, missing)
+        raise denied(missing)
 
 
-def _denied(who: Caller, action: str, resource: str, reason: str) -> Refusal:
-    service = action.partition(":")[0]
+def _denied(who: Caller, service: str, action: str, resource: str, reason: str) -> Refusal:
     if who.principal.anonymous:
         return no_access(service, Access.UNSIGNED)
     sentence = (
@@ -114,7 +117,7 @@ def require(call: Call) -> None:
         call.response.region,
     )
     for needed, resource in permissions(call):
-        decide(who, needed, resource, {**own, **who.context()})
+        decide(who, needed, resource, {**own, **who.context()}, service=call.service)
 
 
 def permissions(call: Call) -> Iterator[tuple[str, str]]:
