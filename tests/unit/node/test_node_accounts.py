@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from ring_node.base.errors import NodeError
 from ring_node.base.report import Report
-from ring_node.mysql import accounts as mysql_accounts
 from ring_node.mysql import grants, sql
+from ring_node.mysql.accounts import make
 from ring_node.mysql.grants import Account, Rights
 from ring_node.ring import admission, content, documents, privileges, records, schema
 from ring_node.verbs import accounts
@@ -147,7 +147,7 @@ def test_a_grant_that_is_not_understood_is_refused_without_what_follows_the_acco
     assert "*AA" not in caught.value.render()
 
 
-class Accounts:
+class OneAccount:
     """A server with one account, that notes what it is told."""
 
     def __init__(self, plugin: str | None) -> None:
@@ -166,10 +166,10 @@ class Accounts:
 def test_an_account_of_the_settings_that_logs_in_by_another_plugin_is_left_as_it_is(
     plugin: str,
 ) -> None:
-    session: Any = Accounts(plugin)
+    session: Any = OneAccount(plugin)
     new = Account("new", "%")
     with pytest.raises(NodeError, match=f"{APP} logs in by {plugin}"):
-        mysql_accounts.make(session, {new: rights(ALL), APP: rights({})}, Report("accounts"))
+        make(session, {new: rights(ALL), APP: rights({})}, Report("accounts"))
     assert session.told == []
 
 
@@ -177,9 +177,77 @@ def test_an_account_of_the_settings_that_logs_in_by_another_plugin_is_left_as_it
 def test_an_account_of_the_settings_with_a_password_of_the_servers_own_is_left_when_it_is_right(
     plugin: str | None,
 ) -> None:
-    session: Any = Accounts(plugin)
-    mysql_accounts.make(session, {APP: rights({})}, Report("accounts"))
+    session: Any = OneAccount(plugin)
+    make(session, {APP: rights({})}, Report("accounts"))
     assert session.told == []
+
+
+RIGHTS = rights(ALL, ssl=True)
+
+
+@pytest.mark.parametrize(
+    ("present", "held"),
+    [
+        (Account("app", "10.0.0.0/255.0.0.0"), True),
+        (Account("app", "10.40.7.0/255.255.255.0"), True),
+        (Account("app", "10.40.7.7/255.255.255.255"), True),
+        (Account("app", "10.40.0.0/255.255.0.0"), False),
+        (Account("app", "10.41.0.0/255.255.0.0"), False),
+        (Account("other", "10.0.0.0/255.0.0.0"), False),
+        (Account("app", "10.40.7.7"), False),
+        (Account("app", "10.40.0.0/20"), False),
+        (Account("app", "0.0.0.0/255.255.255.0"), False),
+        (Account("app", "10.0.0.0/0.255.255.255"), False),
+        (Account("app", "%"), False),
+        (Account("app", "::/::"), False),
+    ],
+    ids=str,
+)
+def test_another_account_that_mysql_may_take_for_a_client_of_a_range_is_held_alike(
+    present: Account, held: bool
+) -> None:
+    wanted = {
+        Account("app", "10.40.0.0/255.255.0.0"): RIGHTS,
+        Account("repuser", "10.10.1.11"): rights({}),
+    }
+    assert grants.alike(wanted, [present]) == ({present: RIGHTS} if held else {})
+
+
+class Accounts:
+    """A session of a server that has accounts, each with SELECT on `app`, without TLS."""
+
+    def __init__(self, *present: Account) -> None:
+        self.present = present
+        self.done: list[str] = []
+
+    def rows(self, statement: str, parameters: Any = ()) -> list[dict[str, str]]:
+        if not statement.startswith("SHOW GRANTS"):
+            return [
+                {"User": a.user, "Host": a.host, "Password": "*AA", "plugin": ""}
+                for a in self.present
+            ]
+        account = Account(*parameters)
+        made = [each for each in self.done if account.sql in each and " ON `app`.* " in each]
+        tls = " REQUIRE SSL" if made else ""
+        return [
+            {"": f"GRANT USAGE ON *.* TO {account.sql} IDENTIFIED BY PASSWORD '*AA'{tls}"},
+            *({"": line} for line in [f"GRANT SELECT ON `app`.* TO {account.sql}", *made]),
+        ]
+
+    def do(self, statement: str) -> None:
+        self.done.append(statement)
+
+
+def test_the_accounts_of_a_range_that_was_taken_out_stay_and_are_named() -> None:
+    apart, wider = Account("app", "10.41.0.0/255.255.0.0"), Account("app", "10.0.0.0/255.0.0.0")
+    server, report = Accounts(apart, wider), Report("accounts")
+    make(server, {Account("app", "10.40.0.0/255.255.0.0"): RIGHTS}, report)  # type: ignore[arg-type]
+    stay, held = report.notes
+    assert f"stay: {wider}, {apart} (drop them" in stay
+    assert held.endswith(f": {wider}")
+    assert not [each for each in server.done if "DROP USER" in each or apart.sql in each]
+    assert [each for each in server.done if wider.sql in each and "INSERT" in each]
+    assert [each for each in server.done if wider.sql in each and "REQUIRE SSL" in each]
 
 
 def document(**changes: Any) -> dict[str, Any]:

@@ -75,11 +75,13 @@ def open_to_anyone(session: Session) -> list[str]:
 
 
 def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> None:
-    """Makes these accounts what they should be, and leaves all others alone."""
+    """Makes these accounts what they should be, and with them those that MySQL may take in their
+    place; leaves all others alone."""
     present = {Account(row["User"], row["Host"]): row for row in session.rows(USERS)}
-    for account in wanted.keys() & present.keys():
+    alike = grants.alike(wanted, sorted(present))
+    for account in (wanted.keys() | alike.keys()) & present.keys():
         _refuse_another_plugin(account, present[account]["plugin"] or "")
-    for account, rights in wanted.items():
+    for account, rights in {**wanted, **alike}.items():
         row = present.get(account)
         have = _rights(session, account, row["Password"]) if row else None
         changes = grants.statements(account, rights, have)
@@ -98,6 +100,11 @@ def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> 
         report.note(
             "accounts that are not in the settings stay: " + ", ".join(map(str, left))
             + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
+        )  # fmt: skip
+    if alike:
+        report.note(
+            "of these have the password and the rights that the settings give the user, as clients "
+            "are in their range and in a wanted one: " + ", ".join(map(str, sorted(alike)))
         )  # fmt: skip
 
 

@@ -301,7 +301,9 @@ def unhealthy(node: Node, peer: Peer) -> str:
     try:
         login = records.credentials().peer
         with sql.own() as own, reach.peer(peer.replication_address, login) as other:
-            ways = beats.Watch(own, other, node.server_id, peer.server_id).until_fresh(BEATS_SECONDS)
+            ways = beats.Watch(own, other, node.server_id, peer.server_id).until_fresh(
+                BEATS_SECONDS
+            )
     except NodeError as error:
         return error.found
     return "" if ways.fresh else str(ways)
