@@ -10,6 +10,7 @@ from pulumi_aws import ec2
 from components.credentials import KeyPair
 from components.data_volume import DataVolume, DataVolumeArgs
 from components.first_boot import user_data
+from components.lookup import Place
 from components.network import Network
 from components.settings import NodeSettings, RingArgs
 from components.step import Host, connect
@@ -29,7 +30,7 @@ class NodeArgs:
     settings: RingArgs
     tags: Tags
     network: Network
-    zone: pulumi.Input[str]
+    place: Place
     image: pulumi.Input[str]
     profile_name: pulumi.Input[str]
     placement_group: pulumi.Input[str]
@@ -84,7 +85,7 @@ class Node(pulumi.ComponentResource):
         )
         data = DataVolume(
             f"{name}-data",
-            DataVolumeArgs(args.settings, args.zone, args.tags),
+            DataVolumeArgs(args.settings, args.place.zone, args.tags),
             pulumi.ResourceOptions(parent=self),
         )
         instance = self._instance(client, replication, data, [network, association])
@@ -169,7 +170,7 @@ class Node(pulumi.ComponentResource):
         return ec2.Instance(
             f"{self._name}-instance",
             ami=args.image,
-            instance_type=args.settings.instance_type,
+            instance_type=args.place.instance_type,
             key_name=args.key_name,
             iam_instance_profile=args.profile_name,
             placement_group=args.placement_group,
