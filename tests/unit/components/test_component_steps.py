@@ -16,7 +16,6 @@ from components import ring as ring_module
 from components.settings import ARTICLE_NODES, UserSettings
 from components.step import MINUTES, bounded
 
-
 pytestmark = pytest.mark.unit
 
 NODES = ("node-1", "node-2")
