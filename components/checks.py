@@ -220,8 +220,9 @@ def tags(settings: RingArgs, texts: Texts) -> Found:
 
 
 def archive(_: RingArgs, texts: Texts) -> Found:
-    url, checksum = texts.get("mysqlArchiveUrl"), texts.get("mysqlArchiveChecksum")
-    for each in [] if url is None else url.split() or [""]:
+    checksum = texts.get("mysqlArchiveChecksum")
+    url = texts.get("mysqlArchiveUrl", "")
+    for each in (url.split() or [""]) if "mysqlArchiveUrl" in texts else ():
         found = URL.fullmatch(each)
         if not found:
             expected = "https://HOST/PATH of a .tar.gz, without a user or a password"

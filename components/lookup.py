@@ -73,14 +73,20 @@ def place(
         return Place(zone or "", kind)
     offering = ec2.get_instance_type_offerings_output(
         location_type="availability-zone",
-        filters=[{"name": "instance-type", "values": [kind]}],
+        filters=pulumi.Output.from_input(kind).apply(_of_type),
         opts=pulumi.InvokeOutputOptions(provider=provider),
     )
-    known = pulumi.Output.all(kind, offering.apply(lambda found: found.locations))
+    known = pulumi.Output.all(
+        kind, offering.apply(lambda found: found.locations), [zone] if zone else zones
+    )
+    chosen = known.apply(lambda all_of: zone_with(all_of[0], all_of[1], all_of[2]))
     if zone:
-        return Place(zone, known.apply(lambda both: _type_of(zone, *both)))
-    chosen = pulumi.Output.all(known, zones).apply(lambda both: zone_with(*both[0], both[1]))
+        return Place(zone, pulumi.Output.all(kind, chosen).apply(lambda both: both[0]))
     return Place(chosen, kind)
+
+
+def _of_type(kind: str) -> Sequence[ec2.GetInstanceTypeOfferingsFilterArgsDict]:
+    return [{"name": "instance-type", "values": [kind]}]
 
 
 def zone_with(kind: str, having: Sequence[str], zones: Sequence[str]) -> str:
@@ -91,9 +97,3 @@ def zone_with(kind: str, having: Sequence[str], zones: Sequence[str]) -> str:
     elsewhere = f"; {', '.join(sorted(having))} have it" if having else ""
     expected = f"a type that {' or '.join(zones)} has{elsewhere}"
     raise SettingsError([Problem("instanceType", repr(kind), expected)], late=True)
-
-
-def _type_of(zone: str, kind: str, having: Sequence[str]) -> str:
-    """The type, if the zone has it."""
-    zone_with(kind, having, [zone])
-    return kind

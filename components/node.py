@@ -89,13 +89,17 @@ class Node(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         instance = self._instance(client, replication, data, [network, association])
-        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards.
+        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards. In a
+        # destroy it leaves with the end of the instance: detached by itself it would take minutes
+        # (hashicorp/terraform-provider-aws#45835).
         attachment = ec2.NetworkInterfaceAttachment(
             f"{name}-replication-attachment",
             instance_id=instance.id,
             network_interface_id=replication.id,
             device_index=REPLICATION_DEVICE_INDEX,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, deleted_with=instance, delete_before_replace=True
+            ),
         )
         # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
         # the volume; where the instance is replaced, the engine wants it detached before.

@@ -32,9 +32,8 @@ class Vendor(http.server.ThreadingHTTPServer):
 
 
 class Answers(http.server.BaseHTTPRequestHandler):
-    server: Vendor
-
     def do_GET(self) -> None:
+        assert isinstance(self.server, Vendor)
         name = self.path.strip("/")
         self.server.asked.append(name)
         known = self.headers.get("User-Agent", "").startswith("curl/")
