@@ -2,17 +2,14 @@
 
 import os
 import socket
-import subprocess
 from collections.abc import Mapping
-from functools import cache
 
-from components.keys import SCRIPTS
+from components.keys import why_no_key
 from components.problems import Found, Problem
 
 AGENT = "SSH_AUTH_SOCK"
 # An agent that is there answers at once.
 AGENT_SECONDS = 5
-PYTHON_SECONDS = 60
 
 
 def ssh_agent(environment: Mapping[str, str] = os.environ) -> Found:
@@ -35,22 +32,5 @@ def ssh_agent(environment: Mapping[str, str] = os.environ) -> Found:
 
 def key_maker() -> Found:
     """The scripts that make keys find all that they need."""
-    if said := _refusal():
+    if said := why_no_key():
         yield Problem("scripts/keys", "no way to make a key here", f"one: {said}")
-
-
-@cache
-def _refusal() -> str:
-    """What they say against it. A password is as good as any other try, and the quickest."""
-    try:
-        done = subprocess.run(
-            [str(SCRIPTS / "run"), "password"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PYTHON_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as error:
-        return str(error)
-    return done.stderr.strip() if done.returncode else ""

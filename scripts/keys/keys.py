@@ -1,4 +1,4 @@
-"""Makes the keys, certificates and passwords of a ring, and prints each as JSON.
+"""Makes the keys and certificates of a ring, and prints each as JSON.
 
 What is secret comes on standard input and goes to standard output; no file is written. Called by
 the scripts beside it, whose names are its commands.
@@ -6,7 +6,6 @@ the scripts beside it, whose names are its commands.
 
 import json
 import re
-import secrets
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -23,8 +22,6 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 BACKDATED = timedelta(days=1)
 VALID = timedelta(days=3653)
 KEY_BITS, EXPONENT = 2048, 65537
-# 32 hexadecimal digits: MASTER_PASSWORD of MySQL 5.6 holds 32 characters.
-PASSWORD_BYTES = 16
 ORGANIZATION, COMMENT = "mysql-ring", "mysql-ring"
 CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----.*?-----END CERTIFICATE-----", re.DOTALL)
 PRIVATE_KEY = re.compile(r"-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----", re.DOTALL)
@@ -39,10 +36,6 @@ PAIR = "set caCertificate and caPrivateKey to a pair"
 
 class Refusal(Exception):
     """What was given cannot be taken; the text holds no part of it."""
-
-
-def password() -> dict[str, str]:
-    return {"password": secrets.token_hex(PASSWORD_BYTES)}
 
 
 def authority() -> dict[str, str]:
@@ -241,7 +234,6 @@ def _public(key: ed25519.Ed25519PrivateKey | rsa.RSAPrivateKey) -> str:
 
 COMMANDS: dict[str, tuple[Callable[..., dict[str, str]], tuple[str, ...]]] = {
     "authority": (authority, ()),
-    "password": (password, ()),
     "server-certificate": (
         server_certificate,
         ("NODE", "REPLICATION_ADDRESS", "CLIENT_ADDRESS"),

@@ -8,8 +8,8 @@ import pytest
 from bare_machine import strip
 from conftest import ring_args
 
-from components import machine
 from components.guard import flaws, with_losses
+from components.keys import why_no_key
 from components.problems import Problem
 from components.standing import Standing
 
@@ -18,9 +18,9 @@ pytestmark = pytest.mark.unit
 
 @pytest.fixture(autouse=True)
 def forgotten() -> Any:
-    machine._refusal.cache_clear()
+    why_no_key.cache_clear()
     yield
-    machine._refusal.cache_clear()
+    why_no_key.cache_clear()
 
 
 def found(standing: Standing) -> list[Problem]:
@@ -53,7 +53,7 @@ def test_a_first_update_without_a_python_that_makes_keys_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert found(Standing()) == []
-    machine._refusal.cache_clear()
+    why_no_key.cache_clear()
     strip(tmp_path, monkeypatch)
     (problem,) = found(Standing())
     assert problem.setting == "scripts/keys"

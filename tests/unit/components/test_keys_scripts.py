@@ -70,6 +70,15 @@ def test_a_password_fits_into_master_password() -> None:
     assert one != other
 
 
+def test_no_password_is_shorter(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tools = strip(tmp_path, monkeypatch)
+    program(tools / "od", "printf ' 0a 1b'; exit 1")
+    (tools / "tr").symlink_to("/usr/bin/tr")
+    done = run("password")
+    assert (done.returncode, done.stdout) == (69, "")
+    assert "/dev/urandom" in done.stderr
+
+
 def test_keys_are_rsa_in_pkcs1_form(authority: dict[str, str], server: dict[str, str]) -> None:
     for pair in (authority, server):
         assert pair["key"].startswith("-----BEGIN RSA PRIVATE KEY-----\n")
@@ -308,7 +317,7 @@ def test_the_python_of_the_program_is_found(
     place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     strip(tmp_path, monkeypatch)
-    done = run("password")
+    done = run("ssh-key", "make")
     assert (done.returncode, done.stdout) == (69, "")
     assert "pip install -r requirements.txt" in done.stderr
     (tmp_path / "Pulumi.yaml").write_text(
@@ -317,7 +326,7 @@ def test_the_python_of_the_program_is_found(
     # One that lacks the package is passed over.
     program(tmp_path / "tools" / "python", "exit 1")
     program(tmp_path / place, f'exec {sys.executable} "$@"')
-    assert len(made("password")["password"]) == 32
+    assert made("ssh-key", "make")["public_key"].startswith("ssh-ed25519 ")
 
 
 def test_the_active_virtual_environment_is_found(
@@ -326,7 +335,7 @@ def test_the_active_virtual_environment_is_found(
     strip(tmp_path, monkeypatch)
     program(tmp_path / "active" / "bin" / "python", f'exec {sys.executable} "$@"')
     monkeypatch.setenv("VIRTUAL_ENV", str(tmp_path / "active"))
-    assert len(made("password")["password"]) == 32
+    assert made("ssh-key", "make")["public_key"].startswith("ssh-ed25519 ")
 
 
 def test_what_is_not_an_ssh_key_is_refused_and_not_repeated() -> None:
