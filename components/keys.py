@@ -52,7 +52,10 @@ def made(
 
 @cache
 def why_no_key() -> str:
-    """What the scripts say against making a key here, nothing if one can be made. An SSH key is the quickest to try."""
+    """What the scripts say against making a key here, nothing if one can be made.
+
+    An SSH key is the quickest to try.
+    """
     try:
         done = subprocess.run(
             [str(SCRIPTS / "run"), "ssh-key", "make"],
