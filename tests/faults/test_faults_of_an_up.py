@@ -70,7 +70,8 @@ class Step:
 
 
 INSTALL = Step.of_a_verb("install", "rename /opt/mysql/", Update.kill)
-KEYS = Step(r"command:local:Command \S+", lambda gates: gates.program("ssh-keygen"), Update.kill)
+# What each script of scripts/keys begins with, and nothing else on the operator's machine
+KEYS = Step(r"command:local:Command \S+", lambda gates: gates.program("dirname"), Update.kill)
 STEPS = (
     Step(
         f"command:remote:CopyToRemote {resource(ANY_NODE, 'tools-upload')}",
