@@ -57,7 +57,7 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
     steps = re.findall(r"^\s*[~+-]+ .*?\(\w+\)\n(?:.*\n)*?.*?urn=\S+::(\S+)\]", printed, re.M)
     lines = re.findall(r"^\s*[+-] .*(?:tmp_table_size).*$", printed, re.M)
     assert "48M" in printed
-    assert {step for step in steps if step.startswith("ring-node")} == {
+    assert {step for step in steps if step.startswith(("ring-node", "ring-replication"))} == {
         step_name(node, verb) for node in NODES for verb in ("config", "restart")
     }
     assert len(lines) == 4, printed
