@@ -127,6 +127,15 @@ def up(providers: str) -> None:
 
 @main.command()
 @reported
+def status() -> None:
+    """Show the ring again: the table that `up` ends with, as it is now."""
+    from cloud.cli.show import status as show
+
+    sys.exit(show(Lab.from_environment(), *_consoles()))
+
+
+@main.command()
+@reported
 def setup() -> None:
     """Only the set-up: build and download what is missing in the cache."""
     from cloud.cli import interrupt
