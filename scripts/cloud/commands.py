@@ -165,7 +165,7 @@ def down(yes: bool, cache: bool) -> None:
 @click.argument("arguments", nargs=-1)
 @reported
 def pulumi(arguments: tuple[str, ...]) -> None:
-    """Run the Pulumi CLI in the lab's surroundings."""
+    """Run the Pulumi CLI in the lab's environment."""
     from cloud.cli.connect import pulumi as run
 
     run(Lab.from_environment(), arguments)
