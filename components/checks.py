@@ -23,8 +23,15 @@ RESERVED_AT_THE_START = 4
 PRIVATE_RANGES = tuple(
     ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
+# Of carriers, and inside VPCs as well: https://www.rfc-editor.org/rfc/rfc6598
+SHARED_RANGE = ipaddress.IPv4Network("100.64.0.0/10")
+# No host on another network has an address in these: https://www.rfc-editor.org/rfc/rfc6890
+NO_CLIENTS = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
+)
 # The largest private range. Whatever is wider holds a part of the internet that nobody owns alone.
-LARGEST_ADMIN_PREFIX = 8
+WIDEST_PREFIX = 8
 LARGEST_SERVER_ID = 2**32 - 1
 # The agent asks about once a second: with fewer a lost packet would be a lost peer.
 OPEN_WITHOUT_PEER_SECONDS = (5, 3600)
@@ -82,11 +89,46 @@ def admin_ranges(settings: RingArgs) -> Found:
         setting, found = f"adminCidrs[{index}]", network(text)
         if found is None:
             yield Problem(setting, repr(text), expected_range(text, "198.51.100.0/24"))
-        elif found.prefixlen < LARGEST_ADMIN_PREFIX:
-            expected = f"/{LARGEST_ADMIN_PREFIX} or smaller: SSH is not for the whole internet"
+        elif found.prefixlen < WIDEST_PREFIX:
+            expected = f"/{WIDEST_PREFIX} or smaller: SSH is not for the whole internet"
             yield Problem(setting, repr(text), expected)
         if settings.admin_cidrs.index(text) != index:
             yield Problem(setting, f"{text} again", "each range once")
+
+
+def client_ranges(settings: RingArgs) -> Found:
+    """Ranges that may reach MySQL: apart from one another, so that each has its own rule and its
+    own accounts."""
+    replication = network(settings.replication_cidr)
+    for index, text in enumerate(settings.client_ranges):
+        setting, found = f"clientRanges[{index}]", network(text)
+        if found is None:
+            yield Problem(setting, repr(text), expected_range(text, "10.40.0.0/16"))
+            continue
+        if found.prefixlen < WIDEST_PREFIX:
+            expected = f"/{WIDEST_PREFIX} or smaller: MySQL is not for the whole internet"
+            yield Problem(setting, repr(text), expected)
+            continue
+        if any(found.overlaps(each) for each in NO_CLIENTS):
+            yield Problem(setting, text, "addresses that a client on a network has")
+        if replication and found.subnet_of(replication):
+            expected = (
+                f"a range outside of replicationCidr {replication}: what the nodes answer to there "
+                "leaves by the network for replication"
+            )
+            yield Problem(setting, text, expected, compared="replicationCidr")
+        inside = any(found.subnet_of(each) for each in (*PRIVATE_RANGES, SHARED_RANGE))
+        if not inside and settings.require_client_tls is False:
+            expected = "a private range, or requireClientTls true: it comes over the internet"
+            yield Problem(setting, text, expected, compared="requireClientTls")
+        for other in map(network, settings.client_ranges[:index]):
+            if found == other:
+                yield Problem(setting, f"{text} again", "each range once")
+                break
+            if other and found.overlaps(other):
+                wide, narrow = sorted((found, other), key=lambda each: each.prefixlen)
+                yield Problem(setting, text, f"one of both: {narrow} is a part of {wide}")
+                break
 
 
 def node_range(text: str, example: str) -> tuple[ipaddress.IPv4Network | None, str]:
@@ -260,6 +302,7 @@ def mysql_settings(settings: RingArgs, texts: Texts) -> Found:
 
 SHAPES: tuple[Callable[[RingArgs], Found], ...] = (
     admin_ranges,
+    client_ranges,
     node_networks,
     two_nodes,
     volumes.root,

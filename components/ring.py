@@ -37,6 +37,11 @@ __all__ = ["Ring", "RingArgs"]
 PROTECTION = (
     "protectData is true: `pulumi config set protectData false`, `pulumi up`, then `pulumi destroy`"
 )
+# No other key is tried, and no other host is trusted.
+SSH = (
+    "ssh -i ring.key -o IdentitiesOnly=yes -o UserKnownHostsFile=ring.known_hosts "
+    "-o StrictHostKeyChecking=yes"
+)
 
 
 class Ring(pulumi.ComponentResource):
@@ -219,6 +224,10 @@ class Ring(pulumi.ComponentResource):
                 public_address=nodes[node.name].public_address,
                 server_id=node.server_id,
                 ssh_host_key=credentials.host_keys[node.name].public_key,
+                known_hosts=pulumi.Output.all(
+                    nodes[node.name].public_address, credentials.host_keys[node.name].public_key
+                ).apply(lambda both: f"{both[0]} {both[1].strip()}"),
+                ssh=nodes[node.name].public_address.apply(lambda host: f"{SSH} {LOGIN}@{host}"),
                 instance_id=nodes[node.name].instance_id,
                 data_volume_id=nodes[node.name].data_volume_id,
                 client_interface_id=nodes[node.name].client_interface_id,
@@ -231,10 +240,13 @@ class Ring(pulumi.ComponentResource):
         }
         self.network = RingNetwork(
             availability_zone=network.availability_zone,
+            client_cidr=args.client_cidr,
+            client_ranges=args.mysql_ranges,
             client_vpc_id=network.client_vpc_id,
             client_subnet_id=network.client_subnet_id,
             client_route_table_id=network.client_route_table_id,
             client_security_group_id=network.client_security_group_id,
+            replication_cidr=args.replication_cidr,
             replication_vpc_id=network.replication_vpc_id,
             replication_subnet_id=network.replication_subnet_id,
         )

@@ -19,6 +19,7 @@ from components.step import Host, document, step
 def client_host(cidr: str) -> str:
     """The host part of an account for a whole range, in the form that MySQL 5.6 compares by mask.
 
+    Its manual names masks of 8, 16, 24 and 32 bits alone; 5.6.24 takes all from 1 to 32.
     https://dev.mysql.com/doc/refman/5.6/en/account-names.html
     """
     return str(ipaddress.IPv4Network(cidr).with_netmask)
@@ -158,12 +159,13 @@ def _accounts(args: MysqlServerArgs) -> dict[str, Any]:
             {
                 "name": user.name,
                 "password": passwords[user.name],
-                "host": client_host(settings.client_cidr),
+                "host": client_host(cidr),
                 "privileges": list(user.privileges),
                 "database": database,
                 "require_ssl": settings.require_client_tls,
             }
             for user in settings.users
+            for cidr in settings.mysql_ranges
             for database in user.databases
         ],
     }

@@ -47,9 +47,7 @@ class Nodes:
         self.key = folder / "key"
         self.known_hosts = folder / "known_hosts"
         write_private(self.key, self.outputs["sshPrivateKey"].rstrip("\n") + "\n")
-        lines = [
-            f"{node['publicAddress']} {node['sshHostKey'].strip()}\n" for node in self.all.values()
-        ]
+        lines = [f"{node['knownHosts']}\n" for node in self.all.values()]
         write_private(self.known_hosts, "".join(lines))
 
     def check(self, name: str) -> None:

@@ -255,6 +255,9 @@ def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> No
         "publicAddress": "203.0.113.12",
         "serverId": 2,
         "sshHostKey": "ssh-ed25519 AAAAmade mysql-ring",
+        "knownHosts": "203.0.113.12 ssh-ed25519 AAAAmade mysql-ring",
+        "ssh": "ssh -i ring.key -o IdentitiesOnly=yes -o UserKnownHostsFile=ring.known_hosts"
+        " -o StrictHostKeyChecking=yes admin@203.0.113.12",
         "instanceId": "ring-node-2-instance-id",
         "dataVolumeId": "ring-node-2-data-volume-id",
         "clientInterfaceId": "ring-node-2-client-interface-id",
@@ -265,10 +268,13 @@ def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> No
     }
     assert found["network"] == {
         "availabilityZone": "eu-central-1a",
+        "clientCidr": "192.168.100.0/24",
+        "clientRanges": ["192.168.100.0/24"],
         "clientVpcId": "ring-network-client-vpc-id",
         "clientSubnetId": "ring-network-client-subnet-id",
         "clientRouteTableId": "ring-network-routes-id",
         "clientSecurityGroupId": "ring-network-client-group-id",
+        "replicationCidr": "10.10.1.0/24",
         "replicationVpcId": "ring-network-replication-vpc-id",
         "replicationSubnetId": "ring-network-replication-subnet-id",
     }

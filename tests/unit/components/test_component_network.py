@@ -55,6 +55,16 @@ def test_each_operator_range_gets_a_rule_of_its_own() -> None:
     assert ssh == {ADMIN, "203.0.113.7/32"}
 
 
+def test_mysql_is_open_to_the_client_ranges_and_to_no_other() -> None:
+    other = stand_up(client_ranges=["10.40.0.0/16", "10.50.7.64/26"])
+    mysql = {rule for rule in rules(other, "Ingress") if rule[2] == 3306} - BETWEEN_THE_NODES
+    assert mysql == {
+        ("ring-network-client-group", "tcp", 3306, 3306, "10.40.0.0/16"),
+        ("ring-network-client-group", "tcp", 3306, 3306, "10.50.7.64/26"),
+    }
+    assert other.outputs["network"][0]["clientRanges"] == ["10.40.0.0/16", "10.50.7.64/26"]
+
+
 def test_the_networks_are_two_vpcs_with_one_subnet_each_in_one_zone(ring: Recorded) -> None:
     vpcs = {each.name: each.inputs["cidrBlock"] for each in ring.of_type(":Vpc")}
     assert vpcs == {

@@ -17,11 +17,12 @@ NODES = ("node-1", "node-2")
 
 
 def changed(one: Recorded, other: Recorded) -> set[str]:
-    """The names of the resources whose inputs differ between two runs."""
+    """The names of the resources that differ between two runs, or that only one of them has."""
     before = {resource.name: resource.inputs for resource in one.resources}
     after = {resource.name: resource.inputs for resource in other.resources}
-    assert before.keys() == after.keys()
-    return {name for name in before if comparable(before[name]) != comparable(after[name])}
+    both = before.keys() & after.keys()
+    differ = {name for name in both if comparable(before[name]) != comparable(after[name])}
+    return differ | (before.keys() ^ after.keys())
 
 
 def comparable(inputs: dict) -> dict:
@@ -175,6 +176,34 @@ def test_accounts_are_for_the_peer_and_for_the_clients_range(ring: Recorded) -> 
         "database": "app",
         "require_ssl": True,
     }
+
+
+def test_each_user_has_an_account_for_each_client_range() -> None:
+    users = [UserSettings("shop", ["app", "stock"]), UserSettings("desk", ["app"])]
+    ranges = ["10.40.0.0/16", "172.16.0.0/12", "10.50.16.0/20", "10.50.7.64/26", "10.7.7.7/32"]
+    more = stand_up(databases=["app", "stock"], users=users, client_ranges=ranges)
+    document = json.loads(more.named("ring-node-1-mysql-accounts").inputs["stdin"])
+    hosts = [
+        "10.40.0.0/255.255.0.0",
+        "172.16.0.0/255.240.0.0",
+        "10.50.16.0/255.255.240.0",
+        "10.50.7.64/255.255.255.192",
+        "10.7.7.7/255.255.255.255",
+    ]
+    assert {(each["name"], each["host"], each["database"]) for each in document["users"]} == {
+        (name, host, database)
+        for name, databases in (("shop", ("app", "stock")), ("desk", ("app",)))
+        for host in hosts
+        for database in databases
+    }
+
+
+def test_other_client_ranges_change_rules_and_accounts_and_nothing_else(ring: Recorded) -> None:
+    both = stand_up(client_ranges=["192.168.100.0/24", "10.40.0.0/16"])
+    accounts = {step(node, "accounts") for node in NODES}
+    assert changed(ring, both) == {"ring-network-client-mysql-10.40.0.0-16", *accounts}
+    only = stand_up(client_ranges=["10.40.0.0/16"])
+    assert changed(both, only) == {"ring-network-client-mysql-192.168.100.0-24", *accounts}
 
 
 def test_a_user_gets_one_entry_for_each_database() -> None:

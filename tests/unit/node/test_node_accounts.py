@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
+from ring_node.base.report import Report
 from ring_node.mysql import grants, sql
+from ring_node.mysql.accounts import make
 from ring_node.mysql.grants import Account, Rights
 from ring_node.ring import admission, content, documents, privileges, records, schema
 from ring_node.verbs import accounts
@@ -71,6 +73,71 @@ def test_show_grants_is_read() -> None:
     assert found.require_ssl
     assert found.places["*.*"] == {"RELOAD", "SHOW DATABASES"}
     assert found.places["`mysql_ring`.`probe`"] == {"UPDATE", "GRANT OPTION"}
+
+
+RIGHTS = rights(ALL, ssl=True)
+
+
+@pytest.mark.parametrize(
+    ("present", "held"),
+    [
+        (Account("app", "10.0.0.0/255.0.0.0"), True),
+        (Account("app", "10.40.7.0/255.255.255.0"), True),
+        (Account("app", "10.40.7.7/255.255.255.255"), True),
+        (Account("app", "10.40.0.0/255.255.0.0"), False),
+        (Account("app", "10.41.0.0/255.255.0.0"), False),
+        (Account("other", "10.0.0.0/255.0.0.0"), False),
+        (Account("app", "10.40.7.7"), False),
+        (Account("app", "10.40.0.0/20"), False),
+        (Account("app", "0.0.0.0/255.255.255.0"), False),
+        (Account("app", "10.0.0.0/0.255.255.255"), False),
+        (Account("app", "%"), False),
+        (Account("app", "::/::"), False),
+    ],
+    ids=str,
+)
+def test_another_account_that_mysql_may_take_for_a_client_of_a_range_is_held_alike(
+    present: Account, held: bool
+) -> None:
+    wanted = {
+        Account("app", "10.40.0.0/255.255.0.0"): RIGHTS,
+        Account("repuser", "10.10.1.11"): rights({}),
+    }
+    assert grants.alike(wanted, [present]) == ({present: RIGHTS} if held else {})
+
+
+class Accounts:
+    """A session of a server that has accounts, each with SELECT on `app`, without TLS."""
+
+    def __init__(self, *present: Account) -> None:
+        self.present = present
+        self.done: list[str] = []
+
+    def rows(self, statement: str, parameters: Any = ()) -> list[dict[str, str]]:
+        if not statement.startswith("SHOW GRANTS"):
+            return [{"User": a.user, "Host": a.host, "Password": "*AA"} for a in self.present]
+        account = Account(*parameters)
+        right = "ALL PRIVILEGES" if any(account.sql in each for each in self.done) else "SELECT"
+        tls = " REQUIRE SSL" if right != "SELECT" else ""
+        return [
+            {"": f"GRANT USAGE ON *.* TO {account.sql} IDENTIFIED BY PASSWORD '*AA'{tls}"},
+            {"": f"GRANT {right} ON `app`.* TO {account.sql}"},
+        ]
+
+    def do(self, statement: str) -> None:
+        self.done.append(statement)
+
+
+def test_the_accounts_of_a_range_that_was_taken_out_stay_and_are_named() -> None:
+    apart, wider = Account("app", "10.41.0.0/255.255.0.0"), Account("app", "10.0.0.0/255.0.0.0")
+    server, report = Accounts(apart, wider), Report("accounts")
+    make(server, {Account("app", "10.40.0.0/255.255.0.0"): RIGHTS}, report)  # type: ignore[arg-type]
+    stay, held = report.notes
+    assert f"stay: {wider}, {apart} (drop them" in stay
+    assert held.endswith(f": {wider}")
+    assert not [each for each in server.done if "DROP" in each or apart.sql in each]
+    assert [each for each in server.done if wider.sql in each and "ALL PRIVILEGES" in each]
+    assert [each for each in server.done if wider.sql in each and "REQUIRE SSL" in each]
 
 
 def document(**changes: Any) -> dict[str, Any]:

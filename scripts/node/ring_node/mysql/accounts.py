@@ -73,9 +73,11 @@ def open_to_anyone(session: Session) -> list[str]:
 
 
 def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> None:
-    """Makes these accounts what they should be, and leaves all others alone."""
+    """Makes these accounts what they should be, and with them those that MySQL may take in their
+    place; leaves all others alone."""
     present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
-    for account, rights in wanted.items():
+    alike = grants.alike(wanted, sorted(present))
+    for account, rights in {**wanted, **alike}.items():
         have = _rights(session, account, present[account]) if account in present else None
         changes = grants.statements(account, rights, have)
         for statement in changes:
@@ -93,6 +95,11 @@ def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> 
         report.note(
             "accounts that are not in the settings stay: " + ", ".join(map(str, left))
             + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
+        )  # fmt: skip
+    if alike:
+        report.note(
+            "of these have the password and the rights that the settings give the user, as clients "
+            "are in their range and in a wanted one: " + ", ".join(map(str, sorted(alike)))
         )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -31,6 +32,34 @@ class Rights:
     password_hash: str
     require_ssl: bool
     places: Mapping[str, frozenset[str]]
+
+
+def alike(wanted: Mapping[Account, Rights], present: Iterable[Account]) -> dict[Account, Rights]:
+    """Other accounts of a wanted user, for a range that shares addresses with a wanted one.
+
+    For a client in both, MySQL 5.6.24 takes whichever account it sorts first, and may take the
+    other one after a restart or FLUSH PRIVILEGES: they have to have the same password and rights.
+    """
+    result: dict[Account, Rights] = {}
+    for account in present:
+        range_ = _range(account.host)
+        if range_ is None or account in wanted:
+            continue
+        for other, rights in wanted.items():
+            its = _range(other.host)
+            if other.user == account.user and its is not None and its.overlaps(range_):
+                result[account] = rights
+                break
+    return result
+
+
+def _range(host: str) -> ipaddress.IPv4Network | None:
+    """The addresses of a host part in the form that the settings' ranges have."""
+    try:
+        range_ = ipaddress.IPv4Network(host)
+    except ValueError:
+        return None
+    return range_ if host == range_.with_netmask else None
 
 
 def parse(grants: Iterable[str], password_hash: str) -> Rights:
