@@ -262,15 +262,17 @@ def tags(settings: RingArgs, texts: Texts) -> Found:
 
 
 def archive(_: RingArgs, texts: Texts) -> Found:
-    url, checksum = texts.get("mysqlArchiveUrl"), texts.get("mysqlArchiveChecksum")
-    found = URL.fullmatch(url) if url is not None else None
-    if url is not None and not found:
-        expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
-        # Whatever stands before an @ may be a password.
-        yield Problem("mysqlArchiveUrl", repr(re.sub(r"//.*@", "//...@", url)), expected)
-    elif found and found["scheme"] == "http" and checksum and not checksum.startswith("sha256:"):
-        expected = "https://, or a sha256 in mysqlArchiveChecksum"
-        yield Problem("mysqlArchiveUrl", repr(url), expected, compared="mysqlArchiveChecksum")
+    checksum = texts.get("mysqlArchiveChecksum")
+    url = texts.get("mysqlArchiveUrl", "")
+    for each in (url.split() or [""]) if "mysqlArchiveUrl" in texts else ():
+        found = URL.fullmatch(each)
+        if not found:
+            expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
+            # Whatever stands before an @ may be a password, also one with a space in it.
+            yield Problem("mysqlArchiveUrl", repr(re.sub(r"//.*@", "//...@", url)), expected)
+        elif found["scheme"] == "http" and checksum and not checksum.startswith("sha256:"):
+            expected = "https://, or a sha256 in mysqlArchiveChecksum"
+            yield Problem("mysqlArchiveUrl", repr(each), expected, compared="mysqlArchiveChecksum")
     if checksum is not None and not CHECKSUM.fullmatch(checksum):
         expected = "sha256: and 64 hexadecimal digits, or md5: and 32"
         yield Problem("mysqlArchiveChecksum", repr(checksum), expected)

@@ -10,6 +10,7 @@ from pulumi_aws import ec2
 from components.credentials import KeyPair
 from components.data_volume import DataVolume, DataVolumeArgs
 from components.first_boot import user_data
+from components.lookup import Place
 from components.network import Network
 from components.settings import NodeSettings, RingArgs
 from components.step import Host, connect
@@ -29,7 +30,7 @@ class NodeArgs:
     settings: RingArgs
     tags: Tags
     network: Network
-    zone: pulumi.Input[str]
+    place: Place
     image: pulumi.Input[str]
     profile_name: pulumi.Input[str]
     placement_group: pulumi.Input[str]
@@ -84,17 +85,21 @@ class Node(pulumi.ComponentResource):
         )
         data = DataVolume(
             f"{name}-data",
-            DataVolumeArgs(args.settings, args.zone, args.tags),
+            DataVolumeArgs(args.settings, args.place.zone, args.tags),
             pulumi.ResourceOptions(parent=self),
         )
         instance = self._instance(client, replication, data, [network, association])
-        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards.
+        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards. In a
+        # destroy it leaves with the end of the instance: detached by itself it would take minutes
+        # (hashicorp/terraform-provider-aws#45835).
         attachment = ec2.NetworkInterfaceAttachment(
             f"{name}-replication-attachment",
             instance_id=instance.id,
             network_interface_id=replication.id,
             device_index=REPLICATION_DEVICE_INDEX,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, deleted_with=instance, delete_before_replace=True
+            ),
         )
         # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
         # the volume; where the instance is replaced, the engine wants it detached before.
@@ -169,7 +174,7 @@ class Node(pulumi.ComponentResource):
         return ec2.Instance(
             f"{self._name}-instance",
             ami=args.image,
-            instance_type=args.settings.instance_type,
+            instance_type=args.place.instance_type,
             key_name=args.key_name,
             iam_instance_profile=args.profile_name,
             placement_group=args.placement_group,

@@ -18,7 +18,7 @@ from components.credentials import Credentials, CredentialsArgs
 from components.effects import effects
 from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
-from components.lookup import look_up
+from components.lookup import look_up, place
 from components.mysql.server import MysqlServer, MysqlServerArgs
 from components.network import MYSQL_PORT, Network, NetworkArgs
 from components.node import Node, NodeArgs
@@ -93,13 +93,12 @@ class Ring(pulumi.ComponentResource):
         self._lookup = lookup
         self._tags = Tags(pulumi.get_project(), pulumi.get_stack(), name, self._args.tags)
 
-        # The list of zones may come in another order: a ring does not move for that. And plain, not
-        # the subnet's own: a volume must not be made anew with a subnet.
-        self._zone = args.availability_zone or standing.zone or lookup.zone
+        # Not the subnet's own zone: a volume must not be made anew with a subnet.
+        self._place = place(self._args, standing, lookup.zones, aws_provider(opts))
 
         # The network first: all that takes long waits for it, and the engine takes turns.
         network = Network(
-            f"{name}-network", NetworkArgs(self._args, self._zone, self._tags), self._child
+            f"{name}-network", NetworkArgs(self._args, self._place.zone, self._tags), self._child
         )
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
@@ -168,7 +167,7 @@ class Ring(pulumi.ComponentResource):
                     settings=self._args,
                     tags=tags,
                     network=network,
-                    zone=self._zone,
+                    place=self._place,
                     image=self._lookup.image,
                     profile_name=roles[node.name].profile_name,
                     placement_group=spread.name,

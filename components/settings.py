@@ -79,6 +79,7 @@ class RingArgs:
     protect_data: bool = True
     open_without_peer_seconds: int = 30
     mysql_archive_url: pulumi.Input[str] = (
+        "https://cdn.mysql.com/archives/mysql-5.6/mysql-5.6.51-linux-glibc2.12-x86_64.tar.gz "
         "https://downloads.mysql.com/archives/get/p/23/file/"
         "mysql-5.6.51-linux-glibc2.12-x86_64.tar.gz"
     )

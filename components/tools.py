@@ -88,6 +88,6 @@ class Tools(pulumi.ComponentResource):
             parent=self,
             depends_on=[upload],
             # Not in its place yet, and uploaded files are not executable.
-            command=f"sudo python3 {upload_path(host.release)}/ring-node tools",
+            program=f"python3 {upload_path(host.release)}/ring-node",
         )
         self.register_outputs({})

@@ -158,7 +158,8 @@ def test_a_cli_that_is_too_old_is_refused(application: Example, tmp_path: Path) 
     assert '">=3.226.0"' in project
     newer = tmp_path / "newer"
     newer.mkdir()
-    (newer / "Pulumi.yaml").write_text(project.replace("3.226.0", "99.0.0"))
+    project = project.replace("3.226.0", "99.0.0").replace("../../venv", str(ROOT / "venv"))
+    (newer / "Pulumi.yaml").write_text(project)
     (newer / "__main__.py").write_text("")
     with pytest.raises(CommandFailed, match=r'does not satisfy the version range ">=99\.0\.0"'):
         application.lab.pulumi("preview", *PLAIN, "--cwd", str(newer))

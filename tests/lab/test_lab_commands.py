@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cloud.cli.surroundings import argv_in_world, environment
+from cloud.lab import Lab as Folder
 from labs import NODES, ROOT, Lab, eventually
 from updates import Update
 
@@ -204,6 +206,23 @@ def test_an_unknown_node_is_named_in_the_error(ring: Lab) -> None:
     text = refused.stdout + refused.stderr
     assert "node-3" in text
     assert "node-1" in text
+
+
+def test_the_checkouts_virtual_environment_is_the_labs_for_its_commands_alone(ring: Lab) -> None:
+    """A language host that keeps to Pulumi.yaml starts the Python that is there."""
+    place = ROOT / "venv"
+    folder = Folder(ring.folder, Folder.from_environment().cache)
+    program = "import pulumi_aws, sys; print(sys.prefix)"
+    done = subprocess.run(
+        argv_in_world(folder, [str(place / "bin" / "python"), "-c", program]),
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == f"{place}\n"
+    assert f" {place} " not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_a_lab_changes_no_file_of_the_checkout(ring: Lab) -> None:

@@ -331,7 +331,11 @@ def test_a_provider_of_the_programs_own_makes_and_is_asked_everything(options: A
     for resource in made:
         assert "::elsewhere::" in resource.provider, resource.name
     asked = {token: provider for token, provider in recorded.calls if token.startswith("aws:")}
-    assert len(asked) == 2
+    assert {token.rpartition(":")[2] for token in asked} == {
+        "getRegion",
+        "getParameter",
+        "getInstanceTypeOfferings",
+    }
     assert all("::elsewhere::" in provider for provider in asked.values())
     with pytest.raises(Exception, match="availabilityZone: found 'eu-west-1c'"):
         run(lambda: Ring("ring", ring_args(availability_zone="eu-west-1c")).outputs)
@@ -342,6 +346,7 @@ def test_the_stacks_own_provider_is_not_asked_for_its_region(ring: Recorded) -> 
     assert {token.rpartition(":")[2] for token, _ in ring.calls} == {
         "readStackResourceOutputs",
         "getAvailabilityZones",
+        "getInstanceTypeOfferings",
         "getParameter",
     }
     assert {resource.provider for resource in ring.resources} == {""}

@@ -94,6 +94,8 @@ def nodes(**changes: Any) -> list[NodeSettings]:
         ({"mysql_archive_url": "http://example.org/a.tar.gz"}, "mysqlArchiveUrl", "sha256"),
         ({"mysql_archive_url": "https://me:word@x/a.tar.gz"}, "mysqlArchiveUrl", "without a user"),
         ({"mysql_archive_url": "https://example.org"}, "mysqlArchiveUrl", "PATH"),
+        ({"mysql_archive_url": f"{HERE} ftp://example.org/a.tar.gz"}, "mysqlArchiveUrl", "PATH"),
+        ({"mysql_archive_url": " "}, "mysqlArchiveUrl", "PATH"),
         ({"mysql_archive_checksum": "sha1:" + "0" * 40}, "mysqlArchiveChecksum", "sha256"),
         ({"mysql_archive_checksum": SHA256[:-1]}, "mysqlArchiveChecksum", "64"),
         ({"mysql_settings": {"read-only": "1"}}, "mysqlSettings.read-only", "ring sets"),
@@ -197,6 +199,7 @@ def test_ranges_that_overlap_are_refused() -> None:
         {"client_cidr": "192.168.100.0/28", "nodes": nodes(client_address="192.168.100.4")},
         {"nodes": nodes(server_id=2**32 - 1)},
         {"tags": {"Größe": "zwei, drei".replace(",", " +"), "x" * 128: "y" * 256}},
+        {"mysql_archive_url": f"{HERE} {HERE}"},
         {"mysql_archive_url": HERE.replace("https", "http"), "mysql_archive_checksum": SHA256},
         {"mysql_settings": {"init-connect": "SET NAMES utf8", "sql_mode": ""}},
         {"databases": ["app", "my-shop$1", "x" * 64]},
@@ -213,7 +216,8 @@ def test_what_is_sound_is_not_refused(changes: dict[str, Any]) -> None:
 
 
 def test_no_password_is_in_a_message() -> None:
-    assert "hush" not in str(found(mysql_archive_url="https://me:hush@example.org/a.tar.gz"))
+    for word in ("hush", "hush hush"):
+        assert "hush" not in str(found(mysql_archive_url=f"https://me:{word}@example.org/a.tar.gz"))
     text = "\n".join(found(passwords={"root": "hush hush hush", "app": "hu", "nobody": "hush"}))
     assert "hush" not in text
 

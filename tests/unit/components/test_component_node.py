@@ -129,6 +129,14 @@ def test_the_data_volume_is_never_detached_from_a_host_that_runs(ring: Recorded)
     assert attachment.delete_before_replace
 
 
+def test_the_end_of_an_instance_detaches_its_second_interface(ring: Recorded) -> None:
+    """Which is deleted after it."""
+    attachment = ring.named("ring-node-1-replication-attachment")
+    assert attachment.deleted_with.endswith("::ring-node-1-instance")
+    assert attachment.delete_before_replace
+    assert "ring-node-1-replication-interface" in ring.before("ring-node-1-instance")
+
+
 def test_an_instance_ends_before_its_volume_and_is_made_anew_with_what_it_cannot_leave(
     ring: Recorded,
 ) -> None:

@@ -3,13 +3,18 @@
 import hashlib
 import itertools
 import json
+import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import stand_up
-from recording import STEPS, Recorded, node_in, step
+from recording import STEPS, Recorded, Resource, node_in, step
+from waits import within
 
 from components import ring as ring_module
 from components.settings import ARTICLE_NODES, UserSettings
+from components.step import MINUTES, bounded
 
 pytestmark = pytest.mark.unit
 
@@ -30,24 +35,54 @@ def comparable(inputs: dict) -> dict:
     return {**inputs, "source": getattr(source, "path", source)}
 
 
+def runs(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def in_time(verb: str, made: Resource) -> str:
+    """What a step calls, without the time that its host gives it: the same as Pulumi's."""
+    assert made.create_timeout == f"{MINUTES[verb]}m"
+    limit = f"sudo timeout --kill-after=60 {made.create_timeout} "
+    assert made.inputs["create"].startswith(limit)
+    return made.inputs["create"].removeprefix(limit)
+
+
 def test_each_node_has_these_steps(ring: Recorded) -> None:
     names = {resource.name for resource in ring.steps()}
     assert names == {step(node, verb) for node in NODES for verb in STEPS}
 
 
+def test_a_verb_that_hangs_ends_on_its_host_with_what_it_started(tmp_path: Path) -> None:
+    """Also where it does not listen; with a second for each instead of minutes."""
+    program = tmp_path / "ring-node"
+    program.write_text("#!/bin/sh\ntrap '' TERM\nsleep 300 &\necho $! $$\nwait\n")
+    program.chmod(0o755)
+    command = bounded(str(program), "verify").removeprefix("sudo ")
+    assert command.count(" 15m ") == command.count("=60 ") == 1
+    command = command.replace(" 15m ", " 1s ").replace("=60 ", "=1 ")
+    done = subprocess.run(command.split(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    started = done.stdout.split()
+    assert len(started) == 2
+    within(10, "the end of the program and of its sleep", lambda: not any(map(runs, started)))
+
+
 @pytest.mark.parametrize("verb", [verb for verb in STEPS if verb != "tools"])
 def test_a_step_calls_its_verb_of_the_delivered_version(ring: Recorded, verb: str) -> None:
     release = ring.named("ring-node-1-tools-upload").inputs["remotePath"].rsplit("-", 1)[1]
-    expected = f"sudo /opt/mysql-ring/releases/{release}/ring-node {verb}"
+    expected = f"/opt/mysql-ring/releases/{release}/ring-node {verb}"
     for node in NODES:
-        assert ring.named(step(node, verb)).inputs["create"] == expected
+        assert in_time(verb, ring.named(step(node, verb))) == expected
 
 
 def test_the_tool_is_copied_before_anything_is_called(ring: Recorded) -> None:
-    upload = ring.named("ring-node-1-tools-upload").inputs
-    assert upload["source"].path.endswith("/node/")
-    tools = ring.named("ring-node-1-tools-release").inputs
-    assert tools["create"] == f"sudo python3 {upload['remotePath']}/ring-node tools"
+    upload = ring.named("ring-node-1-tools-upload")
+    assert upload.inputs["source"].path.endswith("/node/")
+    tools = ring.named("ring-node-1-tools-release")
+    assert in_time("tools", tools) == f"python3 {upload.inputs['remotePath']}/ring-node tools"
     assert "ring-node-1-tools-upload" in ring.before("ring-node-1-tools-release")
 
 

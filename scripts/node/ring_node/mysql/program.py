@@ -34,7 +34,7 @@ def install(wanted: Archive, report: Report, libraries: Callable[[], object]) ->
     place, new = archive.install(wanted, paths.MYSQL_ROOT, judge)
     version = judge(place)
     if new:
-        report.did(f"MySQL {version} from {wanted.url} in {place}")
+        report.did(f"MySQL {version} in {place}")
     if files.link(paths.MYSQL, place):
         report.did(f"{paths.MYSQL} points at {place.name}")
     return version
