@@ -106,6 +106,27 @@ def test_down_without_a_confirmation_destroys_nothing(ring: Lab) -> None:
         assert ring.value(node, "SELECT 1") == "1"
 
 
+def test_status_shows_the_ring_again_and_tells_a_node_that_is_not_well(ring: Lab) -> None:
+    def shown() -> subprocess.CompletedProcess[str]:
+        return ring.run("status", expect=None)
+
+    done = eventually(
+        shown, lambda done: done.returncode == 0, "both nodes call themselves healthy"
+    )
+    addresses = [node["publicAddress"] for node in ring.outputs()["nodes"].values()]
+    assert all(address in done.stdout for address in addresses)
+    ring.ssh("node-2", "sudo systemctl stop mysql")
+    try:
+        done = shown()
+        assert done.returncode == 9, done.stdout + done.stderr
+        assert all(address in done.stdout for address in addresses)
+        assert "node-2: " in done.stdout
+        assert "next step: " in done.stdout
+    finally:
+        ring.ssh("node-2", "sudo systemctl start mysql")
+    eventually(shown, lambda done: done.returncode == 0, "node-2 is well again")
+
+
 def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring: Lab) -> None:
     lab = ring
     lab.sql("node-1", "CREATE TABLE app.power (id INT PRIMARY KEY)")

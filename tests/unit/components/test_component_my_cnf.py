@@ -93,7 +93,7 @@ def test_the_nodes_differ_in_these_settings_only() -> None:
 def test_every_deviation_is_listed_with_its_reason() -> None:
     documented = {
         line.split("|")[1].strip().strip("`")
-        for line in DOCUMENT.read_text().splitlines()
+        for line in DOCUMENT.read_text().partition("## Changing a setting")[0].splitlines()
         if line.startswith("| `")
     }
     deviating = set(of(0)) - set(ARTICLE) - {"server-id", "auto_increment_offset"}
@@ -145,4 +145,4 @@ def test_what_a_killed_slave_needs_is_owned_and_what_trades_durability_for_speed
     told = DOCUMENT.read_text().partition("### Speed for durability")[2]
     for name in ("innodb_flush_log_at_trx_commit", "sync_binlog", "innodb_support_xa"):
         assert name in known_settings() - OWNED
-        assert f"- `{name}`" in told
+        assert f"| `{name}` |" in told
