@@ -110,7 +110,7 @@ def test_a_first_boot_that_failed_is_not_built_on(monkeypatch: pytest.MonkeyPatc
     assert "status: error" in caught.value.found
 
 
-@pytest.mark.parametrize("verb", ["tools", "install", "status"])
+@pytest.mark.parametrize("verb", ["tools", "wait_serving", "install", "status"])
 def test_a_verb_that_runs_before_the_packages_are_there_needs_none_of_them(verb: str) -> None:
     """In a process of its own, where PyMySQL cannot be imported."""
     program = (
