@@ -26,7 +26,7 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
-from ..host import files, programs, reflink
+from ..host import files, reflink
 from . import binlogs, inventory, kept, snapshot_room, snapshot_source, sql, statements
 from .binlogs import Commits
 from .shows import Coordinates, innodb_status, show_master_status
@@ -210,7 +210,8 @@ def frozen_under_lock(
     try:
         while True:
             _wait_until_calm(session, patience, still_wanted)
-            _write_back(source.data)
+            # What waits to be written is not written under the lock: FICLONE writes a file first.
+            files.sync_file_system(source.data)
             if not source.unseen_writes:
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
             still_wanted()
@@ -337,11 +338,6 @@ def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
     file = row["file"]
     name = file.decode() if isinstance(file, bytes) else file
     return master, Coordinates(name, int(row["offset"]))
-
-
-def _write_back(data: Path) -> None:
-    """What waits to be written is not written under the lock: FICLONE writes a file first."""
-    programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
 def _held(session: Session) -> str:
