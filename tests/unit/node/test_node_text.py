@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -169,6 +170,14 @@ def test_a_library_that_mysqld_lacks_is_named_with_its_package(
     assert "mysqlArchiveUrl" not in caught.value.render()
 
 
+@pytest.mark.parametrize(
+    "library", ["libaio.so.1", "libnuma.so.1", "libtinfo.so.5", "libncurses.so.5"]
+)
+def test_the_libraries_of_the_default_archives_server_are_asked_for(library: str) -> None:
+    """The lab's older server runs without libnuma: no host of it would miss that one."""
+    assert packages.debian_package(library) in install.PACKAGES
+
+
 def test_the_lab_mirrors_every_package_that_the_node_tool_asks_for() -> None:
     assert set(install.PACKAGES) <= set(MIRRORED)
 
@@ -193,6 +202,16 @@ def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
 def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
     assert lifecycle.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
     assert lifecycle.errors_of("a\nb") == "a | b"
+
+
+def test_every_log_of_my_cnf_that_grows_is_rotated() -> None:
+    """Nothing else takes anything away from these: the binary logs have an age."""
+    said = (Path(__file__).parents[1] / "components/golden/node-1.cnf").read_text()
+    growing = re.findall(r"^(?:log-error|slow_query_log_file) = (\S+)$", said, re.MULTILINE)
+    head, _, rest = lifecycle.LOGROTATE.partition("{")
+    rotated = [path for line in head.splitlines() if line[:1] == "/" for path in line.split()]
+    assert sorted(rotated) == sorted(growing)
+    assert "FLUSH LOCAL ERROR LOGS, SLOW LOGS" in rest
 
 
 def test_an_sql_file_becomes_one_statement_a_line_without_comments() -> None:
