@@ -62,7 +62,7 @@ def test_an_account_is_copied_only_with_a_password_that_can_be_copied(
 
 
 class Accounts:
-    """A server with accounts, one row each, and what it was told."""
+    """A server with accounts, one row each, and what it was told; it knows no table `gone`."""
 
     def __init__(self, *rows: dict[str, str], grants: tuple[str, ...] = ()) -> None:
         self.accounts, self.grants, self.done = rows, grants, []
@@ -74,6 +74,8 @@ class Accounts:
 
     def do(self, statement: str, parameters: Any = ()) -> int:
         words = tuple(sql.literal(word) for word in parameters)
+        if "`gone`" in statement:
+            raise NodeError(Exit.SERVER, "no table `gone`", "one", "make it")
         self.done.append(statement % words if words else statement)
         return 0
 
@@ -95,6 +97,22 @@ def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
     peer_accounts.copy(own, other, Report("seed"))
     with_password = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '{HASH}'"
     assert own.done == [with_password, *([with_password] if first else []), rest]
+
+
+def test_a_grant_that_cannot_be_made_takes_no_other_one_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a table that was dropped, whose grants MySQL keeps."""
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
+    given = {"user": "a", "host": "%", "hash": HASH, "plugin": "mysql_native_password"}
+    kept = "GRANT SELECT ON `app`.* TO 'a'@'%'"
+    own: Any = Accounts()
+    other: Any = Accounts(given, grants=("GRANT INSERT ON `app`.`gone` TO 'a'@'%'", kept))
+    report = Report("seed")
+    peer_accounts.copy(own, other, report)
+    assert own.done[1:] == [kept]
+    (note,) = report.notes
+    assert "copied without GRANT INSERT ON `app`.`gone`: no table `gone`" in note
 
 
 def test_an_account_of_another_plugin_is_left_out_with_a_note(
