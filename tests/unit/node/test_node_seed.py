@@ -87,6 +87,7 @@ def test_no_server_ends_the_session_of_who_copies_however_long_that_takes(
         (opening, "shut"),
         (relay, "stop"),
         (schema, "write_origin"),
+        (schema, "generation"),
         (seeding, "_wait_until_quiet"),
         (seeding, "_known"),
     ):
