@@ -6,7 +6,7 @@ import base64
 import os
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +22,7 @@ from ring_node.mysql import (
     events,
     inventory,
     kept,
+    redo_log,
     scratch,
     snapshot,
     snapshot_room,
@@ -122,15 +123,44 @@ def test_a_log_that_was_purged_tells_nothing(tmp_path: Path) -> None:
     assert binlogs.last_commits(tmp_path, place) is None
 
 
-def test_a_log_that_is_still_written_is_written_up_to_a_place() -> None:
-    assert snapshot.log_numbers(STATUS) == (135960821, 135958016)
+def test_how_far_innodb_has_written_its_log_is_read_off_its_status() -> None:
+    assert snapshot.log_sequence(STATUS) == 135960821
     with pytest.raises(NodeError, match="no log sequence number"):
-        snapshot.log_numbers("nothing of the kind")
+        snapshot.log_sequence("nothing of the kind")
 
 
 def test_a_statement_of_a_user_passes_for_no_figure_of_the_log() -> None:
-    told = "INSERT INTO notes VALUES ('\nLog sequence number 7\nLog flushed up to   7\n')\n"
-    assert snapshot.log_numbers(told + STATUS) == (135960821, 135958016)
+    told = "INSERT INTO notes VALUES ('\nLog sequence number 7\n')\n"
+    assert snapshot.log_sequence(told + STATUS) == 135960821
+
+
+def head(first: tuple[int, int], second: tuple[int, int]) -> redo_log.Head:
+    """With these checkpoints: number and log sequence number."""
+    content = bytearray(b"x" * redo_log.HEAD_BYTES)
+    for place, checkpoint in zip(redo_log.CHECKPOINTS, (first, second), strict=True):
+        struct.pack_into(">QQ", content, place, *checkpoint)
+    return redo_log.Head(bytes(content))
+
+
+def test_recovery_replays_from_the_later_one_of_two_checkpoints() -> None:
+    assert head((6, 900), (7, 5000)).checkpoint == 5000
+    assert head((8, 9000), (7, 5000)).checkpoint == 9000
+
+
+def test_logs_that_went_once_round_since_a_checkpoint_do_not_hold_all_of_it() -> None:
+    sizes = [4 << 20, 4 << 20]
+    room = 2 * ((4 << 20) - redo_log.HEAD_BYTES) - redo_log.MARGIN
+    assert head((6, 900), (7, 5000)).holds(5000 + room, sizes)
+    assert not head((6, 900), (7, 5000)).holds(5001 + room, sizes)
+
+
+def test_a_head_that_is_put_changes_nothing_else(tmp_path: Path) -> None:
+    log = tmp_path / redo_log.FIRST
+    log.write_bytes(b"y" * 4096)
+    early = head((6, 900), (7, 5000))
+    redo_log.put_head(tmp_path, early)
+    assert redo_log.head(tmp_path) == early
+    assert log.read_bytes() == early.content + b"y" * (4096 - redo_log.HEAD_BYTES)
 
 
 def test_a_database_that_has_the_name_of_a_file_that_stays_is_copied(tmp_path: Path) -> None:
@@ -140,7 +170,7 @@ def test_a_database_that_has_the_name_of_a_file_that_stays_is_copied(tmp_path: P
         assert {name, f"{name}/t.ibd"} <= set(snapshot.ordered(tmp_path))
 
 
-def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
+def test_the_redo_logs_come_last_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
     left_out = (
         "auto.cnf",
         ".mysql-ring",
@@ -155,7 +185,7 @@ def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_p
         (tmp_path / name).touch()
     os.mkfifo(tmp_path / "pipe")
     found = list(snapshot.ordered(tmp_path))
-    assert found[:2] == ["ib_logfile0", "ib_logfile1"]
+    assert found[-2:] == ["ib_logfile0", "ib_logfile1"]
     assert set(found) == {*kept, "app"}
     assert found.index("app") < found.index("app/t.frm")
 
@@ -280,7 +310,7 @@ def test_only_the_lock_is_ended_by_the_server_soon(
     monkeypatch.setattr(shutil, "chown", lambda *_: None)
     monkeypatch.setattr(snapshot, "_write_back", kept_as("written"))
     monkeypatch.setattr(snapshot, "_locked", kept_as("locked"))
-    monkeypatch.setattr(snapshot, "_copied", kept_as("copied"))
+    monkeypatch.setattr(snapshot, "copied", kept_as("copied"))
     session.do(sql.PATIENT)
     snapshot.frozen_under_lock(session, source, tmp_path / "new")
     assert kept == {"written": 31536000, "locked": 10, "copied": 10}
@@ -348,6 +378,109 @@ def test_what_stays_in_the_way_of_the_lock_is_named(
     with pytest.raises(NodeError, match=f"cannot be locked for a snapshot: {named}") as caught:
         snapshot.frozen_under_lock(session, source, tmp_path / "new")
     assert caught.value.code is Exit.DEADLINE
+
+
+class Donor:
+    """A server under the lock; `names` are the files that were written to before it was had."""
+
+    open = True
+
+    def __init__(self, defined: Iterable[int] = (), numbers: Iterable[int] = ()) -> None:
+        self._defined, self._numbers = iter(defined), iter(numbers)
+
+    def do(self, *_: object) -> None:
+        pass
+
+    def rows(self, statement: str, *_: object) -> list[dict[str, Any]]:
+        return [{"Value": next(self._defined)}] if statement == inventory.DEFINING else []
+
+    def quoting_row(self, _: str) -> dict[str, Any]:
+        return {"Status": f"Log sequence number {next(self._numbers)}\n"}
+
+    def value(self, _: str) -> int:
+        return 0
+
+
+WRITTEN = ("app/t.ibd", "app/m.MYD", "ib_logfile0")
+LOG_BYTES = 4 << 20
+
+
+@pytest.mark.parametrize(
+    ("defined", "numbers", "again", "checkpoint"),
+    [
+        ((7, 7), (6000,), {"app/m.MYD", "ib_logfile0"}, 5000),
+        ((7, 8), (6000,), set(WRITTEN), 5001),
+        ((7, 7), (5000 + LOG_BYTES, 5001 + LOG_BYTES // 2), set(WRITTEN), 5001),
+    ],
+    ids=["the logs tell the rest", "objects were defined", "the logs went round"],
+)
+def test_under_the_lock_that_is_copied_again_which_the_redo_logs_do_not_tell(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    defined: tuple[int, ...],
+    numbers: tuple[int, ...],
+    again: set[str],
+    checkpoint: int,
+) -> None:
+    cloned: list[str] = []
+
+    def clone(source: str, target: str) -> reflink.Cloned:
+        cloned.append(source)
+        shutil.copyfile(source, target)
+        return reflink.Cloned(reflink.signature(Path(source).stat()), certain=True)
+
+    def write(name: str, content: bytes, number: int) -> None:
+        (data / name).write_bytes(content)
+        os.utime(data / name, (number, number))
+
+    data, folder = tmp_path / "data", tmp_path / "snapshot"
+    (data / "app").mkdir(parents=True)
+    folder.mkdir()
+    for name in ("app/t.ibd", "app/m.MYD", "app/old.ibd", "app/t.frm"):
+        write(name, b"old", 1)
+    write("ib_logfile0", head((6, 900), (7, 5000)).content.ljust(LOG_BYTES, b"l"), 1)
+    monkeypatch.setattr(reflink, "clone", clone)
+    monkeypatch.setattr(reflink.os, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "_places", lambda _: (Coordinates("bin.000001", 4), None))
+    source: Any = SimpleNamespace(data=data, spaces=frozenset({"ibdata1"}))
+    session: Any = Donor(defined, numbers)
+    mirror = reflink.Mirror(data, folder)
+    ahead = snapshot.ahead_of(session, data)
+    mirror.refresh(snapshot.ordered(data), Deadline(30), still=False)
+    cloned.clear()
+    for name in WRITTEN[:2]:
+        write(name, b"new", 2)
+    write("ib_logfile0", head((8, 5001), (7, 5000)).content.ljust(LOG_BYTES, b"m"), 2)
+
+    snapshot.copied(session, source, mirror, ahead, 0)
+    assert {str(Path(each).relative_to(data)) for each in cloned} == again
+    assert redo_log.head(folder).checkpoint == checkpoint
+    assert (folder / "ib_logfile0").read_bytes().endswith(b"m")
+
+
+def test_a_data_file_that_grew_or_is_another_one_is_copied_again(tmp_path: Path) -> None:
+    file = tmp_path / "t.ibd"
+    file.write_bytes(b"old")
+    cloned = reflink.Cloned(reflink.signature(file.stat()), certain=False)
+    os.utime(file, (1, 1))
+    assert cloned.stands_for(file.stat(), redone=True)
+    assert not cloned.stands_for(file.stat(), redone=False)
+    file.write_bytes(b"older")
+    assert not cloned.stands_for(file.stat(), redone=True)
+    other = tmp_path / "other"
+    other.write_bytes(b"new")
+    other.rename(file)
+    assert not cloned.stands_for(file.stat(), redone=True)
+
+
+def test_nothing_is_left_to_the_redo_logs_beside_a_statement_that_may_define_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / redo_log.FIRST).write_bytes(head((6, 900), (7, 5000)).content)
+    for works in (True, False):
+        session: Any = Donor((7,))
+        monkeypatch.setattr(session, "value", lambda _, works=works: int(works))
+        assert (snapshot.ahead_of(session, tmp_path) is None) == works
 
 
 def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(

@@ -8,7 +8,8 @@ import os
 import shutil
 import stat
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import Exit, NodeError
@@ -50,6 +51,20 @@ def sizes(found: Mapping[str, os.stat_result]) -> list[int]:
     return [status.st_size for status in found.values() if stat.S_ISREG(status.st_mode)]
 
 
+@dataclass(frozen=True)
+class Cloned:
+    """`certain`: any later write to the file is seen by its signature."""
+
+    signature: Signature
+    certain: bool
+
+    def stands_for(self, status: os.stat_result, *, redone: bool) -> bool:
+        found = signature(status)
+        if redone:
+            return self.signature[2:] == found[2:]
+        return self.certain and self.signature == found
+
+
 class Mirror:
     """A folder of clones. Brought up to date, it clones only what was written to since.
 
@@ -59,22 +74,29 @@ class Mirror:
 
     def __init__(self, source: Path, target: Path) -> None:
         self._source = source
-        self._target = target
-        self._held: dict[str, Signature | None] = {}
+        self.target = target
+        self._held: dict[str, Cloned | None] = {}
 
     def refresh(
-        self, wanted: Mapping[str, os.stat_result], deadline: Deadline, *, still: bool
+        self,
+        wanted: Mapping[str, os.stat_result],
+        deadline: Deadline,
+        *,
+        still: bool,
+        redone: Set[str] = frozenset(),
     ) -> bool:
         """Makes the target hold these files and folders of the source. False: too late.
 
         `still`: nothing in the source comes or goes meanwhile; otherwise what went is left out.
+        `redone`: files that are cloned again only when they are others, or of another size.
         """
         for name in [name for name in self._held if name not in wanted]:
             self._remove(name)
         for name, status in wanted.items():
             if deadline.over:
                 return False
-            if name in self._held and self._held[name] == signature(status):
+            held = self._held.get(name)
+            if held is not None and held.stands_for(status, redone=name in redone):
                 continue
             try:
                 self._make(name, status)
@@ -84,7 +106,7 @@ class Mirror:
         return True
 
     def _make(self, name: str, status: os.stat_result) -> None:
-        here, there = os.path.join(self._source, name), os.path.join(self._target, name)
+        here, there = os.path.join(self._source, name), os.path.join(self.target, name)
         if stat.S_ISDIR(status.st_mode):
             if name not in self._held:
                 os.mkdir(there, 0o700)
@@ -98,7 +120,7 @@ class Mirror:
             self._held[name] = clone(here, there)
 
     def _remove(self, name: str) -> None:
-        there = os.path.join(self._target, name)
+        there = os.path.join(self.target, name)
         if os.path.isdir(there):
             shutil.rmtree(there)
         elif os.path.exists(there):
@@ -110,12 +132,8 @@ def signature(status: os.stat_result) -> Signature:
     return status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def clone(source: str, target: str) -> Signature | None:
-    """Makes `target` a new file with the content, owner and mode of `source`.
-
-    Answers by what a later write would be seen; None when it was written to so shortly before
-    that one might not be.
-    """
+def clone(source: str, target: str) -> Cloned:
+    """Makes `target` a new file with the content, owner and mode of `source`."""
     there = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         now = time.time_ns()
@@ -138,4 +156,4 @@ def clone(source: str, target: str) -> Signature | None:
         ) from None
     finally:
         os.close(there)
-    return signature(status) if status.st_ctime_ns < now - TICK_NS else None
+    return Cloned(signature(status), certain=status.st_ctime_ns < now - TICK_NS)
