@@ -124,14 +124,14 @@ def test_a_log_that_was_purged_tells_nothing(tmp_path: Path) -> None:
 
 
 def test_how_far_innodb_has_written_its_log_is_read_off_its_status() -> None:
-    assert snapshot.log_sequence(STATUS) == 135960821
+    assert snapshot.log_numbers(STATUS) == (135960821, 135958016)
     with pytest.raises(NodeError, match="no log sequence number"):
-        snapshot.log_sequence("nothing of the kind")
+        snapshot.log_numbers("nothing of the kind")
 
 
 def test_a_statement_of_a_user_passes_for_no_figure_of_the_log() -> None:
-    told = "INSERT INTO notes VALUES ('\nLog sequence number 7\n')\n"
-    assert snapshot.log_sequence(told + STATUS) == 135960821
+    told = "INSERT INTO notes VALUES ('\nLog sequence number 7\nLog flushed up to   7\n')\n"
+    assert snapshot.log_numbers(told + STATUS) == (135960821, 135958016)
 
 
 def head(first: tuple[int, int], second: tuple[int, int]) -> redo_log.Head:
@@ -152,6 +152,97 @@ def test_logs_that_went_once_round_since_a_checkpoint_do_not_hold_all_of_it() ->
     room = 2 * ((4 << 20) - redo_log.HEAD_BYTES) - redo_log.MARGIN
     assert head((6, 900), (7, 5000)).holds(5000 + room, sizes)
     assert not head((6, 900), (7, 5000)).holds(5001 + room, sizes)
+
+
+LOG_BLOCKS = 400
+SPACE = (LOG_BLOCKS * redo_log.BLOCK) - redo_log.HEAD_BYTES  # of each of two files
+
+
+def write_logs(folder: Path, checkpoint: int, end: int) -> None:
+    """Two redo logs that were written once round and up to `end`, the older blocks behind it."""
+    files = [bytearray(LOG_BLOCKS * redo_log.BLOCK) for _ in range(2)]
+    for number in range(end - 2 * SPACE, end, redo_log.BLOCK):
+        if number >= 0:
+            which, at = divmod(number % (2 * SPACE), SPACE)
+            flushed = redo_log.FLUSHED_FIRST if number % 7 == 0 else 0
+            value = redo_log.block_number(number) | flushed
+            struct.pack_into(">I", files[which], redo_log.HEAD_BYTES + at, value)
+    place = checkpoint % (2 * SPACE)
+    place += redo_log.HEAD_BYTES * (1 + place // SPACE)
+    struct.pack_into(">QQI", files[0], redo_log.CHECKPOINTS[0], 7, checkpoint, place)
+    struct.pack_into(">QQI", files[0], redo_log.CHECKPOINTS[1], 6, 1, 1)
+    for name, content in zip(("ib_logfile0", "ib_logfile1"), files, strict=True):
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "blocks", "first", "second"),
+    [
+        (SPACE // 2, 9, [(0, 2048), (2048 + SPACE // 2, 2048 + SPACE // 2 + 9 * 512)], [(0, 2048)]),
+        (
+            2 * SPACE + SPACE - 1024,
+            5,
+            [(0, 2048), (2048 + SPACE - 1024, 2048 + SPACE)],
+            [(0, 2048 + 3 * 512)],
+        ),
+        (
+            4 * SPACE - 1024,
+            5,
+            [(0, 2048 + 3 * 512)],
+            [(0, 2048), (2048 + SPACE - 1024, 2048 + SPACE)],
+        ),
+    ],
+    ids=["in the middle", "into the next file", "once round"],
+)
+def test_recovery_reads_from_the_checkpoint_to_the_last_block_that_has_the_next_number(
+    tmp_path: Path,
+    checkpoint: int,
+    blocks: int,
+    first: list[tuple[int, int]],
+    second: list[tuple[int, int]],
+) -> None:
+    end = checkpoint + blocks * redo_log.BLOCK
+    write_logs(tmp_path, checkpoint, end)
+    reached, kept = redo_log.replayed(tmp_path)
+    assert reached == end
+    assert kept == {"ib_logfile0": first, "ib_logfile1": second}
+
+
+def test_logs_that_do_not_hold_what_was_in_them_under_the_lock_are_no_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thinned: list[str] = []
+    monkeypatch.setattr(reflink, "thin", lambda file, _: thinned.append(file.name))
+    write_logs(tmp_path, 4096, 4096 + 8 * 512)
+    snapshot.leave_out_what_no_recovery_reads(tmp_path, 4096 + 8 * 512)
+    assert thinned == ["ib_logfile0", "ib_logfile1"]
+    thinned.clear()
+    with pytest.raises(NodeError, match="can be followed up to 8192"):
+        snapshot.leave_out_what_no_recovery_reads(tmp_path, 4096 + 8 * 512 + 1)
+    assert thinned == []
+
+
+def test_a_thin_file_holds_only_what_was_kept_and_gets_all_its_blocks_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clone_range(here: int, request: int, packed: bytes) -> None:
+        assert request == reflink.FICLONERANGE
+        there, begin, length, target = reflink.RANGE.unpack(packed)
+        os.pwrite(here, os.pread(there, length, begin), target)
+
+    monkeypatch.setattr(reflink.fcntl, "ioctl", clone_range)
+    file, part = tmp_path / "log", reflink.ALIGNED
+    file.write_bytes(b"x" * (8 * part + 100))
+    file.chmod(0o640)
+    reflink.thin(file, [(0, 1), (3 * part + 5, 4 * part - 5), (8 * part, 8 * part + 100)])
+    thin = b"x" * part + bytes(2 * part) + b"x" * part + bytes(4 * part) + b"x" * 100
+    assert file.read_bytes() == thin
+    assert file.stat().st_mode & 0o777 == 0o640
+    found = {"log": file.stat()}
+    assert reflink.holes(found) >= 5 * part
+    reflink.fill(file)
+    assert reflink.holes({"log": file.stat()}) == 0
+    assert file.read_bytes() == thin
 
 
 def test_a_head_that_is_put_changes_nothing_else(tmp_path: Path) -> None:
@@ -395,7 +486,8 @@ class Donor:
         return [{"Value": next(self._defined)}] if statement == inventory.DEFINING else []
 
     def quoting_row(self, _: str) -> dict[str, Any]:
-        return {"Status": f"Log sequence number {next(self._numbers)}\n"}
+        number = next(self._numbers)
+        return {"Status": f"Log sequence number {number}\nLog flushed up to {number}\n"}
 
     def value(self, _: str) -> int:
         return 0
@@ -408,9 +500,14 @@ LOG_BYTES = 4 << 20
 @pytest.mark.parametrize(
     ("defined", "numbers", "again", "checkpoint"),
     [
-        ((7, 7), (6000,), {"app/m.MYD", "ib_logfile0"}, 5000),
-        ((7, 8), (6000,), set(WRITTEN), 5001),
-        ((7, 7), (5000 + LOG_BYTES, 5001 + LOG_BYTES // 2), set(WRITTEN), 5001),
+        ((7, 7), (6000, 6000), {"app/m.MYD", "ib_logfile0"}, 5000),
+        ((7, 8), (6000, 6000), set(WRITTEN), 5001),
+        (
+            (7, 7),
+            (6000, 5000 + LOG_BYTES, 6000, 5001 + LOG_BYTES // 2),
+            set(WRITTEN),
+            5001,
+        ),
     ],
     ids=["the logs tell the rest", "objects were defined", "the logs went round"],
 )

@@ -7,8 +7,9 @@ import fcntl
 import os
 import shutil
 import stat
+import struct
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +17,9 @@ from ..base.errors import Exit, NodeError
 from ..base.waiting import Deadline
 
 FICLONE = 0x40049409
+FICLONERANGE = 0x4020940D
+RANGE = struct.Struct("qQQQ")  # descriptor, from, length, to: ioctl_ficlonerange(2)
+ALIGNED = 64 << 10  # the largest block that a file system may have
 # What FICLONE says of a file system that cannot, or of two different ones.
 CANNOT = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL})
 # A file system's clock goes in ticks: of two writes within one the second leaves no trace.
@@ -49,6 +53,43 @@ def listed(folder: Path) -> dict[str, os.stat_result]:
 def sizes(found: Mapping[str, os.stat_result]) -> list[int]:
     """Of each regular file."""
     return [status.st_size for status in found.values() if stat.S_ISREG(status.st_mode)]
+
+
+def holes(found: Mapping[str, os.stat_result]) -> int:
+    """Bytes of regular files that are in no block."""
+    files = [status for status in found.values() if stat.S_ISREG(status.st_mode)]
+    return sum(max(0, status.st_size - status.st_blocks * 512) for status in files)
+
+
+def thin(file: Path, kept: Iterable[tuple[int, int]]) -> None:
+    """Leaves holes of zeros in a file, but for these parts, from and to. Its size stays."""
+    thinner = file.with_name(f".{file.name}.thin")
+    there = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(there)
+        here = os.open(thinner, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(here, status.st_size)
+            for begin, end in kept:
+                first = begin // ALIGNED * ALIGNED
+                last = min(-(-end // ALIGNED) * ALIGNED, status.st_size)
+                fcntl.ioctl(here, FICLONERANGE, RANGE.pack(there, first, last - first, first))
+            os.fchown(here, status.st_uid, status.st_gid)
+            os.fchmod(here, stat.S_IMODE(status.st_mode))
+        finally:
+            os.close(here)
+    finally:
+        os.close(there)
+    os.replace(thinner, file)
+
+
+def fill(file: Path) -> None:
+    """Gives a file's holes blocks, of zeros still: who writes there needs no room any more."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,7 @@ LEFT_OUT = re.compile(
 )
 UNDO = re.compile(r"undo\d+")
 LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
+LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
 SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
 
 
@@ -75,6 +76,7 @@ class Contents:
     `innodb`: what a server that is started on it must name as the place where InnoDB ended; None
     when that cannot be told.
     `slave`: what the server's slave had executed of its own master's log; None without a slave.
+    `holes`: how many of the bytes are in no block: of the redo logs what no recovery reads.
     `locked_seconds`: how long nobody could write.
     """
 
@@ -85,9 +87,15 @@ class Contents:
     slave: Coordinates | None
     bytes: int
     files: int
+    holes: int
     locked_seconds: float
     objects_before: Mapping[str, str]
     objects_after: Mapping[str, str]
+
+    @property
+    def filled(self) -> int:
+        """Bytes that are in blocks: what a copy transfers."""
+        return self.bytes - self.holes
 
     @property
     def changed_meanwhile(self) -> bool:
@@ -135,7 +143,9 @@ def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Ite
                 )
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
-                sizes = reflink.sizes(reflink.listed(folder))
+                leave_out_what_no_recovery_reads(folder, frozen.flushed)
+                held = reflink.listed(folder)
+                sizes = reflink.sizes(held)
                 yield Snapshot(
                     folder=folder,
                     version=source.version,
@@ -145,6 +155,7 @@ def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Ite
                     slave=frozen.slave,
                     bytes=sum(sizes),
                     files=len(sizes),
+                    holes=reflink.holes(held),
                     locked_seconds=frozen.seconds,
                     objects_before=before,
                     objects_after=after,
@@ -199,6 +210,7 @@ def _remove_all() -> None:
 class Frozen:
     master: Coordinates
     slave: Coordinates | None
+    flushed: int  # log sequence number up to which InnoDB's log was in the files
     seconds: float
 
 
@@ -299,6 +311,7 @@ def copied(
         places = _places(session)
         head = redo_log.head(source.data) if ahead is None else ahead.head
         session.do("FLUSH LOCAL ENGINE LOGS")
+        _, flushed = _numbers(session)
         wanted = ordered(source.data)
         redone = set[str]() if ahead is None else {each for each in wanted if redoes(each, source)}
         if not mirror.refresh(wanted, deadline, still=True, redone=redone):
@@ -308,9 +321,9 @@ def copied(
                 NEXT_STEP,
             )
         sizes = [wanted[each].st_size for each in wanted if redo_log.FILE.fullmatch(each)]
-        if _places(session) == places and head.holds(_log_sequence(session), sizes):
+        if _places(session) == places and head.holds(_numbers(session)[0], sizes):
             redo_log.put_head(mirror.target, head)
-            return Frozen(*places, time.monotonic() - begun)
+            return Frozen(*places, flushed, time.monotonic() - begun)
         ahead = None
 
 
@@ -331,23 +344,37 @@ def ordered(data: Path) -> dict[str, os.stat_result]:
     return {**found, **logs}
 
 
-def _log_sequence(session: Session) -> int:
-    return log_sequence(innodb_status(session))
+def leave_out_what_no_recovery_reads(folder: Path, flushed: int) -> None:
+    """Of the redo logs. Raises unless they hold all up to that log sequence number."""
+    reached, kept = redo_log.replayed(folder)
+    if reached < flushed:
+        raise NodeError(
+            Exit.SERVER,
+            f"the redo logs of the snapshot can be followed up to {reached}",
+            f"up to log sequence number {flushed}, which was in the files under the lock",
+            NEXT_STEP,
+        )
+    for name, ranges in kept.items():
+        reflink.thin(folder / name, ranges)
 
 
-def log_sequence(status: str) -> int:
-    """InnoDB's log sequence number.
+def _numbers(session: Session) -> tuple[int, int]:
+    return log_numbers(innodb_status(session))
+
+
+def log_numbers(status: str) -> tuple[int, int]:
+    """InnoDB's log sequence number, and up to where its log is in the files.
 
     Statements of users stand before the part LOG, and may hold such lines.
     """
-    found = LOG_SEQUENCE.findall(status)
-    if not found:
+    written, flushed = LOG_SEQUENCE.findall(status), LOG_FLUSHED.findall(status)
+    if not written or not flushed:
         raise refused(
             "SHOW ENGINE INNODB STATUS names no log sequence number",
             "the part LOG of MySQL 5.6",
             NEXT_STEP,
         )
-    return int(found[-1])
+    return int(written[-1]), int(flushed[-1])
 
 
 def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
