@@ -31,11 +31,12 @@ Conflicts=shutdown.target
 StandardOutput=append:/{ROUTES}
 ExecStartPre=/bin/echo boot
 ExecStart=/bin/ip -4 -tshort monitor route
-ExecStartPost=/bin/sh -c 'until grep -qE "^[0-9a-f]+ 0 +$MAINPID " /proc/net/netlink; do sleep 0.01; done'
+ExecStartPost=/bin/sh -c '\\
+  until grep -qE "^[0-9a-f]+ 0 +$MAINPID " /proc/net/netlink; do sleep 0.01; done'
 """
-# Of Debian's image (debian-cloud-images, config_space/12/files/etc/netplan/90-default.yaml/NOCLOUD).
-# That for EC2 has netplan without this file: there cloud-init configures what is there at the first
-# boot, and nothing what comes later.
+# Of Debian's image for NoCloud and GCE (debian-cloud-images,
+# config_space/12/files/etc/netplan/90-default.yaml). The one for EC2 has netplan without this file:
+# cloud-init configures what is there at the first boot, and nothing what comes later.
 NETPLAN = """\
 network:
     version: 2
