@@ -31,6 +31,14 @@ OWNED = frozenset(OWNED_NAMES.split())
 # this server for its id, is refused, and stops for good.
 LEAST = {"max_connections": 30, "max_user_connections": 10, "max_join_size": 1000}
 UNLIMITED = {"max_user_connections": 0}
+# The one value of this setting that the host makes a number of, when its server starts.
+POOL, AUTO = "innodb_buffer_pool_size", "auto"
+BY_THE_HOST = f"""\
+#
+# By the memory of the host, whenever its server starts: docs/my.cnf.md
+#
+[ring-node]
+{POOL} = {AUTO}"""
 # MySQL takes these before an option's name.
 # https://dev.mysql.com/doc/refman/5.6/en/option-modifiers.html
 MODIFIER = re.compile(r"(loose|skip|disable|enable|maximum)_")
@@ -72,7 +80,8 @@ def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
     """The my.cnf of one node.
 
     An override takes the place of the template's value, on the same line. What the template does
-    not name follows at the end, sorted, so that the order of the settings makes no difference. The
+    not name follows at the end, sorted, so that the order of the settings makes no difference. A
+    size that the host is to find follows in a section that mysqld passes over. The
     last line tells the host that the whole text has come.
     """
     filled = Template(text).substitute(
@@ -81,6 +90,9 @@ def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
         replication_address=node.replication_address,
     )
     left = {plain_name(name): value for name, value in overrides.items()}
+    by_the_host = left.get(POOL) == AUTO
+    if by_the_host:
+        del left[POOL]
     lines = []
     for line in filled.splitlines():
         found = SETTING.fullmatch(line)
@@ -92,4 +104,6 @@ def render(text: str, node: NodeSettings, overrides: Mapping[str, str]) -> str:
     if left:
         lines += ["", "#", "# Settings of this stack", "#"]
         lines += [f"{name} = {left[name]}" for name in sorted(left)]
+    if by_the_host:
+        lines += ["", BY_THE_HOST]
     return "\n".join([*lines, "", END]) + "\n"

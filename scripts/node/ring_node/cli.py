@@ -73,6 +73,7 @@ VERBS = {
     "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
     "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
     "wait-serving": Verb("wait until this node serves as part of its ring", "", False),
+    "memory": Verb("give the server its share of the memory (used by its service)", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 
@@ -124,7 +125,7 @@ def _run(name: str, options: Mapping[str, Any]) -> int:
     os.umask(0o022)
     text = _standard_input() if verb.document else ""
     module = import_module(f".verbs.{name.replace('-', '_')}", __package__)
-    if name in ("agent", "wait-ready"):
+    if name in ("agent", "memory", "wait-ready"):
         return module.run()
     _must_be_root()
     if verb.document == "json":

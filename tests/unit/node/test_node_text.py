@@ -323,7 +323,7 @@ def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
         "Requires=mysql-ring-volume.service mysql-ring-gate.service",
         "ExecStartPre=+/usr/sbin/nft -f /etc/mysql-ring/gate.nft",
         "ExecStart=/opt/mysql/current/bin/mysqld --defaults-file=/etc/mysql/conf.d/mysqld.cnf"
-        " --read-only --event-scheduler=OFF",
+        " --read-only --event-scheduler=OFF $MEMORY",
         "ExecStartPost=-/opt/mysql-ring/current/ring-node wait-ready",
         "Restart=on-failure",
         "TimeoutStartSec=infinity",

@@ -59,6 +59,7 @@ LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")
 MYSQL_ONCE = Path("/run/systemd/system/mysql.service.d/once.conf")
 INIT_FILE = Path("/run/mysql-ring.init.sql")
+MEMORY = Path("/run/mysql-ring.memory")  # environment of the server's service
 SYSCTL = Path("/etc/sysctl.d/60-mysql-ring.conf")
 
 MYSQL_SERVICE = "mysql.service"
