@@ -118,8 +118,8 @@ def test_an_override_takes_the_place_of_the_value() -> None:
 
 
 def test_an_override_that_the_template_lacks_is_added_at_the_end() -> None:
-    text = render(template(), ARTICLE_NODES[0], {"max_connections": "77", "back_log": "90"})
-    own, end = "# Settings of this stack\n#\nback_log = 90\nmax_connections = 77\n", f"\n{END}\n"
+    text = render(template(), ARTICLE_NODES[0], {"max_error_count": "77", "back_log": "90"})
+    own, end = "# Settings of this stack\n#\nback_log = 90\nmax_error_count = 77\n", f"\n{END}\n"
     assert text.endswith(own + end)
 
 
