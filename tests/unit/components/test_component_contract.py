@@ -206,6 +206,22 @@ def annotated_outputs(component: ast.ClassDef) -> list[str]:
     ]
 
 
+def test_the_program_uses_every_package_that_it_asks_for() -> None:
+    root = Path(__file__).parents[3]
+    lines = (root / "requirements.txt").read_text().splitlines()
+    asked = {line.partition("==")[0].replace("-", "_") for line in lines if line[:1].isalpha()}
+    files = [root / "__main__.py", root / "scripts/keys/keys.py"]
+    imported = set[str]()
+    for file in [*files, *(root / "components").rglob("*.py")]:
+        for each in ast.walk(ast.parse(file.read_text())):
+            if isinstance(each, ast.ImportFrom) and each.module:
+                imported.add(each.module.partition(".")[0])
+            elif isinstance(each, ast.Import):
+                imported |= {name.name.partition(".")[0] for name in each.names}
+    assert "pulumi" in asked
+    assert asked <= imported
+
+
 def test_every_component_registers_all_its_outputs_under_their_own_names(ring: Recorded) -> None:
     components = {each.type.split(":")[2]: each.name for each in ring.resources if not each.custom}
     for component in component_classes():

@@ -136,6 +136,7 @@ def nodes(**changes: Any) -> list[NodeSettings]:
                 ("max-connections", "29", "at least 30"),
                 ("max_user_connections", "1", "at least 10"),
                 ("max_join_size", "1", "at least 1000"),
+                ("log_warnings", "0", "1 or 2: at 0 MySQL says nothing"),
             )
         ),
         (

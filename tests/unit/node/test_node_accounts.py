@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
 from ring_node.base.report import Report
 from ring_node.mysql import grants, sql
-from ring_node.mysql.accounts import make
+from ring_node.mysql.accounts import OPEN, make
 from ring_node.mysql.grants import Account, Rights
 from ring_node.ring import admission, content, documents, privileges, records, schema
 from ring_node.verbs import accounts
@@ -180,6 +181,39 @@ def test_an_account_of_the_settings_with_a_password_of_the_servers_own_is_left_w
     session: Any = OneAccount(plugin)
     make(session, {APP: rights({})}, Report("accounts"))
     assert session.told == []
+
+
+@pytest.mark.parametrize(
+    ("user", "host", "password", "plugin", "string", "is_open"),
+    [
+        ("app", "%", "*AA", "mysql_native_password", "", False),
+        ("app", "%", "", "mysql_native_password", "", True),
+        ("app", "%", "", "", None, True),
+        ("app", "%", "", None, None, True),
+        ("app", "%", "", "mysql_old_password", "AA", True),
+        ("app", "%", "", "sha256_password", "$5$AA", False),
+        ("app", "%", "", "sha256_password", "", True),
+        ("app", "%", "", "sha256_password", None, True),
+        ("app", "%", "", "auth_socket", "", False),
+        ("app", "%", "", "authentication_pam", None, False),
+        ("", "%", "*AA", "mysql_native_password", "", True),
+        ("root", "localhost", "*AA", "mysql_native_password", "", False),
+        ("root", "%", "*AA", "mysql_native_password", "", True),
+    ],
+)
+def test_an_account_is_open_to_anyone_by_what_its_plugin_asks_for(
+    user: str, host: str, password: str, plugin: str | None, string: str | None, is_open: bool
+) -> None:
+    """Asked of SQLite, for which these words mean the same."""
+    with closing(sqlite3.connect(":memory:")) as server:
+        server.create_function("CONCAT", -1, lambda *parts: "".join(parts))
+        server.execute("ATTACH ':memory:' AS mysql")
+        server.execute(
+            "CREATE TABLE mysql.user (User, Host, Password, plugin, authentication_string)"
+        )
+        row = (user, host, password, plugin, string)
+        server.execute("INSERT INTO mysql.user VALUES (?, ?, ?, ?, ?)", row)
+        assert server.execute(OPEN).fetchall() == ([(f"{user}@{host}",)] if is_open else [])
 
 
 RIGHTS = rights(ALL, ssl=True)

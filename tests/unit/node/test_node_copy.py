@@ -36,6 +36,7 @@ OFFER = Offer(
     slave=None,
     bytes=1 << 30,
     files=9,
+    holes=0,
     locked_seconds=0.1,
     objects_before=OBJECTS,
     objects_after=OBJECTS,
@@ -91,7 +92,7 @@ def test_a_header_that_lacks_something_is_no_header(lacking: str) -> None:
     whole: dict[str, Any] = {
         "version": "5.6.24-log", "server_uuid": PEER, "server_id": 2, "master": list(PLACE),
         "innodb": [["bin.000007", 800], list(PLACE)], "slave": None,
-        "bytes": 5, "files": 1, "locked_ms": 12,
+        "bytes": 5, "files": 1, "holes": 1, "locked_ms": 12,
         "objects_before": {"a": "b"}, "objects_after": None,
     }  # fmt: skip
     read = offer.read(whole, "node-2")

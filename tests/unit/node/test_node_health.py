@@ -156,6 +156,11 @@ SICK = {
         ["SQL thread"],
         "error 1050: exists",
     ),
+    "a statement that was run on both nodes": (
+        facts(slave=slave(sql_running="No", sql_errno=1396, sql_error="CREATE USER failed")),
+        ["SQL thread"],
+        "SET GLOBAL sql_slave_skip_counter = 1; START SLAVE. Otherwise resolve what it names",
+    ),
     "a slave without TLS": (facts(slave=slave(ssl_allowed=False)), ["no TLS"], "without TLS"),
     "a slave behind a lock": (
         facts(slave=slave(sql_state=LOCKED), held_up_by="an open transaction of app@10.0.0.5"),

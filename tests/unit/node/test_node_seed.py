@@ -11,7 +11,17 @@ from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
 from ring_node.mysql import sql
 from ring_node.mysql.shows import Coordinates
-from ring_node.ring import content, documents, generation, peer_accounts, relay, schema, seeding
+from ring_node.ring import (
+    content,
+    copying,
+    documents,
+    generation,
+    opening,
+    peer_accounts,
+    relay,
+    schema,
+    seeding,
+)
 from states import ME, MINE, OLD, PEER, born, node, slave
 
 pytestmark = pytest.mark.unit
@@ -26,8 +36,15 @@ LATER = Coordinates(MINE.file, MINE.offset + 100)
 class Server:
     """A session that does what it is told."""
 
-    def do(self, _statement: str, _parameters: Any = ()) -> int:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def do(self, statement: str, _parameters: Any = ()) -> int:
+        self.told.append(statement)
         return 0
+
+    def connect_anew(self) -> None:
+        self.told.append("anew")
 
 
 @pytest.mark.parametrize(
@@ -58,6 +75,31 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     peer_session: Any = other
     seeding._begin(session, peer_session, node(ME), node(PEER, origin=begun), Report("seed"))
     assert accounts == ([(own, other)] if taken else [])
+
+
+def test_no_server_ends_the_session_of_who_copies_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default it does after eight idle hours, which a copy may take."""
+    own, other = Server(), Server()
+    at_the_copy: list[Any] = []
+    for place, name in (
+        (opening, "shut"),
+        (relay, "stop"),
+        (schema, "write_origin"),
+        (schema, "generation"),
+        (seeding, "_wait_until_quiet"),
+        (seeding, "_known"),
+    ):
+        monkeypatch.setattr(place, name, lambda *_: None)
+    monkeypatch.setattr(
+        copying, "copy", lambda *_: at_the_copy.extend((list(own.told), list(other.told)))
+    )
+    session: Any = own
+    peer_session: Any = other
+    me, peer = node(ME, content=("app.t",)), node(PEER)
+    seeding._copy(session, peer_session, me, peer, PAIR, Report("seed"))
+    assert at_the_copy == [[sql.PATIENT]] * 2
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from ring_node.base.errors import NodeError
 from ring_node.mysql.shows import NOTHING_MORE, Coordinates
-from ring_node.ring.follow import Threads, threads
+from ring_node.ring.follow import Threads, check, threads
 from ring_node.ring.schema import Source
 from states import ME, OLD, PEER, THEIRS, node, slave
 
@@ -60,3 +61,18 @@ def test_only_an_error_that_stays_is_the_end_of_the_wait_for_both_threads(
     changes: dict[str, Any], found: Threads
 ) -> None:
     assert threads(slave(**changes)) is found
+
+
+@pytest.mark.parametrize(
+    ("number", "running", "passed_over"),
+    [(1050, "No", True), (1091, "No", True), (1396, "No", True), (1050, "Yes", False),
+     (1205, "No", False), (1062, "No", False), (1146, "No", False), (0, "No", False)],
+)  # fmt: skip
+def test_only_a_statement_whose_outcome_may_be_there_is_to_be_passed_over(
+    number: int, running: str, passed_over: bool
+) -> None:
+    """A row that is passed over is lost here."""
+    stopped = slave(sql_running=running, sql_errno=number, sql_error="said", io_running="No")
+    with pytest.raises(NodeError) as caught:
+        check(stopped, node(ME), node(PEER))
+    assert ("sql_slave_skip_counter" in caught.value.next_step) is passed_over

@@ -35,10 +35,10 @@ def copy(pair: Pair, expected_uuid: str, known: int, report: Report) -> None:
         lifecycle.stop()
         incarnations.take_place(arrived.folder)
     report.did(
-        f"copied {arrived.offer.bytes >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
+        f"copied {arrived.offer.filled >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
     )
     report.facts["copy"] = {
-        "bytes": arrived.offer.bytes,
+        "bytes": arrived.offer.filled,
         "seconds": round(arrived.seconds, 1),
         "locked_s": arrived.offer.locked_seconds,
     }

@@ -18,6 +18,10 @@ CLOCK_SECONDS = 1.0
 BEHIND_SECONDS = 30
 SHOWN = 5
 REJOIN = "`sudo ring-node rejoin` on this node"
+ALREADY_DONE = (
+    "if that very statement was run on this node too, or before a crash, see that its outcome is "
+    "here, and pass over it: SET GLOBAL sql_slave_skip_counter = 1; START SLAVE. Otherwise "
+)
 LOG = "/var/log/mysql/error.log"
 MENDED = "cd /var/log/mysql && mkdir -p mended && mv --backup=numbered -t mended error.log*"
 
@@ -340,6 +344,8 @@ def _threads(facts: Facts, slave: SlaveStatus) -> Iterator[Problem]:
         if slave.sql_errno:
             text = f"error {slave.sql_errno}: {slave.sql_error}"
             step = "resolve what it names, then START SLAVE SQL_THREAD"
+            if slave.repeats:
+                step = ALREADY_DONE + step
         yield Problem("SQL thread", f"the SQL thread says {slave.sql_running}, {text}", step)
 
 
