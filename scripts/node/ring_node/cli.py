@@ -45,7 +45,7 @@ VERBS = {
             },
             "--though-behind": {
                 "metavar": "NODE",
-                "help": "the peer's name: copy it although it was set back in time",
+                "help": "the peer's name: copy it although it was set back in time, or may be",
             },
         },
     ),

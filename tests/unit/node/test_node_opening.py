@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pymysql.err import OperationalError
 from ring_node.base import paths
+from ring_node.base.errors import NodeError
 from ring_node.base.report import Report
 from ring_node.host import files, gate
 from ring_node.mysql import options, sql
@@ -205,6 +206,17 @@ def test_an_opening_of_a_gate_that_was_closed_anew_does_nothing(
     monkeypatch.setattr(admission, "admitted", lambda: False)
     assert not opening.lift(server, 7)
     assert done == []
+
+
+def test_no_gate_is_opened_while_somebody_holds_it_as_it_is(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: Any = Server(done)
+    monkeypatch.setattr(opening, "LOCK_SECONDS", 0.0)
+    with opening.alone("asking"), pytest.raises(NodeError, match="asking"):
+        opening.lift(server, 7)
+    assert done == []
+    assert opening.lift(server, 7)
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
 from ring_node.base.waiting import Deadline, poll
-from ring_node.host import reflink, room
+from ring_node.host import files, reflink, room
 from ring_node.mysql import (
     binlogs,
     events,
@@ -399,7 +399,7 @@ def test_only_the_lock_is_ended_by_the_server_soon(
         return lambda *_: kept.setdefault(name, timeout[-1])
 
     monkeypatch.setattr(shutil, "chown", lambda *_: None)
-    monkeypatch.setattr(snapshot, "_write_back", kept_as("written"))
+    monkeypatch.setattr(files, "sync_file_system", kept_as("written"))
     monkeypatch.setattr(snapshot, "_locked", kept_as("locked"))
     monkeypatch.setattr(snapshot, "copied", kept_as("copied"))
     session.do(sql.PATIENT)
@@ -438,7 +438,7 @@ def test_a_lock_is_tried_only_where_nothing_is_in_its_way_and_for_nobody_who_is_
             raise NodeError(Exit.UNREACHABLE, "who asked is gone", "it there", "nothing")
 
     monkeypatch.setattr(shutil, "chown", lambda *_: None)
-    monkeypatch.setattr(snapshot, "_write_back", lambda _: None)
+    monkeypatch.setattr(files, "sync_file_system", lambda _: None)
     monkeypatch.setattr(snapshot, "_locked", lambda _: tries.append(None))
     monkeypatch.setattr(snapshot, "GO_ON_SECONDS", 0.0)
     monkeypatch.setattr(statements, "long", lambda *_: running)
@@ -447,6 +447,21 @@ def test_a_lock_is_tried_only_where_nothing_is_in_its_way_and_for_nobody_who_is_
     with pytest.raises(NodeError, match="who asked is gone"):
         snapshot.frozen_under_lock(session, source, tmp_path / "new", still_wanted)
     assert len(tries) == tried
+
+
+def test_no_lock_is_tried_where_the_disk_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session: Any = Busy()
+    source: Any = SimpleNamespace(data=tmp_path / "gone", unseen_writes=True)
+    tries: list[object] = []
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "_locked", lambda _: tries.append(None))
+    monkeypatch.setattr(statements, "long", lambda *_: [])
+    monkeypatch.setattr(kept, "found", lambda _: None)
+    with pytest.raises(NodeError, match="sync --file-system"):
+        snapshot.frozen_under_lock(session, source, tmp_path / "new")
+    assert tries == []
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
-from ..host import files, programs, reflink
+from ..host import files, reflink
 from ..host.reflink import Mirror
 from . import binlogs, inventory, kept, redo_log, snapshot_room, snapshot_source, sql, statements
 from .binlogs import Commits
@@ -226,7 +226,8 @@ def frozen_under_lock(
     try:
         while True:
             _wait_until_calm(session, patience, still_wanted)
-            _write_back(source.data)
+            # What waits to be written is not written under the lock: FICLONE writes a file first.
+            files.sync_file_system(source.data)
             ahead = None
             if not source.unseen_writes:
                 ahead = ahead_of(session, source.data)
@@ -389,11 +390,6 @@ def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
     file = row["file"]
     name = file.decode() if isinstance(file, bytes) else file
     return master, Coordinates(name, int(row["offset"]))
-
-
-def _write_back(data: Path) -> None:
-    """What waits to be written is not written under the lock: FICLONE writes a file first."""
-    programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
 def _held(session: Session) -> str:
