@@ -34,7 +34,10 @@ def _heartbeat(state: Facts) -> str:
 
 
 def _verdict(state: Facts) -> str:
-    return "healthy" if state["healthy"] else f"{len(state['problems'])} problems, see below"
+    if state["healthy"]:
+        return "healthy"
+    count = len(state["problems"])
+    return f"{count} problem{'' if count == 1 else 's'}, see below"
 
 
 def _gate(state: Facts) -> str:

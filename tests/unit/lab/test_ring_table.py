@@ -93,7 +93,7 @@ def test_what_is_wrong_with_a_node_stands_below_the_table_with_the_next_step() -
     print_ring(out, NODES, {"node-1": status(1), "node-2": sick}, VERIFIED)
     assert isinstance(out.file, io.StringIO)
     text = out.file.getvalue()
-    assert "1 problems, see below" in text
+    assert "1 problem, see below" in text
     assert "closed: it catches up" in text
     assert "node-2: the disk is [full]\n  next step: make room\n" in text
     assert "node-1:" not in text

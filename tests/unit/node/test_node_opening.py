@@ -308,3 +308,13 @@ def test_an_agent_that_does_not_run_is_no_reason_to_believe_what_it_said(
     assert agent_state.why_closed() == "the slave catches up"
     monkeypatch.setattr(agent_state, "boottime", lambda: 190.0)
     assert "says nothing: it was last heard of 90 s ago" in agent_state.why_closed()
+
+
+def test_what_the_agent_said_of_the_open_gate_is_no_reason_why_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "AGENT_STATE", tmp_path / "agent.json")
+    monkeypatch.setattr(agent_state, "boottime", lambda: 101.0)
+    said = '{"written": 100.0, "gate": {"open": true, "why": "opened: all is applied"}}'
+    (tmp_path / "agent.json").write_text(said)
+    assert agent_state.why_closed() == agent_state.CLOSED_SINCE
