@@ -57,6 +57,7 @@ def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, s
         "PULUMI_OPTION_CONFIG_FILE": str(lab.settings),
         "PULUMI_SKIP_UPDATE_CHECK": "true",
         "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
+        "PULUMI_IGNORE_AMBIENT_PLUGINS": "true",  # of any version on PATH, before the lab's own
         "AWS_CA_BUNDLE": str(lab.bundle),
         "AWS_EC2_METADATA_DISABLED": "true",
         "AWS_PAGER": "",
