@@ -15,6 +15,7 @@ from components.network import Network
 from components.settings import NodeSettings, RingArgs
 from components.step import Host, connect
 from components.tags import Tags
+from components.tools import Tools, ToolsArgs
 
 REPLICATION_DEVICE_INDEX = 1
 # https://docs.aws.amazon.com/ebs/latest/userguide/ebs-attaching-volume.html. The host sees an NVMe
@@ -43,8 +44,8 @@ class NodeArgs:
 
 
 class Node(pulumi.ComponentResource):
-    """An instance with both interfaces and its data volume attached. It answers SSH when its first
-    step runs."""
+    """An instance with both interfaces and its data volume attached, and the tool in its place. It
+    answers SSH when its first step runs."""
 
     instance_id: pulumi.Output[str]
     data_volume_id: pulumi.Output[str]
@@ -52,6 +53,8 @@ class Node(pulumi.ComponentResource):
     client_interface_id: pulumi.Output[str]
     replication_interface_id: pulumi.Output[str]
     host: Host
+    tools_step: pulumi.Resource
+    """It ends after the first boot, before the replication interface is there."""
     attached: Sequence[pulumi.Resource]
 
     def __init__(
@@ -91,16 +94,31 @@ class Node(pulumi.ComponentResource):
             pulumi.ResourceOptions(parent=self),
         )
         instance = self._instance(client, replication, data, [network, association, *args.after])
-        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards. In a
-        # destroy it leaves with the end of the instance: detached by itself it would take minutes
-        # (hashicorp/terraform-provider-aws#45835).
+        self.host = Host(
+            instance=instance,
+            volume_id=data.volume_id,
+            connection=connect(
+                public.public_ip, args.ssh_key.private_key, args.host_key.public_key
+            ),
+            release=args.release,
+        )
+        self.tools_step = Tools(
+            f"{name}-tools", ToolsArgs(node, self.host), pulumi.ResourceOptions(parent=self)
+        ).last_step
+        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards: after
+        # the first boot, as the host takes a default route from one that it does not know yet
+        # (first_boot.py). In a destroy it leaves with the end of the instance: detached by itself
+        # it would take minutes (hashicorp/terraform-provider-aws#45835).
         attachment = ec2.NetworkInterfaceAttachment(
             f"{name}-replication-attachment",
             instance_id=instance.id,
             network_interface_id=replication.id,
             device_index=REPLICATION_DEVICE_INDEX,
             opts=pulumi.ResourceOptions(
-                parent=self, deleted_with=instance, delete_before_replace=True
+                parent=self,
+                depends_on=[self.tools_step],
+                deleted_with=instance,
+                delete_before_replace=True,
             ),
         )
         # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
@@ -121,14 +139,6 @@ class Node(pulumi.ComponentResource):
         self.client_interface_id = client.id
         self.replication_interface_id = replication.id
         self.attached = [attachment, data_attachment]
-        self.host = Host(
-            instance=instance,
-            volume_id=data.volume_id,
-            connection=connect(
-                public.public_ip, args.ssh_key.private_key, args.host_key.public_key
-            ),
-            release=args.release,
-        )
         self.register_outputs(
             {
                 "instanceId": self.instance_id,

@@ -30,7 +30,7 @@ from components.settings import RingArgs, camel
 from components.standing import read_standing
 from components.step import LOGIN, step
 from components.tags import Tags
-from components.tools import SOURCE, Tools, ToolsArgs, digest
+from components.tools import SOURCE, digest
 
 __all__ = ["Ring", "RingArgs"]
 
@@ -118,9 +118,8 @@ class Ring(pulumi.ComponentResource):
             )
             for node in self._args.nodes
         }
-        tools: dict[str, Tools] = {}
-        nodes = self._nodes(network, credentials, roles, tools, stops(standing, args))
-        servers = self._servers(nodes, credentials, tools)
+        nodes = self._nodes(network, credentials, roles, stops(standing, args))
+        servers = self._servers(nodes, credentials)
         Replication(
             f"{name}-replication",
             ReplicationArgs(
@@ -144,7 +143,6 @@ class Ring(pulumi.ComponentResource):
         network: Network,
         credentials: Credentials,
         roles: dict[str, Role],
-        tools: dict[str, Tools],
         one_at_a_time: bool,
     ) -> dict[str, Node]:
         """The nodes, with the tool in its place on each. `one_at_a_time`: an instance is changed
@@ -188,11 +186,6 @@ class Ring(pulumi.ComponentResource):
                 ),
                 self._child,
             )
-            tools[node.name] = Tools(
-                f"{name}-{node.name}-tools",
-                ToolsArgs(node=node, host=built.host, after=built.attached),
-                pulumi.ResourceOptions(parent=built),
-            )
             # Another type stops the instance: this runs again then, and on nothing else.
             serving = step(
                 f"{name}-{node.name}-serving",
@@ -200,16 +193,14 @@ class Ring(pulumi.ComponentResource):
                 built.host,
                 "",
                 parent=built,
-                depends_on=[tools[node.name].last_step],
+                depends_on=[built.tools_step],
                 program="/opt/mysql-ring/current/ring-node",
                 triggers=[self._args.instance_type],
             )
             serves = [*serves, serving]
         return nodes
 
-    def _servers(
-        self, nodes: dict[str, Node], credentials: Credentials, tools: dict[str, Tools]
-    ) -> list[MysqlServer]:
+    def _servers(self, nodes: dict[str, Node], credentials: Credentials) -> list[MysqlServer]:
         """Side by side, but only one of them gets another CA at a time."""
         servers: list[MysqlServer] = []
         certificates: Sequence[pulumi.Resource] = ()
@@ -222,7 +213,8 @@ class Ring(pulumi.ComponentResource):
                     settings=self._args,
                     credentials=credentials,
                     host=node.host,
-                    after=[tools[settings.name].last_step],
+                    after=[node.tools_step],
+                    volume_after=node.attached,
                     certificates_after=certificates,
                 ),
                 pulumi.ResourceOptions(parent=node),

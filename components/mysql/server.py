@@ -37,13 +37,15 @@ def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pu
 
 @dataclass(frozen=True)
 class MysqlServerArgs:
-    """`after` is ready before the first step, `certificates_after` before another CA comes."""
+    """`after` is ready before the first step, `volume_after` before the volume is looked at,
+    `certificates_after` before another CA comes."""
 
     node: NodeSettings
     settings: RingArgs
     credentials: Credentials
     host: Host
     after: Sequence[pulumi.Resource]
+    volume_after: Sequence[pulumi.Resource]
     certificates_after: Sequence[pulumi.Resource] = ()
 
 
@@ -82,7 +84,7 @@ class MysqlServer(pulumi.ComponentResource):
             host,
             document({"volume_id": host.volume_id, "size_gib": settings.data_volume_gib}),
             parent=self,
-            depends_on=[install],
+            depends_on=[install, *args.volume_after],
         )
         # With another CA it restarts a running server: one node after the other.
         self.certificates_step = step(

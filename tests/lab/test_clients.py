@@ -79,10 +79,10 @@ def test_the_replication_network_cannot_be_reached_from_the_client_network(
     assert "(2003," in refused.stderr, "it is no server that refuses"
 
 
-def update(ring: Lab, **settings: Any) -> str:
+def update(ring: Lab, **settings: Any) -> None:
     changed = ring.settings_with(**settings)
     words = ("up", "--yes", "--skip-preview", "--non-interactive", "--config-file", str(changed))
-    return ring.pulumi(*words).stdout
+    ring.pulumi(*words)
 
 
 def test_a_client_reaches_mysql_only_while_its_range_is_listed(
@@ -94,8 +94,7 @@ def test_a_client_reaches_mysql_only_while_its_range_is_listed(
         assert client.query(address, "SELECT 1").returncode == 0
     whole = client.outputs["network"]["clientCidr"]
     try:
-        printed = update(ring, clientRanges=[BESIDE])
-        assert f"app@{host_part(whole)}" in printed, "the accounts that stay are named"
+        update(ring, clientRanges=[BESIDE])
         for address in addresses:
             eventually(
                 lambda address=address: client.query(address, "SELECT 1", seconds=5).stderr,

@@ -4,6 +4,7 @@ BASE = (
     "systemd",
     "systemd-sysv",
     "systemd-resolved",
+    "netplan.io",
     "dbus",
     "openssh-server",
     "cloud-init",

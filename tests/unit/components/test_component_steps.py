@@ -131,13 +131,17 @@ def test_both_nodes_finish_a_stage_of_the_wiring_before_the_next(
         assert {step(each, earlier) for each in NODES} <= ring.before(step(node, later))
 
 
-def test_the_first_step_waits_for_both_interfaces_and_the_data_volume(ring: Recorded) -> None:
-    before = ring.before("ring-node-1-tools-upload")
-    assert {
-        "ring-node-1-replication-attachment",
-        "ring-node-1-data-attachment",
-        "ring-node-1-public-address-association",
-    } <= before
+def test_a_step_waits_for_the_part_of_the_host_that_it_needs(ring: Recorded) -> None:
+    attachments = {"ring-node-1-replication-attachment", "ring-node-1-data-attachment"}
+    first = ring.before("ring-node-1-tools-upload")
+    assert "ring-node-1-public-address-association" in first
+    assert not attachments & ring.before(step("node-1", "install"))
+    assert attachments <= ring.before(step("node-1", "volume"))
+
+
+def test_the_replication_interface_comes_after_the_first_boot(ring: Recorded) -> None:
+    """The step `tools` waits for its end."""
+    assert step("node-1", "tools") in ring.before("ring-node-1-replication-attachment")
 
 
 def test_every_step_ends_with_its_instance_and_begins_again_on_another(ring: Recorded) -> None:

@@ -19,7 +19,7 @@ from ring_node.ring.health import (
     problems,
     unapplied,
 )
-from states import slave
+from states import TORN_LOG, slave
 
 pytestmark = pytest.mark.unit
 
@@ -145,6 +145,11 @@ SICK = {
         facts(slave=slave(io_running="No", io_errno=1236, io_error="purged")),
         ["IO thread"],
         "error 1236: purged",
+    ),
+    "the peer's log ends in the middle of an event": (
+        facts(slave=slave(io_running="No", io_errno=1236, io_error=TORN_LOG)),
+        ["IO thread"],
+        "MASTER_LOG_FILE = 'bin.000003', MASTER_LOG_POS = 4",
     ),
     "an IO thread that connects": (
         facts(slave=slave(io_running="Connecting", io_errno=2003, io_error="refused")),

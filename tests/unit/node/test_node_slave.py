@@ -9,7 +9,7 @@ from ring_node.base.errors import NodeError
 from ring_node.mysql.shows import NOTHING_MORE, Coordinates
 from ring_node.ring.follow import Threads, check, threads
 from ring_node.ring.schema import Source
-from states import ME, OLD, PEER, THEIRS, node, slave
+from states import ME, OLD, PEER, THEIRS, TORN_LOG, node, slave
 
 pytestmark = pytest.mark.unit
 
@@ -76,3 +76,32 @@ def test_only_a_statement_whose_outcome_may_be_there_is_to_be_passed_over(
     with pytest.raises(NodeError) as caught:
         check(stopped, node(ME), node(PEER))
     assert ("sql_slave_skip_counter" in caught.value.next_step) is passed_over
+
+
+@pytest.mark.parametrize(
+    ("said", "next_log"),
+    [
+        (TORN_LOG, True),
+        ("'Could not find first log file name in binary log index file'", False),
+        ("'Client requested master to start replication from position > file size'", False),
+    ],
+    ids=["torn", "purged", "beyond the end"],
+)
+def test_a_node_is_given_up_for_a_log_that_is_gone_and_not_for_one_that_is_torn_at_its_end(
+    said: str, next_log: bool
+) -> None:
+    stopped = slave(io_running="No", io_errno=1236, io_error=said)
+    with pytest.raises(NodeError) as caught:
+        check(stopped, node(ME), node(PEER))
+    step = caught.value.next_step
+    assert ("MASTER_LOG_FILE = 'bin.000003', MASTER_LOG_POS = 4" in step) is next_log
+    assert ("--discard" in step) is not next_log
+
+
+@pytest.mark.parametrize(
+    ("file", "following"),
+    [("bin.000009", "bin.000010"), ("bin.999999", "bin.1000000"), ("a.b.000001", "a.b.000002")],
+)
+def test_the_log_after_another_one_has_the_next_number(file: str, following: str) -> None:
+    torn = slave(io_error=TORN_LOG, read=Coordinates(file, 314))
+    assert torn.behind_the_torn == Coordinates(following, 4)

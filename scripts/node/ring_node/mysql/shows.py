@@ -18,6 +18,8 @@ HELD_UP = "Waiting for table"  # by a lock, or by tables that are flushed
 MADE_TWICE = frozenset(
     {1007, 1008, 1050, 1051, 1054, 1060, 1061, 1068, 1091, 1141, 1235, 1304, 1305, 1396, 1537, 1539}
 )
+# In error 1236 of the IO thread, which says in its text alone why the master's log cannot be read
+TORN = "binlog truncated in the middle of event"
 
 
 class Coordinates(NamedTuple):
@@ -83,6 +85,14 @@ class SlaveStatus:
     def repeats(self) -> bool:
         """Its SQL thread stopped at a statement whose outcome this server seems to have already."""
         return self.sql_running == "No" and self.sql_errno in MADE_TWICE
+
+    @property
+    def behind_the_torn(self) -> Coordinates | None:
+        """The beginning of the log after one that ends in the middle of an event. None: no such."""
+        if TORN not in self.io_error:
+            return None
+        name, _, number = self.read.file.rpartition(".")
+        return Coordinates(f"{name}.{int(number) + 1:0{len(number)}}", 4)
 
     @property
     def errors(self) -> str:

@@ -100,7 +100,9 @@ def check(status: SlaveStatus, me: State, peer: State) -> None:
         next_step = "resolve the error that the slave names, then run this again"
         if status.repeats:
             next_step = health.ALREADY_DONE + next_step
-        if status.io_errno == LOG_UNREADABLE:
+        if status.behind_the_torn is not None:
+            next_step = f"{health.read_on(status.behind_the_torn)}; then run this again"
+        elif status.io_errno == LOG_UNREADABLE:
             next_step = (
                 "the peer no longer has what this node lacks, or never had it: "
                 f"{discarding_either(me, peer)}"

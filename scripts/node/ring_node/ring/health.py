@@ -178,6 +178,18 @@ def unapplied(slave: SlaveStatus) -> int:
     return max(0, slave.relay_space - slave.relay_offset)
 
 
+def read_on(behind_the_torn: Coordinates) -> str:
+    """What to do where the master's log ends in the middle of an event. (A server that crashed cuts
+    such an end off; one that was told to end does not.)"""
+    file, offset = behind_the_torn
+    return (
+        "the master's log ends in the middle of an event, as when its server was ended while its "
+        "disk was full: what it was writing was not acknowledged. See here that unapplied_bytes "
+        f"is 0, then STOP SLAVE; CHANGE MASTER TO MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = "
+        f"{offset}; START SLAVE: it goes on with the log after that, and nothing has to be copied"
+    )
+
+
 def _host(facts: Facts) -> Iterator[Problem]:
     if facts.volume_broken is not None:
         yield Problem(
@@ -335,6 +347,8 @@ def _threads(facts: Facts, slave: SlaveStatus) -> Iterator[Problem]:
         step = f"start it: START SLAVE IO_THREAD, or {REJOIN}"
         if not slave.io_stopped:
             step = f"see that {facts.peer}'s server runs and that the replication network is open"
+        elif slave.behind_the_torn is not None:
+            step = read_on(slave.behind_the_torn)
         elif slave.io_errno:
             step = f"resolve what it names, then {REJOIN}"
         yield Problem("IO thread", f"the IO thread says {slave.io_running}, {text}", step)
