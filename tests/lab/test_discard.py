@@ -101,7 +101,7 @@ def test_a_server_that_is_started_to_be_asked_serves_no_client(ring: Lab, steps:
         assert runs(ring)
         eventually(
             lambda: ring.status(SOUND),
-            lambda said: "asking the server" in said["gate_why"],
+            lambda said: "asking the server" in str(said["gate_why"]),
             "the agent kept from opening the gate",
             60,
         )
