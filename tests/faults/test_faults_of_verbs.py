@@ -22,7 +22,8 @@ pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-ON_THE_NEW_NODE = ("tools", "install", "volume", "tls", "config", "server", "accounts")
+BEFORE_THE_SECOND_INTERFACE = ("tools", "install")
+ON_THE_NEW_NODE = ("volume", "tls", "config", "server", "accounts")
 CLIENT = "sudo mysql --defaults-file=/root/.my.cnf --batch"
 OTHER_FILES = "cd /etc/mysql/ssl && echo | sudo tee -a CA.pem mysql.pem mysql.key"
 SERVER = "systemctl show --property=MainPID mysql"
@@ -94,6 +95,10 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
         begun = time.monotonic()
         for node in (lost, survivor):
             verbs.deliver(node.name)
+        for verb in BEFORE_THE_SECOND_INTERFACE:
+            cuts[verb] = verbs.cut(lost.name, verb)
+        rebuild.killed(ON_THE_NEW_NODE[0])
+        rebuild.fails(step_name(lost.name, ON_THE_NEW_NODE[0]))
         for verb in ON_THE_NEW_NODE:
             cuts[verb] = verbs.cut(lost.name, verb)
         copies_are_cut(verbs, survivor.name, lost.name, load, cuts)
