@@ -103,17 +103,16 @@ def though_unwell(reason: str, report: Report) -> None:
     dropped, unless the peer still has it."""
     peer = records.peer()
     with ExitStack() as stack:
-        if lifecycle.running() and not server_files.left_down():
-            own = stack.enter_context(sql.own())
-            if peer is None or not _has_what_is_not_applied(own, peer):
-                stack.enter_context(_drained(own))
-                own.close()
+        runs = lifecycle.running() and not server_files.left_down()
+        if runs and (peer is None or not _has_what_is_not_applied(peer)):
+            stack.enter_context(_drained())
         at_once(reason, report)
     report.note("clients reach this node when its gate is open: see `ring-node gate`")
 
 
-def _has_what_is_not_applied(own: Session, peer: Peer) -> bool:
-    status = shows.show_slave_status(own)
+def _has_what_is_not_applied(peer: Peer) -> bool:
+    with sql.own() as own:
+        status = shows.show_slave_status(own)
     if status is None:
         return True
     login = records.credentials().peer
@@ -177,20 +176,20 @@ def _nothing_dropped(ways: beats.Ways | None) -> Iterator[None]:
     if ways is not None and ways.fresh:
         yield
         return
-    with sql.own() as own, _drained(own):
-        own.close()
+    with _drained():
         yield
 
 
 @contextmanager
-def _drained(own: Session) -> Iterator[None]:
+def _drained() -> Iterator[None]:
     """The IO thread stands still meanwhile; after an error it goes on."""
-    relay.drain(own)
+    with sql.own() as own:
+        relay.drain(own)
     try:
         yield
     except BaseException:
-        with suppress(NodeError), sql.own() as again:
-            again.do("START SLAVE IO_THREAD")
+        with suppress(NodeError), sql.own() as own:
+            own.do("START SLAVE IO_THREAD")
         raise
 
 
