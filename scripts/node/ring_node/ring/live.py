@@ -17,6 +17,7 @@ from . import admission, records, relay, restart, trial
 from .documents import Node, Peer
 
 HEALED_SECONDS = 15.0
+BEHIND_SECONDS = 5
 OF_THE_RING = "SELECT id FROM information_schema.processlist WHERE user IN (%s, %s)"
 
 
@@ -90,7 +91,8 @@ def _begin_anew(own: Session, report: Report) -> None:
     status = shows.show_slave_status(own)
     if status is None:
         return
-    if status.both_run and not status.drained:
+    behind = status.waits_for_table or (status.seconds_behind or 0) > BEHIND_SECONDS
+    if status.both_run and behind:  # it may be long in one statement
         report.note("the slave is behind: its threads take the new values when they begin anew")
         return
     if status.both_run:
