@@ -115,7 +115,7 @@ def test_what_the_running_server_takes_comes_without_a_restart(ring: Lab) -> Non
     plain = ring.value(NODE, seen)
     try:
         assert brought_in(steps, f"{text}\n[mysqld]\n{more}")
-        assert ring.ssh(NODE, f"cat {CONFIG}").endswith(more.rstrip())
+        assert ring.ssh(NODE, f"cat {CONFIG}").endswith(more)
         ansi = "REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ANSI"
         assert ring.value(NODE, seen) == f"{48 << 20}/0.500000/1/{ansi}/+02:00/SET @a = 'b'"
         assert not brought_in(steps, f"{text}\n[mysqld]\n{more}"), "it is in"
