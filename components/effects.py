@@ -7,7 +7,7 @@ knows nothing, and a change on AWS is in the state after a `pulumi refresh` alon
 import ipaddress
 from collections.abc import Iterator
 
-from components.mysql.configuration import render, template
+from components.mysql.configuration import needs_restart, render, template
 from components.settings import NodeSettings, RingArgs
 from components.standing import Standing, StandingNode
 
@@ -36,8 +36,14 @@ def _effects(
     elif moved(was, node, standing, settings):
         yield "its instance is made anew, its data volume stays, and nothing is copied"
     else:
-        if _restarts(was, node, settings):
+        text = _another_my_cnf(was, node, settings)
+        if text is not None and needs_restart(was.my_cnf or "", text):
             yield f"its server restarts with another my.cnf, {peer} serves meanwhile"
+        elif text is not None:
+            yield (
+                "its server is set to another my.cnf while it runs, and restarts only where it "
+                f"does not take that, {peer} serving meanwhile"
+            )
         kind = settings.instance_type
         if isinstance(kind, str) and was.instance_type not in (None, kind):
             yield f"its instance stops and starts as another type, {peer} serves meanwhile"
@@ -62,11 +68,12 @@ def moved(was: StandingNode, node: NodeSettings, standing: Standing, settings: R
     )
 
 
-def _restarts(was: StandingNode, node: NodeSettings, settings: RingArgs) -> bool:
-    """Whether its my.cnf is another one, as far as its values are known yet."""
+def _another_my_cnf(was: StandingNode, node: NodeSettings, settings: RingArgs) -> str | None:
+    """Its my.cnf if that is another one, as far as its values are known yet."""
     values = {
         name: value for name, value in settings.mysql_settings.items() if isinstance(value, str)
     }
     if was.my_cnf is None or len(values) < len(settings.mysql_settings):
-        return False
-    return was.my_cnf != render(template(), node, values)
+        return None
+    text = render(template(), node, values)
+    return text if text != was.my_cnf else None

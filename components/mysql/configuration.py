@@ -57,6 +57,20 @@ def known_settings() -> frozenset[str]:
     return frozenset((HERE / "server-options.txt").read_text().split())
 
 
+def dynamic_settings() -> frozenset[str]:
+    """Those that 5.6.24 took by SET GLOBAL, and that the node tool brings in that way."""
+    return frozenset((HERE / "dynamic-options.txt").read_text().split())
+
+
+def needs_restart(old: str, new: str) -> bool:
+    """Whether a server that runs with the one my.cnf has to restart for the other one."""
+    before, after = values_of(old), values_of(new)
+    names = before.keys() | after.keys()
+    return not {name for name in names if before.get(name) != after.get(name)} <= (
+        dynamic_settings()
+    )
+
+
 def plain_name(name: str) -> str:
     """MySQL reads - and _ in an option's name as the same."""
     return name.replace("-", "_")

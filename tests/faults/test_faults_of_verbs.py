@@ -166,12 +166,12 @@ def left(verbs: Verbs, node: str, folder: str) -> list[str]:
 def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> None:
     """The ring is whole, and a changed file of one node asks for a restart of its server."""
     text, keys = verbs.document(node, "config"), verbs.document(node, "tls")
-    changed = f"{text}\n[mysqld]\ntmp_table_size = 48M\n"
+    changed = f"{text}\n[mysqld]\nback_log = 70\n"
     wanted = server_files.document(changed, keys)
     cuts["config"] += verbs.cut(node, "config", changed)
     restart = verbs.cut(node, "restart", wanted)
     cuts["restart"] = list(restart)
-    assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT @@tmp_table_size'") == str(48 * 1024**2)
+    assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT @@back_log'") == "70"
     assert not verbs.run(node, "restart", wanted)["changed"], "no restart is due any more"
     verbs.run(node, "config")
     verbs.run(node, "restart")

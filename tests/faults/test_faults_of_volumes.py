@@ -166,14 +166,14 @@ def test_an_instance_made_anew_together_with_another_my_cnf_serves_before_the_ot
     ring: Lab, load: Load
 ) -> None:
     before, (anew, other) = both(ring), NODES
-    changed = ring.settings_with(mysqlSettings={"tmp_table_size": "48M"})
+    changed = ring.settings_with(mysqlSettings={"back_log": "70"})
     up(ring, "--replace", ring.urn(resource(anew, "instance")), "--config-file", str(changed))
     assert both(ring) == before
     assert said(ring, anew, "restart")["done"] == ["no change"], "it began with the new file"
     done = said(ring, other, "restart")["done"]
     assert done == ["server restarted for a changed my.cnf, the peer serving meanwhile"]
     for name in NODES:
-        assert ring.value(name, "SELECT @@tmp_table_size") == str(48 << 20)
+        assert ring.value(name, "SELECT @@back_log") == "70"
     go_on(ring, load)
     is_well(ring)
     load.advance()

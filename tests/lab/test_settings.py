@@ -6,7 +6,7 @@ import shlex
 import pytest
 import server_files
 from labs import Lab, wait_until_whole
-from steps import Steps
+from steps import REFUSED, RING_NODE, Steps, parts
 
 pytestmark = pytest.mark.lab
 
@@ -68,6 +68,10 @@ def sessions(lab: Lab) -> list[dict[str, str]]:
     return [json.loads(line) for line in printed.splitlines()]
 
 
+def processes(lab: Lab) -> str:
+    return lab.ssh(NODE, "systemctl show --property=MainPID,ActiveEnterTimestampMonotonic mysql")
+
+
 def brought_in(steps: Steps, text: str) -> bool:
     steps.run(NODE, "config", text)
     document = server_files.document(text, steps.document(NODE, "tls"))
@@ -98,3 +102,70 @@ def test_whatever_sessions_are_given_by_mycnf_the_ring_is_well_and_the_tool_is_a
         assert brought_in(steps, text)
     wait_until_whole(ring)
     assert ring.value(NODE, "SELECT @@global.autocommit") == "1"
+
+
+def test_what_the_running_server_takes_comes_without_a_restart(ring: Lab) -> None:
+    steps, text = Steps(ring), ring.ssh(NODE, f"cat {CONFIG}")
+    wait_until_whole(ring)
+    before = processes(ring)
+    more = "tmp_table_size = 48M\nlong_query_time = 0.5\nlocal_infile = ON\n"
+    more += "sql_mode = ANSI\ndefault_time_zone = '+02:00'\ninit_connect = SET @a = 'b'\n"
+    seen = "SELECT CONCAT_WS('/', @@global.tmp_table_size, @@global.long_query_time,"
+    seen += " @@global.local_infile, @@global.sql_mode, @@global.time_zone, @@global.init_connect)"
+    plain = ring.value(NODE, seen)
+    try:
+        assert brought_in(steps, f"{text}\n[mysqld]\n{more}")
+        assert ring.ssh(NODE, f"cat {CONFIG}").endswith(more)
+        ansi = "REAL_AS_FLOAT,PIPES_AS_CONCAT,ANSI_QUOTES,IGNORE_SPACE,ANSI"
+        assert ring.value(NODE, seen) == f"{48 << 20}/0.500000/1/{ansi}/+02:00/SET @a = 'b'"
+        assert not brought_in(steps, f"{text}\n[mysqld]\n{more}"), "it is in"
+    finally:
+        assert brought_in(steps, text)
+    assert ring.value(NODE, seen) == plain
+    assert processes(ring) == before
+    wait_until_whole(ring)
+
+
+def test_a_setting_that_heals_an_unwell_ring_comes_in(ring: Lab) -> None:
+    """A server that turns away every account but root's, because of a line that somebody wrote."""
+    steps, text = Steps(ring), ring.ssh(NODE, f"cat {CONFIG}")
+    wait_until_whole(ring)
+    before = processes(ring)
+    try:
+        ring.ssh(NODE, f"echo 'init_connect = nonsense' | sudo tee -a {CONFIG}")
+        ring.sql(NODE, "SET GLOBAL init_connect = 'nonsense'")
+        ring.sql(NODE, "STOP SLAVE")
+        static = f"{text}\n[mysqld]\nback_log = 70\ninit_connect = nonsense\n"
+        steps.run(NODE, "config", static)
+        wanted = server_files.document(static, steps.document(NODE, "tls"))
+        error = steps.run(NODE, "restart", wanted, expect=REFUSED)
+        assert "restart --though-unwell NODE" in error["next_step"]
+    finally:
+        assert brought_in(steps, text)
+    assert ring.value(NODE, "SELECT @@global.init_connect") == ""
+    assert processes(ring) == before
+    wait_until_whole(ring)
+
+
+def test_a_restart_by_hand_brings_in_what_an_unwell_ring_needs(ring: Lab) -> None:
+    steps, text = Steps(ring), ring.ssh(NODE, f"cat {CONFIG}")
+    wait_until_whole(ring)
+    changed = f"{text}\n[mysqld]\nback_log = 70\n"
+    wanted = server_files.document(changed, steps.document(NODE, "tls"))
+    by_hand = f"{RING_NODE} restart --though-unwell"
+    try:
+        ring.sql(NODE, "STOP SLAVE SQL_THREAD")
+        steps.run(NODE, "config", changed)
+        assert "does not" in steps.run(NODE, "restart", wanted, expect=REFUSED)["found"]
+        other = ring.run("ssh", NODE, f"{by_hand} node-1", expect=REFUSED)
+        assert "--though-unwell node-1, on node-2" in parts(other.stderr)["found"]
+        assert ring.value(NODE, "SELECT @@back_log") != "70"
+        ring.ssh(NODE, f"{by_hand} {NODE}")
+        assert ring.value(NODE, "SELECT @@back_log") == "70"
+        assert steps.run(NODE, "restart", wanted)["changed"] is False, "the next update finds it"
+        wait_until_whole(ring)
+    finally:
+        ring.sql(NODE, "START SLAVE")
+        wait_until_whole(ring)
+        brought_in(steps, text)
+    wait_until_whole(ring)

@@ -163,7 +163,7 @@ def test_a_mycnf_change_waits_while_the_peer_is_away(ring: Lab) -> None:
     text = ring.ssh(NODE, f"cat {CONFIG}")
     ring.ssh("node-1", "sudo systemctl stop mysql")
     try:
-        error = not_brought_in(ring, f"{text}\n[mysqld]\nmax_connections = 150\n", REFUSED)
+        error = not_brought_in(ring, f"{text}\n[mysqld]\nback_log = 70\n", REFUSED)
     finally:
         ring.ssh("node-1", "sudo systemctl start mysql")
         Steps(ring).run(NODE, "config", text)

@@ -70,7 +70,16 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
             ],
         ),
         (
-            {"mysql_settings": {"tmp_table_size": "48M"}},
+            {"mysql_settings": {"tmp_table_size": "48M", "wait_timeout": "600"}},
+            RING,
+            [
+                f"{node}: its server is set to another my.cnf while it runs, and restarts only "
+                f"where it does not take that, {peer} serving meanwhile"
+                for node, peer in (("node-1", "node-2"), ("node-2", "node-1"))
+            ],
+        ),
+        (
+            {"mysql_settings": {"tmp_table_size": "48M", "back_log": "70"}},
             RING,
             [
                 "node-1: its server restarts with another my.cnf, node-2 serves meanwhile",
@@ -78,7 +87,7 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
             ],
         ),
         (
-            {"mysql_settings": {"tmp_table_size": "48M"}},
+            {"mysql_settings": {"innodb_buffer_pool_size": "256M"}},
             ENDED,
             [
                 "node-1: its server restarts with another my.cnf, node-2 serves meanwhile",
