@@ -228,8 +228,8 @@ def test_the_password_for_the_peer_changes_with_the_ca_and_my_cnf_though_ups_die
     settings = ("--config-file", str(changed))
     anew = [
         word
-        for name in (f"ring-password-{PEER_USER}", "ring-ca")
-        for word in ("--replace", ring.urn(name))
+        for name in (f"password-{PEER_USER}", "ca")
+        for word in ("--replace", ring.urn(f"ring-credentials-{name}"))
     ]
     # The second one has neither, the first one both: none logs in on the other, nor trusts it.
     with ring.gates.verb("tls", host=hostname(ring, second)) as gate:
@@ -242,8 +242,8 @@ def test_the_password_for_the_peer_changes_with_the_ca_and_my_cnf_though_ups_die
             REACHED_SECONDS,
         )
         assert ring.ssh(first, CA) != before[first][1]
+        assert (ring.value(second, WORD), ring.ssh(second, CA)) == before[second]
         up.kill()
-    assert (ring.value(second, WORD), ring.ssh(second, CA)) == before[second]
     # Then it has the certificates alone.
     with ring.gates.verb("accounts", host=hostname(ring, second)) as gate:
         up = Update(ring, *UP_COMMAND, *settings)
