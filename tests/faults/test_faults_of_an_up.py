@@ -244,6 +244,7 @@ def test_the_password_for_the_peer_changes_with_the_ca_and_my_cnf_though_ups_die
         assert ring.ssh(first, CA) != before[first][1]
         assert (ring.value(second, WORD), ring.ssh(second, CA)) == before[second]
         up.kill()
+    ring.pulumi("cancel", "--yes")
     # Then it has the certificates alone.
     with ring.gates.verb("accounts", host=hostname(ring, second)) as gate:
         up = Update(ring, *UP_COMMAND, *settings)
@@ -251,6 +252,7 @@ def test_the_password_for_the_peer_changes_with_the_ca_and_my_cnf_though_ups_die
         assert ring.ssh(second, CA) == ring.ssh(first, CA)
         assert ring.value(second, WORD) == before[second][0] != ring.value(first, WORD)
         up.kill()
+    ring.pulumi("cancel", "--yes")
     up = Update(ring, *UP_COMMAND, *settings)
     assert up.end() == 0, up.text[-4000:]
     for name in NODES:
