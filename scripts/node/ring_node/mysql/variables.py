@@ -17,7 +17,8 @@ from ..base.errors import Exit, NodeError
 from . import sql
 from .sql import Session
 
-GROUP = "[mysqld]"
+# What comes before a name of that section: mysqld passes over the second one.
+SECTIONS = {"[mysqld]": "", "[ring-node]": "ring-node."}
 LINE = re.compile(r"([A-Za-z][\w-]*)\s*=\s*([^#]*)")
 # Options whose variable has another name.
 # https://dev.mysql.com/doc/refman/5.6/en/server-system-variables.html
@@ -57,16 +58,20 @@ class NotSet(NodeError):
 def stated(text: str) -> dict[str, str] | None:
     """The options that a my.cnf states, by their names with underscores.
 
-    None where a line is of another kind: another group, an option without a value, a quoted #.
+    None where a line is of another kind: another section, an option without a value, a quoted #.
     """
     found: dict[str, str] = {}
+    section = ""
     for line in map(str.strip, text.splitlines()):
-        if not line or line[0] in "#;" or line == GROUP:
+        if not line or line[0] in "#;":
+            continue
+        if line in SECTIONS:
+            section = SECTIONS[line]
             continue
         match = LINE.fullmatch(line)
         if match is None:
             return None
-        found[match[1].replace("-", "_")] = match[2].strip()
+        found[section + match[1].replace("-", "_")] = match[2].strip()
     return found
 
 
