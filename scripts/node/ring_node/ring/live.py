@@ -35,12 +35,16 @@ def bring_in(report: Report) -> bool:
     with suppress(NodeError):  # a dead peer's lock lasts
         restart.wait_for_peers_turn()
     healthy = poll(lambda: _healthy(node, peer), Deadline(restart.FRESH_SECONDS)) is True
+    not_set: list[variables.NotSet] = []
     with sql.own(report) as own:
-        try:
-            variables.set_all(own, {each.variable: each.new for each in changes})
-        except variables.NotSet as error:
-            report.note(f"a restart is needed: {error.found}")
-            return False
+
+        def take() -> None:
+            try:
+                variables.set_all(own, {each.variable: each.new for each in changes})
+            except variables.NotSet as error:
+                not_set.append(error)
+                raise
+            judge()
 
         def judge() -> None:
             _begin_anew(own, report)
@@ -48,10 +52,18 @@ def bring_in(report: Report) -> bool:
                 restart.wait_until_healthy(node, peer, report, "the change", known=True)
 
         def take_back() -> None:
-            variables.set_all(own, {each.variable: each.old for each in changes})
-            judge()
+            if not not_set:  # else nothing was
+                variables.set_all(own, {each.variable: each.old for each in changes})
+                judge()
 
-        trial.run({paths.CONFIG}, judge, take_back)
+        # The file first: a run that is killed between leaves a restart due, whatever is set.
+        try:
+            trial.run({paths.CONFIG}, take, take_back)
+        except NodeError:
+            if not not_set:
+                raise
+            report.note(f"a restart is needed: {not_set[0].found}")
+            return False
     names = ", ".join(each.variable for each in changes) or "nothing that it knows"
     report.did(f"a changed my.cnf brought in without a restart, by SET GLOBAL: {names}")
     if not healthy and poll(lambda: _healthy(node, peer), Deadline(HEALED_SECONDS)) is None:
