@@ -70,7 +70,7 @@ def _no_library(library: str) -> NodeError:
         f"mysqld of the archive needs {library}, and this host has none",
         "the libraries that the archive's mysqld is linked with",
         f"install Debian's package of it (`apt-get install {package}`; if there is none of that "
-        "name, look for the file on packages.debian.org), then run this again",
+        "name, look for the one that has the file), then run this again",
     )
 
 
