@@ -26,7 +26,8 @@ def effects(standing: Standing, settings: RingArgs) -> Iterator[str]:
 def _effects(
     was: StandingNode, node: NodeSettings, standing: Standing, settings: RingArgs
 ) -> Iterator[str]:
-    peer = settings.peer_of(node).name
+    other = settings.peer_of(node)
+    peer = other.name
     peer_holds = any(each.name == peer and each.holds_data for each in standing.nodes)
     if was.data_volume_gib is None:
         from_whom = f"copies {peer}" if peer_holds else "is EMPTY, as no other node holds data"
@@ -46,7 +47,12 @@ def _effects(
             )
         kind = settings.instance_type
         if isinstance(kind, str) and was.instance_type not in (None, kind):
-            yield f"its instance stops and starts as another type, {peer} serves meanwhile"
+            stays = any(
+                each.name == peer and each.instance and not moved(each, other, standing, settings)
+                for each in standing.nodes
+            )
+            who = f"{peer} serves" if stays else f"as {peer} is made anew, nobody serves"
+            yield f"its instance stops and starts as another type, {who} meanwhile"
     if was.data_volume_gib and settings.data_volume_gib > was.data_volume_gib:
         yield "its data volume grows in place"
 

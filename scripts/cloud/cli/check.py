@@ -19,7 +19,7 @@ from cloud.setup import toolchain
 from cloud.setup.entry import SetupError
 
 SHEBANG = re.compile(rb"^#!.*\b(?:ba|da)?sh\b")
-LEFT_OUT = re.compile(r"^(\.git|\.lab(-.*)?|__pycache__|\.venv|node_modules)$")
+LEFT_OUT = re.compile(r"^(\.git|\.lab(-.*)?|__pycache__|\.?venv|node_modules)$")
 UNIT_SECONDS = 900
 LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")

@@ -103,6 +103,15 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
                 for node, peer in (("node-1", "node-2"), ("node-2", "node-1"))
             ],
         ),
+        (
+            {"instance_type": "m6i.xlarge"},
+            ENDED,
+            [
+                "node-1: its instance stops and starts as another type, as node-2 is made anew, "
+                "nobody serves meanwhile",
+                "node-2: a new instance takes its data volume over, and nothing is copied",
+            ],
+        ),
         (MOVED_CLIENTS, UNBORN, []),
         (MOVED_CLIENTS, YOUNG, []),
     ],

@@ -43,7 +43,9 @@ class Verdict(Enum):
     STRANGER = "the peer is not the server that this node follows, and has joined the ring"
     BROKEN = "the slave has stopped, and the peer has what is not here"
     BEHIND = "the slave catches up"
-    UNAPPLIED = "the peer cannot be asked, and not all that came from it is applied"
+    UNAPPLIED = (
+        "who this node followed cannot be asked, and not all that came from there is applied"
+    )
     PATIENT = "the peer cannot be asked"
     FULL = "the peer runs, and has no connection left for this node to ask it"
     TURNED_AWAY = "the peer runs, and does not let this node ask it"
