@@ -586,6 +586,15 @@ def test_a_data_file_that_grew_or_is_another_one_is_copied_again(tmp_path: Path)
     assert not cloned.stands_for(file.stat(), redone=True)
 
 
+def test_a_data_file_that_grows_under_the_lock_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "t.ibd").write_bytes(b"old")
+    found = {"t.ibd": (tmp_path / "t.ibd").stat()}
+    assert not snapshot.grown(tmp_path, found, found)
+    (tmp_path / "t.ibd").write_bytes(b"older")
+    assert snapshot.grown(tmp_path, found, found)
+    assert not snapshot.grown(tmp_path, found, ())
+
+
 def test_nothing_is_left_to_the_redo_logs_beside_a_statement_that_may_define_objects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
