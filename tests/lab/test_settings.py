@@ -144,6 +144,7 @@ def test_a_setting_that_heals_an_unwell_ring_comes_in(ring: Lab) -> None:
         assert brought_in(steps, text)
     assert ring.value(NODE, "SELECT @@global.init_connect") == ""
     assert processes(ring) == before
+    ring.sql(NODE, "START SLAVE")  # whoever stopped it starts it
     wait_until_whole(ring)
 
 

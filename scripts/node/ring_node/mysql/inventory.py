@@ -55,7 +55,8 @@ SYSTEM_TABLES = ("func", "plugin", "servers", "time_zone", "time_zone_name",
 DEFINED = "statements that define"
 DEFINING = (
     "SHOW GLOBAL STATUS WHERE Variable_name REGEXP"
-    " '^Com_(create|drop|alter|rename|truncate|optimize|grant|revoke|install|uninstall)(_|$)'"
+    " '^Com_(create|drop|alter|rename|truncate|optimize|repair|grant|revoke|install|uninstall)"
+    "(_|$)'"
 )
 UNDECODED = "#mysql50#"  # before a name that is not the file's encoding of one
 

@@ -20,7 +20,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -314,7 +314,8 @@ def copied(
         session.do("FLUSH LOCAL ENGINE LOGS")
         _, flushed = _numbers(session)
         wanted = ordered(source.data)
-        redone = set[str]() if ahead is None else {each for each in wanted if redoes(each, source)}
+        logged = {each for each in wanted if redoes(each, source)}
+        redone = logged if ahead is not None else set[str]()
         if not mirror.refresh(wanted, deadline, still=True, redone=redone):
             raise too_late(
                 f"no copy of {source.data} held within {HELD_SECONDS:.0f} s",
@@ -322,10 +323,17 @@ def copied(
                 NEXT_STEP,
             )
         sizes = [wanted[each].st_size for each in wanted if redo_log.FILE.fullmatch(each)]
-        if _places(session) == places and head.holds(_numbers(session)[0], sizes):
+        holds = _places(session) == places and head.holds(_numbers(session)[0], sizes)
+        if holds and not grown(source.data, wanted, logged):
             redo_log.put_head(mirror.target, head)
             return Frozen(*places, flushed, time.monotonic() - begun)
         ahead = None
+
+
+def grown(data: Path, found: Mapping[str, os.stat_result], names: Iterable[str]) -> bool:
+    """Whether one of these files has another size than was found. Roll-backs and InnoDB's own
+    threads make files larger under the lock too, and recovery ends at a page that is not there."""
+    return any(os.stat(data / name).st_size != found[name].st_size for name in names)
 
 
 def redoes(name: str, source: Source) -> bool:

@@ -37,6 +37,7 @@ def bring_in(report: Report) -> bool:
     healthy = poll(lambda: _healthy(node, peer), Deadline(restart.FRESH_SECONDS)) is True
     not_set: list[variables.NotSet] = []
     with sql.own(report) as own:
+        told = _told_to_stop(own)
 
         def take() -> None:
             try:
@@ -47,7 +48,7 @@ def bring_in(report: Report) -> bool:
             judge()
 
         def judge() -> None:
-            _begin_anew(own, report)
+            _begin_anew(own, report, told)
             if healthy:
                 restart.wait_until_healthy(node, peer, report, "the change", known=True)
 
@@ -94,7 +95,19 @@ def _healthy(node: Node, peer: Peer) -> bool | None:
     return True if not restart.unhealthy(node, peer) else None
 
 
-def _begin_anew(own: Session, report: Report) -> None:
+def _told_to_stop(own: Session) -> bool:
+    """Whether somebody stopped a thread of the slave, maybe to keep from here what the peer did.
+
+    A killed run of this may have done it: then the files are exchanged still.
+    """
+    status = shows.show_slave_status(own)
+    if status is None or server_files.exchanged():
+        return False
+    threads = (status.io_running, status.io_errno), (status.sql_running, status.sql_errno)
+    return ("No", 0) in threads
+
+
+def _begin_anew(own: Session, report: Report, told_to_stop: bool) -> None:
     """The ring's sessions, which keep the values that they began with: they are what is judged."""
     ring = [records.credentials().replication.user, records.heartbeat_login().user]
     for row in own.rows(OF_THE_RING, ring):
@@ -102,6 +115,9 @@ def _begin_anew(own: Session, report: Report) -> None:
             own.do("KILL CONNECTION %s", [row["id"]])
     status = shows.show_slave_status(own)
     if status is None:
+        return
+    if told_to_stop:
+        report.note("the slave was stopped, and stays so: START SLAVE begins with the new values")
         return
     behind = status.waits_for_table or (status.seconds_behind or 0) > BEHIND_SECONDS
     if status.both_run and behind:  # it may be long in one statement

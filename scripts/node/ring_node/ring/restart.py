@@ -111,14 +111,17 @@ def though_unwell(reason: str, report: Report) -> None:
 
 
 def _has_what_is_not_applied(peer: Peer) -> bool:
+    """A peer that lost the end of its log, as in a crash with sync_binlog off, has not."""
     with sql.own() as own:
         status = shows.show_slave_status(own)
     if status is None:
         return True
     login = records.credentials().peer
     with suppress(NodeError), reach.peer(peer.replication_address, login) as other:
+        end = shows.show_master_status(other)
         same = shows.identity(other).uuid == status.master_uuid
-        return same and status.executed.file in shows.show_binary_logs(other)
+        known = same and status.executed.file in shows.show_binary_logs(other)
+        return known and end is not None and status.read.order <= end.order
     return False
 
 
