@@ -49,8 +49,8 @@ def running(folder: Path) -> Iterator[Scratch]:
     """A mysqld on `folder`/data with what the server's my.cnf says of its files and sets.
 
     It has no network, no password, no binary log, no slave and no events. It has the buffer pool
-    of the server, which should not run beside it: a small one makes recovery go over the redo logs
-    in many parts. It ends clean with the block, and is killed with the verb. Its error log is
+    that my.cnf states, and the server should not run beside it: a small one makes recovery go over
+    the redo logs in many parts. It ends clean with the block, and is killed with the verb. Its error log is
     `folder`/log/scratch.err.
     """
     data, log, own = folder / "data", folder / "log", folder / "scratch"
