@@ -50,8 +50,8 @@ def running(folder: Path) -> Iterator[Scratch]:
 
     It has no network, no password, no binary log, no slave and no events. It has the buffer pool
     that my.cnf states, and the server should not run beside it: a small one makes recovery go over
-    the redo logs in many parts. It ends clean with the block, and is killed with the verb. Its error log is
-    `folder`/log/scratch.err.
+    the redo logs in many parts. It ends clean with the block, and is killed with the verb. Its
+    error log is `folder`/log/scratch.err.
     """
     data, log, own = folder / "data", folder / "log", folder / "scratch"
     error_log = log / "scratch.err"
