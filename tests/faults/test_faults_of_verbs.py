@@ -179,7 +179,9 @@ def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> Non
     broken = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
     verbs.run(node, "config", broken)
     wanted = server_files.document(broken, keys)
-    cuts["restart"].append(verbs.cut_once(node, "restart", wanted, restart))
+    # Each changed setting is tried on the running server first.
+    tried = "send SET GLOBAL"
+    cuts["restart"].append(verbs.cut_once(node, "restart", wanted, restart, tried))
     assert verbs.shell(node, f"{CLIENT} -e 'SELECT 1' || echo down").endswith("down")
     verbs.run(node, "config")
     verbs.run(node, "restart")
