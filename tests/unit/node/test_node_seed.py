@@ -134,7 +134,6 @@ class Own:
     def __init__(self, running: bool = True, starts: bool = True, answers: bool = True) -> None:
         self.up, self.starts, self.answers = running, starts, answers
         self.could_open: list[bool] = []
-        self.heard = True
 
     def running(self) -> bool:
         return self.up
@@ -144,10 +143,6 @@ class Own:
         if not self.starts:
             raise NodeError(Exit.SERVER, "it does not start", "", "")
         self.up = True
-
-    def start_unheard(self) -> None:
-        self.heard = False
-        self.start()
 
     def stop(self) -> None:
         self.could_open.append(not held(paths.GATE_LOCK))
@@ -220,7 +215,6 @@ def test_a_server_that_is_started_to_be_asked_serves_nobody_and_is_down_again(
     seeding._asked(other, PAIR, Report("rejoin"))
     assert not own.up
     assert own.could_open == [False, False]
-    assert not own.heard, "the peer's slave could read on in its log"
     assert not held(paths.GATE_LOCK)
 
 

@@ -118,34 +118,20 @@ def restart_with(statement: str) -> None:
 
     https://dev.mysql.com/doc/refman/5.6/en/server-options.html#option_mysqld_init-file
     """
+    text = f"[Service]\nExecStart=\nExecStart={COMMAND} --init-file={paths.INIT_FILE}\n"
     try:
         content = f"{statement};\n".encode()
         files.write(paths.INIT_FILE, content, mode=0o600, owner=paths.MYSQL_USER)
-        _give_once(f"--init-file={paths.INIT_FILE}")
+        paths.MYSQL_ONCE.parent.mkdir(parents=True, exist_ok=True)
+        files.write(paths.MYSQL_ONCE, text.encode(), mode=0o644)
+        systemd.systemctl("daemon-reload")
         restart()
     finally:
         forget_once()
 
 
-def start_unheard() -> None:
-    """Starts the server for this host alone: it has no network and its slave stands still, so
-    nothing of it reaches the peer that was not there before."""
-    try:
-        _give_once("--skip-networking --skip-slave-start")
-        start()
-    finally:
-        forget_once()
-
-
-def _give_once(arguments: str) -> None:
-    text = f"[Service]\nExecStart=\nExecStart={COMMAND} {arguments}\n"
-    paths.MYSQL_ONCE.parent.mkdir(parents=True, exist_ok=True)
-    files.write(paths.MYSQL_ONCE, text.encode(), mode=0o644)
-    systemd.systemctl("daemon-reload")
-
-
 def forget_once() -> None:
-    """What a killed `restart_with` or `start_unheard` left would be run at each start."""
+    """What a killed `restart_with` left would be run at each start."""
     if files.remove(paths.MYSQL_ONCE):
         systemd.systemctl("daemon-reload")
     files.remove(paths.INIT_FILE)

@@ -84,14 +84,13 @@ def discard(pair: Pair, though_behind: str | None, report: Report) -> None:
 
 
 def _asked(other: Session, pair: Pair, report: Report) -> GivenUp:
-    """What this node's own server says. One that is down is started for it, without a network and
-    behind a gate that stays closed, and stopped again: somebody may have stopped it to keep from
-    the peer what it did last."""
+    """What this node's own server says. One that is down is started for it, behind a gate that
+    stays closed, and stopped again."""
     if lifecycle.running():
         return _said(other, pair, report)
     with opening.alone("asking the server before its data is given up"):
         try:
-            lifecycle.start_unheard()
+            lifecycle.start()
             return _said(other, pair, report)
         except NodeError as error:
             return GivenUp(unasked=error.found)
