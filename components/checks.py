@@ -11,7 +11,14 @@ from itertools import combinations
 
 from components import accounts, given_keys, volumes
 from components.inputs import Texts, known
-from components.mysql.configuration import OWNED, full_name, known_settings, plain_name
+from components.mysql.configuration import (
+    LEAST,
+    OWNED,
+    UNLIMITED,
+    full_name,
+    known_settings,
+    plain_name,
+)
 from components.problems import Found, Problem
 from components.settings import RingArgs
 
@@ -23,8 +30,15 @@ RESERVED_AT_THE_START = 4
 PRIVATE_RANGES = tuple(
     ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")
 )
+# Of carriers, and inside VPCs as well: https://www.rfc-editor.org/rfc/rfc6598
+SHARED_RANGE = ipaddress.IPv4Network("100.64.0.0/10")
+# No host on another network has an address in these: https://www.rfc-editor.org/rfc/rfc6890
+NO_CLIENTS = tuple(
+    ipaddress.IPv4Network(text)
+    for text in ("0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3")
+)
 # The largest private range. Whatever is wider holds a part of the internet that nobody owns alone.
-LARGEST_ADMIN_PREFIX = 8
+WIDEST_PREFIX = 8
 LARGEST_SERVER_ID = 2**32 - 1
 # The agent asks about once a second: with fewer a lost packet would be a lost peer.
 OPEN_WITHOUT_PEER_SECONDS = (5, 3600)
@@ -82,11 +96,46 @@ def admin_ranges(settings: RingArgs) -> Found:
         setting, found = f"adminCidrs[{index}]", network(text)
         if found is None:
             yield Problem(setting, repr(text), expected_range(text, "198.51.100.0/24"))
-        elif found.prefixlen < LARGEST_ADMIN_PREFIX:
-            expected = f"/{LARGEST_ADMIN_PREFIX} or smaller: SSH is not for the whole internet"
+        elif found.prefixlen < WIDEST_PREFIX:
+            expected = f"/{WIDEST_PREFIX} or smaller: SSH is not for the whole internet"
             yield Problem(setting, repr(text), expected)
         if settings.admin_cidrs.index(text) != index:
             yield Problem(setting, f"{text} again", "each range once")
+
+
+def client_ranges(settings: RingArgs) -> Found:
+    """Ranges that may reach MySQL: apart from one another, so that each has its own rule and its
+    own accounts."""
+    replication = network(settings.replication_cidr)
+    for index, text in enumerate(settings.client_ranges):
+        setting, found = f"clientRanges[{index}]", network(text)
+        if found is None:
+            yield Problem(setting, repr(text), expected_range(text, "10.40.0.0/16"))
+            continue
+        if found.prefixlen < WIDEST_PREFIX:
+            expected = f"/{WIDEST_PREFIX} or smaller: MySQL is not for the whole internet"
+            yield Problem(setting, repr(text), expected)
+            continue
+        if any(found.overlaps(each) for each in NO_CLIENTS):
+            yield Problem(setting, text, "addresses that a client on a network has")
+        if replication and found.subnet_of(replication):
+            expected = (
+                f"a range outside of replicationCidr {replication}: what the nodes answer to there "
+                "leaves by the network for replication"
+            )
+            yield Problem(setting, text, expected, compared="replicationCidr")
+        inside = any(found.subnet_of(each) for each in (*PRIVATE_RANGES, SHARED_RANGE))
+        if not inside and settings.require_client_tls is False:
+            expected = "a private range, or requireClientTls true: it comes over the internet"
+            yield Problem(setting, text, expected, compared="requireClientTls")
+        for other in map(network, settings.client_ranges[:index]):
+            if found == other:
+                yield Problem(setting, f"{text} again", "each range once")
+                break
+            if other and found.overlaps(other):
+                wide, narrow = sorted((found, other), key=lambda each: each.prefixlen)
+                yield Problem(setting, text, f"one of both: {narrow} is a part of {wide}")
+                break
 
 
 def node_range(text: str, example: str) -> tuple[ipaddress.IPv4Network | None, str]:
@@ -220,15 +269,17 @@ def tags(settings: RingArgs, texts: Texts) -> Found:
 
 
 def archive(_: RingArgs, texts: Texts) -> Found:
-    url, checksum = texts.get("mysqlArchiveUrl"), texts.get("mysqlArchiveChecksum")
-    found = URL.fullmatch(url) if url is not None else None
-    if url is not None and not found:
-        expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
-        # Whatever stands before an @ may be a password.
-        yield Problem("mysqlArchiveUrl", repr(re.sub(r"//.*@", "//...@", url)), expected)
-    elif found and found["scheme"] == "http" and checksum and not checksum.startswith("sha256:"):
-        expected = "https://, or a sha256 in mysqlArchiveChecksum"
-        yield Problem("mysqlArchiveUrl", repr(url), expected, compared="mysqlArchiveChecksum")
+    checksum = texts.get("mysqlArchiveChecksum")
+    url = texts.get("mysqlArchiveUrl", "")
+    for each in (url.split() or [""]) if "mysqlArchiveUrl" in texts else ():
+        found = URL.fullmatch(each)
+        if not found:
+            expected = "https://HOST/PATH of a .tar.gz, without a user or a password"
+            # Whatever stands before an @ may be a password, also one with a space in it.
+            yield Problem("mysqlArchiveUrl", repr(re.sub(r"//.*@", "//...@", url)), expected)
+        elif found["scheme"] == "http" and checksum and not checksum.startswith("sha256:"):
+            expected = "https://, or a sha256 in mysqlArchiveChecksum"
+            yield Problem("mysqlArchiveUrl", repr(each), expected, compared="mysqlArchiveChecksum")
     if checksum is not None and not CHECKSUM.fullmatch(checksum):
         expected = "sha256: and 64 hexadecimal digits, or md5: and 32"
         yield Problem("mysqlArchiveChecksum", repr(checksum), expected)
@@ -250,9 +301,16 @@ def mysql_settings(settings: RingArgs, texts: Texts) -> Found:
             hint = f"; did you mean {near[0]}?" if near else ""
             expected = f"the full name of a server option of MySQL 5.6{hint}"
             yield Problem(setting, shown, expected)
+        if plain == "log_warnings" and value is not None and value.strip() in ("0", "-0", "+0"):
+            expected = "1 or 2: at 0 MySQL says nothing of rows that the slave passes over"
+            yield Problem(setting, shown, expected)
         if plain in seen:
             yield Problem(setting, f"{seen[plain]} and {name}", "one of them: to MySQL - is _")
         seen[plain] = name
+        if value is not None and plain in LEAST and value.isdecimal():
+            given, least = int(value), LEAST[plain]
+            if given < least and given != UNLIMITED.get(plain):
+                yield Problem(setting, shown, f"at least {least}: the ring itself needs some")
         if value is not None and (not value.isprintable() or "#" in value):
             expected = "a value on one line, without # which begins a comment"
             yield Problem(setting, shown, expected)
@@ -260,6 +318,7 @@ def mysql_settings(settings: RingArgs, texts: Texts) -> Found:
 
 SHAPES: tuple[Callable[[RingArgs], Found], ...] = (
     admin_ranges,
+    client_ranges,
     node_networks,
     two_nodes,
     volumes.root,

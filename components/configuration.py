@@ -201,6 +201,7 @@ def read(config: pulumi.Config, ring: str) -> RingArgs:
     values: dict[str, Any] = {
         "admin_cidrs": reader.strings("adminCidrs") or [],
         "client_cidr": reader.text("clientCidr"),
+        "client_ranges": reader.strings("clientRanges"),
         "replication_cidr": reader.text("replicationCidr"),
         "nodes": reader.records("nodes", NodeSettings),
         "availability_zone": reader.text("availabilityZone"),

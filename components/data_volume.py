@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pulumi
 from pulumi_aws import ebs
 
+from components import volumes
 from components.settings import RingArgs
 from components.tags import PROTECTED, Tags
 
@@ -28,13 +29,14 @@ class DataVolume(pulumi.ComponentResource):
     ) -> None:
         super().__init__(f"mysql-ring:{PROTECTED}:DataVolume", name, None, opts)
         settings = args.settings
+        iops, throughput = volumes.speed(settings)
         volume = ebs.Volume(
             f"{name}-volume",
             availability_zone=args.zone,
             size=settings.data_volume_gib,
             type=settings.data_volume_type,
-            iops=settings.data_volume_iops or None,
-            throughput=settings.data_volume_throughput or None,
+            iops=iops,
+            throughput=throughput,
             encrypted=True,
             tags=args.tags.named(f"{name}-volume"),
             opts=pulumi.ResourceOptions(parent=self, protect=settings.protect_data),

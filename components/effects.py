@@ -7,7 +7,7 @@ knows nothing, and a change on AWS is in the state after a `pulumi refresh` alon
 import ipaddress
 from collections.abc import Iterator
 
-from components.mysql.configuration import render, template
+from components.mysql.configuration import needs_restart, render, template
 from components.settings import NodeSettings, RingArgs
 from components.standing import Standing, StandingNode
 
@@ -26,7 +26,8 @@ def effects(standing: Standing, settings: RingArgs) -> Iterator[str]:
 def _effects(
     was: StandingNode, node: NodeSettings, standing: Standing, settings: RingArgs
 ) -> Iterator[str]:
-    peer = settings.peer_of(node).name
+    other = settings.peer_of(node)
+    peer = other.name
     peer_holds = any(each.name == peer and each.holds_data for each in standing.nodes)
     if was.data_volume_gib is None:
         from_whom = f"copies {peer}" if peer_holds else "is EMPTY, as no other node holds data"
@@ -36,13 +37,31 @@ def _effects(
     elif moved(was, node, standing, settings):
         yield "its instance is made anew, its data volume stays, and nothing is copied"
     else:
-        if _restarts(was, node, settings):
+        text = _another_my_cnf(was, node, settings)
+        if text is not None and needs_restart(was.my_cnf or "", text):
             yield f"its server restarts with another my.cnf, {peer} serves meanwhile"
+        elif text is not None:
+            yield (
+                "its server is set to another my.cnf while it runs, and restarts only where it "
+                f"does not take that, {peer} serving meanwhile"
+            )
         kind = settings.instance_type
         if isinstance(kind, str) and was.instance_type not in (None, kind):
-            yield "its instance stops and starts as another type, the other one's at the same time"
+            stays = any(
+                each.name == peer and each.instance and not moved(each, other, standing, settings)
+                for each in standing.nodes
+            )
+            who = f"{peer} serves" if stays else f"as {peer} is made anew, nobody serves"
+            yield f"its instance stops and starts as another type, {who} meanwhile"
     if was.data_volume_gib and settings.data_volume_gib > was.data_volume_gib:
         yield "its data volume grows in place"
+
+
+def stops(standing: Standing, settings: RingArgs) -> bool:
+    """Whether both instances stand, and may have to stop and start as another type."""
+    kind = settings.instance_type
+    types = [node.instance_type for node in standing.nodes if node.instance]
+    return len(types) > 1 and not (isinstance(kind, str) and all(each == kind for each in types))
 
 
 def moved(was: StandingNode, node: NodeSettings, standing: Standing, settings: RingArgs) -> bool:
@@ -55,11 +74,12 @@ def moved(was: StandingNode, node: NodeSettings, standing: Standing, settings: R
     )
 
 
-def _restarts(was: StandingNode, node: NodeSettings, settings: RingArgs) -> bool:
-    """Whether its my.cnf is another one, as far as its values are known yet."""
+def _another_my_cnf(was: StandingNode, node: NodeSettings, settings: RingArgs) -> str | None:
+    """Its my.cnf if that is another one, as far as its values are known yet."""
     values = {
         name: value for name, value in settings.mysql_settings.items() if isinstance(value, str)
     }
     if was.my_cnf is None or len(values) < len(settings.mysql_settings):
-        return False
-    return was.my_cnf != render(template(), node, values)
+        return None
+    text = render(template(), node, values)
+    return text if text != was.my_cnf else None

@@ -9,6 +9,8 @@ from components.problems import Found, Problem
 from components.settings import RingArgs
 
 PKCS1 = "RSA PRIVATE KEY"
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html
+EC2_TYPES = ("ssh-rsa", "ssh-ed25519")
 
 
 def certificate(setting: str, text: str) -> Found:
@@ -104,3 +106,16 @@ def usage(setting: str, text: str) -> Found:
 def ssh_key(settings: RingArgs, texts: Texts) -> Found:
     if given(settings.ssh_private_key) and "sshPrivateKey" in texts:
         yield from private_key("sshPrivateKey", texts["sshPrivateKey"])
+        yield from ssh_type("sshPrivateKey", texts["sshPrivateKey"])
+
+
+def ssh_type(setting: str, text: str) -> Found:
+    found = pem.block(text, "PRIVATE KEY")
+    if found is None or found.encrypted:
+        return
+    kind = pem.ssh_type(found)
+    if kind is None:
+        yield Problem(setting, "something else", "an RSA or Ed25519 key, whole")
+    elif kind not in EC2_TYPES:
+        expected = f"an RSA or Ed25519 key ({' or '.join(EC2_TYPES)}): EC2 takes no other"
+        yield Problem(setting, f"a key of the type {kind}", expected)

@@ -8,6 +8,7 @@ from pulumi_aws import config, get_region
 from components.changes import changes
 from components.checks import problems_of, ring_name, zone
 from components.inputs import plain_fields
+from components.machine import key_maker, ssh_agent
 from components.problems import Problem, SettingsError
 from components.settings import RingArgs
 from components.standing import Standing, read_standing
@@ -22,19 +23,21 @@ def mistakes(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
 
 
 def flaws(ring: str, args: RingArgs, region: str | None) -> list[Problem]:
-    """The mistakes that the settings show by themselves.
+    """The mistakes that the settings show by themselves, and the machine that this runs on.
 
     Raises SettingsError at once for an output where a plain value is needed.
     """
     if outputs := list(plain_fields(args)):
         raise SettingsError(outputs)
-    return [*ring_name(ring, args), *problems_of(args), *zone(args, region)]
+    return [*ring_name(ring, args), *problems_of(args), *zone(args, region), *ssh_agent()]
 
 
 def with_losses(
     found: list[Problem], standing: Standing, args: RingArgs, region: str | None
 ) -> list[Problem]:
     """The flaws that were found, and every change that what stands cannot take."""
+    if standing == Standing():
+        found = [*found, *key_maker()]
     wrong = {problem.setting for problem in found}
     late = changes(standing, args, region)
     return [*found, *(each for each in late if each.setting not in wrong)]

@@ -3,6 +3,8 @@
 import json
 import os
 import shlex
+import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,7 @@ import pulumi
 from pulumi_command import local
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts" / "keys"
+TRY_SECONDS = 60
 
 
 def script(name: str, *arguments: str) -> str:
@@ -45,3 +48,23 @@ def made(
         ),
     )
     return pulumi.Output.secret(run.stdout).apply(json.loads)
+
+
+@cache
+def why_no_key() -> str:
+    """What the scripts say against making a key here, nothing if one can be made.
+
+    An SSH key is the quickest to try.
+    """
+    try:
+        done = subprocess.run(
+            [str(SCRIPTS / "run"), "ssh-key", "make"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=TRY_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return str(error)
+    return done.stderr.strip() if done.returncode else ""

@@ -143,7 +143,9 @@ class Network(pulumi.ComponentResource):
     def _client_group(self, client_vpc: ec2.Vpc) -> ec2.SecurityGroup:
         settings = self._args.settings
         group = self._group("client", client_vpc, "Clients of MySQL, and operators")
-        self._allow_in(group, "client-mysql", MYSQL_PORT, settings.client_cidr, "MySQL clients")
+        for cidr in settings.mysql_ranges:
+            part = f"client-mysql-{cidr.replace('/', '-')}"
+            self._allow_in(group, part, MYSQL_PORT, cidr, "MySQL clients")
         for cidr in settings.admin_cidrs:
             part = f"client-ssh-{cidr.replace('/', '-')}"
             self._allow_in(group, part, SSH_PORT, cidr, "SSH of operators")

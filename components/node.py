@@ -10,10 +10,12 @@ from pulumi_aws import ec2
 from components.credentials import KeyPair
 from components.data_volume import DataVolume, DataVolumeArgs
 from components.first_boot import user_data
+from components.lookup import Place
 from components.network import Network
 from components.settings import NodeSettings, RingArgs
 from components.step import Host, connect
 from components.tags import Tags
+from components.tools import Tools, ToolsArgs
 
 REPLICATION_DEVICE_INDEX = 1
 # https://docs.aws.amazon.com/ebs/latest/userguide/ebs-attaching-volume.html. The host sees an NVMe
@@ -29,7 +31,7 @@ class NodeArgs:
     settings: RingArgs
     tags: Tags
     network: Network
-    zone: pulumi.Input[str]
+    place: Place
     image: pulumi.Input[str]
     profile_name: pulumi.Input[str]
     placement_group: pulumi.Input[str]
@@ -37,11 +39,13 @@ class NodeArgs:
     ssh_key: KeyPair
     host_key: KeyPair
     release: str
+    after: Sequence[pulumi.Resource] = ()
+    """What has to be there before its instance is changed."""
 
 
 class Node(pulumi.ComponentResource):
-    """An instance with both interfaces and its data volume attached. It answers SSH when its first
-    step runs."""
+    """An instance with both interfaces and its data volume attached, and the tool in its place. It
+    answers SSH when its first step runs."""
 
     instance_id: pulumi.Output[str]
     data_volume_id: pulumi.Output[str]
@@ -49,6 +53,8 @@ class Node(pulumi.ComponentResource):
     client_interface_id: pulumi.Output[str]
     replication_interface_id: pulumi.Output[str]
     host: Host
+    tools_step: pulumi.Resource
+    """It ends after the first boot, before the replication interface is there."""
     attached: Sequence[pulumi.Resource]
 
     def __init__(
@@ -84,17 +90,36 @@ class Node(pulumi.ComponentResource):
         )
         data = DataVolume(
             f"{name}-data",
-            DataVolumeArgs(args.settings, args.zone, args.tags),
+            DataVolumeArgs(args.settings, args.place.zone, args.tags),
             pulumi.ResourceOptions(parent=self),
         )
-        instance = self._instance(client, replication, data, [network, association])
-        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards.
+        instance = self._instance(client, replication, data, [network, association, *args.after])
+        self.host = Host(
+            instance=instance,
+            volume_id=data.volume_id,
+            connection=connect(
+                public.public_ip, args.ssh_key.private_key, args.host_key.public_key
+            ),
+            release=args.release,
+        )
+        self.tools_step = Tools(
+            f"{name}-tools", ToolsArgs(node, self.host), pulumi.ResourceOptions(parent=self)
+        ).last_step
+        # EC2 launches with interfaces of one VPC only, so the second one joins afterwards: after
+        # the first boot, as the host takes a default route from one that it does not know yet
+        # (first_boot.py). In a destroy it leaves with the end of the instance: detached by itself
+        # it would take minutes (hashicorp/terraform-provider-aws#45835).
         attachment = ec2.NetworkInterfaceAttachment(
             f"{name}-replication-attachment",
             instance_id=instance.id,
             network_interface_id=replication.id,
             device_index=REPLICATION_DEVICE_INDEX,
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                depends_on=[self.tools_step],
+                deleted_with=instance,
+                delete_before_replace=True,
+            ),
         )
         # A host never lets go of what it has mounted. In a destroy the end of the instance detaches
         # the volume; where the instance is replaced, the engine wants it detached before.
@@ -114,14 +139,6 @@ class Node(pulumi.ComponentResource):
         self.client_interface_id = client.id
         self.replication_interface_id = replication.id
         self.attached = [attachment, data_attachment]
-        self.host = Host(
-            instance=instance,
-            volume_id=data.volume_id,
-            connection=connect(
-                public.public_ip, args.ssh_key.private_key, args.host_key.public_key
-            ),
-            release=args.release,
-        )
         self.register_outputs(
             {
                 "instanceId": self.instance_id,
@@ -169,7 +186,7 @@ class Node(pulumi.ComponentResource):
         return ec2.Instance(
             f"{self._name}-instance",
             ami=args.image,
-            instance_type=args.settings.instance_type,
+            instance_type=args.place.instance_type,
             key_name=args.key_name,
             iam_instance_profile=args.profile_name,
             placement_group=args.placement_group,

@@ -17,6 +17,10 @@ class RingNode:
     public_address: pulumi.Output[str]
     server_id: int
     ssh_host_key: pulumi.Output[str]
+    known_hosts: pulumi.Output[str]
+    """The line of a known_hosts file that has the host key."""
+    ssh: pulumi.Output[str]
+    """What logs in, with the key in `ring.key` and that line in `ring.known_hosts`."""
     instance_id: pulumi.Output[str]
     data_volume_id: pulumi.Output[str]
     client_interface_id: pulumi.Output[str]
@@ -28,13 +32,17 @@ class RingNode:
 
 @dataclass(frozen=True)
 class RingNetwork:
-    """Both networks, each a VPC with one subnet, in one zone."""
+    """Both networks, each a VPC with one subnet, in one zone. Between the subnets there is no way.
+    Clients reach MySQL from the ranges in `client_ranges`, by the route table of their network."""
 
     availability_zone: pulumi.Output[str]
+    client_cidr: str
+    client_ranges: list[str]
     client_vpc_id: pulumi.Output[str]
     client_subnet_id: pulumi.Output[str]
     client_route_table_id: pulumi.Output[str]
     client_security_group_id: pulumi.Output[str]
+    replication_cidr: str
     replication_vpc_id: pulumi.Output[str]
     replication_subnet_id: pulumi.Output[str]
 

@@ -20,6 +20,22 @@ COMMON_NAME = bytes.fromhex("0603550403")
 EXTENDED_USAGE = bytes.fromhex("0603551d25")
 FOR_CLIENTS = (bytes.fromhex("06082b06010505070302"), bytes.fromhex("0604551d2500"))
 OPENSSH = b"openssh-key-v1\0"
+LENGTH = 4
+NO_CIPHER = b"none"
+SSH_TYPE = re.compile(rb"[a-z0-9@.-]+")
+# How a kind of key is written in PKCS#8: https://www.rfc-editor.org/rfc/rfc5208#section-5
+KINDS = {
+    bytes.fromhex("06092a864886f70d010101"): "ssh-rsa",
+    bytes.fromhex("06032b6570"): "ssh-ed25519",
+    bytes.fromhex("06072a8648ce3d0201"): "ecdsa",
+    bytes.fromhex("06072a8648ce380401"): "ssh-dss",
+}
+# and in the labels of OpenSSL's older forms
+LABELS = {
+    "RSA PRIVATE KEY": "ssh-rsa",
+    "EC PRIVATE KEY": "ecdsa",
+    "DSA PRIVATE KEY": "ssh-dss",
+}
 # version, modulus and seven more: https://www.rfc-editor.org/rfc/rfc8017#appendix-A.1.2
 RSA_PARTS = 9
 
@@ -56,8 +72,35 @@ def block(text: str, ending: str) -> Block | None:
 
 def _openssh_encrypted(content: bytes) -> bool:
     """The format: https://github.com/openssh/openssh-portable/blob/master/PROTOCOL.key"""
-    cipher = (4).to_bytes(4, "big") + b"none"
-    return content.startswith(OPENSSH) and not content.startswith(OPENSSH + cipher)
+    cipher = content.removeprefix(OPENSSH)[: LENGTH + len(NO_CIPHER)]
+    whole = content.startswith(OPENSSH) and len(cipher) == LENGTH + len(NO_CIPHER)
+    return whole and cipher != len(NO_CIPHER).to_bytes(LENGTH, "big") + NO_CIPHER
+
+
+def ssh_type(key: Block) -> str | None:
+    """What kind of key it is, in the words of SSH; None when its content does not say it."""
+    if key.content.startswith(OPENSSH):
+        return _openssh_type(key.content)
+    if key.label in LABELS:
+        return LABELS[key.label] if is_der(key.content) else None
+    try:
+        (whole,) = parts(key.content)
+        _, algorithm, *_ = parts(whole.content)
+    except ValueError:
+        return None
+    kinds = (kind for written, kind in KINDS.items() if algorithm.content.startswith(written))
+    return next(kinds, None)
+
+
+def _openssh_type(content: bytes) -> str | None:
+    """The type with which the first public half begins. Before it stand cipher, key derivation and
+    its options, each with its length, the number of keys, and the length of that half."""
+    rest = content.removeprefix(OPENSSH)
+    for _ in range(3):
+        rest = rest[LENGTH + int.from_bytes(rest[:LENGTH], "big") :]
+    rest = rest[2 * LENGTH :]
+    kind = rest[LENGTH : LENGTH + int.from_bytes(rest[:LENGTH], "big")]
+    return kind.decode() if SSH_TYPE.fullmatch(kind) else None
 
 
 def parts(content: bytes) -> list[Part]:

@@ -15,10 +15,10 @@ from pulumi_aws import ec2
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
-from components.effects import effects
+from components.effects import effects, stops
 from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
-from components.lookup import look_up
+from components.lookup import look_up, place
 from components.mysql.server import MysqlServer, MysqlServerArgs
 from components.network import MYSQL_PORT, Network, NetworkArgs
 from components.node import Node, NodeArgs
@@ -28,14 +28,19 @@ from components.replication import Replication, ReplicationArgs
 from components.role import Role, RoleArgs
 from components.settings import RingArgs, camel
 from components.standing import read_standing
-from components.step import LOGIN
+from components.step import LOGIN, step
 from components.tags import Tags
-from components.tools import SOURCE, Tools, ToolsArgs, digest
+from components.tools import SOURCE, digest
 
 __all__ = ["Ring", "RingArgs"]
 
 PROTECTION = (
     "protectData is true: `pulumi config set protectData false`, `pulumi up`, then `pulumi destroy`"
+)
+# No other key is tried, and no other host is trusted.
+SSH = (
+    "ssh -i ring.key -o IdentitiesOnly=yes -o UserKnownHostsFile=ring.known_hosts "
+    "-o StrictHostKeyChecking=yes"
 )
 
 
@@ -88,13 +93,12 @@ class Ring(pulumi.ComponentResource):
         self._lookup = lookup
         self._tags = Tags(pulumi.get_project(), pulumi.get_stack(), name, self._args.tags)
 
-        # The list of zones may come in another order: a ring does not move for that. And plain, not
-        # the subnet's own: a volume must not be made anew with a subnet.
-        self._zone = args.availability_zone or standing.zone or lookup.zone
+        # Not the subnet's own zone: a volume must not be made anew with a subnet.
+        self._place = place(self._args, standing, lookup.zones, aws_provider(opts))
 
         # The network first: all that takes long waits for it, and the engine takes turns.
         network = Network(
-            f"{name}-network", NetworkArgs(self._args, self._zone, self._tags), self._child
+            f"{name}-network", NetworkArgs(self._args, self._place.zone, self._tags), self._child
         )
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
         bucket = Bucket(
@@ -114,7 +118,7 @@ class Ring(pulumi.ComponentResource):
             )
             for node in self._args.nodes
         }
-        nodes = self._nodes(network, credentials, roles)
+        nodes = self._nodes(network, credentials, roles, stops(standing, args))
         servers = self._servers(nodes, credentials)
         Replication(
             f"{name}-replication",
@@ -135,8 +139,14 @@ class Ring(pulumi.ComponentResource):
         return {camel(name): registered(getattr(self, name)) for name in Ring.__annotations__}
 
     def _nodes(
-        self, network: Network, credentials: Credentials, roles: dict[str, Role]
+        self,
+        network: Network,
+        credentials: Credentials,
+        roles: dict[str, Role],
+        one_at_a_time: bool,
     ) -> dict[str, Node]:
+        """The nodes, with the tool in its place on each. `one_at_a_time`: an instance is changed
+        when the node before it serves again; else side by side."""
         name, tags = self._name, self._tags
         spread = ec2.PlacementGroup(
             f"{name}-spread",
@@ -155,15 +165,16 @@ class Ring(pulumi.ComponentResource):
         )
         release = digest(SOURCE)
         nodes: dict[str, Node] = {}
+        serves: list[pulumi.Resource] = []
         for node in self._args.nodes:
-            nodes[node.name] = Node(
+            built = nodes[node.name] = Node(
                 f"{name}-{node.name}",
                 NodeArgs(
                     node=node,
                     settings=self._args,
                     tags=tags,
                     network=network,
-                    zone=self._zone,
+                    place=self._place,
                     image=self._lookup.image,
                     profile_name=roles[node.name].profile_name,
                     placement_group=spread.name,
@@ -171,9 +182,22 @@ class Ring(pulumi.ComponentResource):
                     ssh_key=credentials.ssh_key,
                     host_key=credentials.host_keys[node.name],
                     release=release,
+                    after=serves if one_at_a_time else [],
                 ),
                 self._child,
             )
+            # Another type stops the instance: this runs again then, and on nothing else.
+            serving = step(
+                f"{name}-{node.name}-serving",
+                "wait-serving",
+                built.host,
+                "",
+                parent=built,
+                depends_on=[built.tools_step],
+                program="/opt/mysql-ring/current/ring-node",
+                triggers=[self._args.instance_type],
+            )
+            serves = [*serves, serving]
         return nodes
 
     def _servers(self, nodes: dict[str, Node], credentials: Credentials) -> list[MysqlServer]:
@@ -182,11 +206,6 @@ class Ring(pulumi.ComponentResource):
         certificates: Sequence[pulumi.Resource] = ()
         for settings in self._args.nodes:
             name, node = f"{self._name}-{settings.name}", nodes[settings.name]
-            tools = Tools(
-                f"{name}-tools",
-                ToolsArgs(node=settings, host=node.host, after=node.attached),
-                pulumi.ResourceOptions(parent=node),
-            )
             server = MysqlServer(
                 f"{name}-mysql",
                 MysqlServerArgs(
@@ -194,7 +213,8 @@ class Ring(pulumi.ComponentResource):
                     settings=self._args,
                     credentials=credentials,
                     host=node.host,
-                    after=[tools.last_step],
+                    after=[node.tools_step],
+                    volume_after=node.attached,
                     certificates_after=certificates,
                 ),
                 pulumi.ResourceOptions(parent=node),
@@ -219,6 +239,10 @@ class Ring(pulumi.ComponentResource):
                 public_address=nodes[node.name].public_address,
                 server_id=node.server_id,
                 ssh_host_key=credentials.host_keys[node.name].public_key,
+                known_hosts=pulumi.Output.all(
+                    nodes[node.name].public_address, credentials.host_keys[node.name].public_key
+                ).apply(lambda both: f"{both[0]} {both[1].strip()}"),
+                ssh=nodes[node.name].public_address.apply(lambda host: f"{SSH} {LOGIN}@{host}"),
                 instance_id=nodes[node.name].instance_id,
                 data_volume_id=nodes[node.name].data_volume_id,
                 client_interface_id=nodes[node.name].client_interface_id,
@@ -231,10 +255,13 @@ class Ring(pulumi.ComponentResource):
         }
         self.network = RingNetwork(
             availability_zone=network.availability_zone,
+            client_cidr=args.client_cidr,
+            client_ranges=args.mysql_ranges,
             client_vpc_id=network.client_vpc_id,
             client_subnet_id=network.client_subnet_id,
             client_route_table_id=network.client_route_table_id,
             client_security_group_id=network.client_security_group_id,
+            replication_cidr=args.replication_cidr,
             replication_vpc_id=network.replication_vpc_id,
             replication_subnet_id=network.replication_subnet_id,
         )

@@ -60,11 +60,13 @@ class RingArgs:
     the keys of mappings), or it is compared, before anything is touched, with what stands or with
     another setting (ranges, zone, volumes, databases).
 
-    An empty secret or certificate is made by the program, once.
+    An empty secret or certificate is made by the program, once. No `client_ranges` are the range of
+    the network for clients alone.
     """
 
     admin_cidrs: list[str]
     client_cidr: str = "192.168.100.0/24"
+    client_ranges: list[str] = field(default_factory=list)
     replication_cidr: str = "10.10.1.0/24"
     nodes: list[NodeSettings] = field(default_factory=lambda: list(ARTICLE_NODES))
     availability_zone: str = ""
@@ -77,6 +79,7 @@ class RingArgs:
     protect_data: bool = True
     open_without_peer_seconds: int = 30
     mysql_archive_url: pulumi.Input[str] = (
+        "https://cdn.mysql.com/archives/mysql-5.6/mysql-5.6.51-linux-glibc2.12-x86_64.tar.gz "
         "https://downloads.mysql.com/archives/get/p/23/file/"
         "mysql-5.6.51-linux-glibc2.12-x86_64.tar.gz"
     )
@@ -93,6 +96,11 @@ class RingArgs:
     ca_private_key: pulumi.Input[str] = field(default="", repr=False)
     node_certificates: dict[str, NodeCertificate] = field(default_factory=dict, repr=False)
     passwords: dict[str, pulumi.Input[str]] = field(default_factory=dict, repr=False)
+
+    @property
+    def mysql_ranges(self) -> list[str]:
+        """From where clients may reach MySQL."""
+        return self.client_ranges or [self.client_cidr]
 
     def peer_of(self, node: NodeSettings) -> NodeSettings:
         """The other node of the ring."""

@@ -24,10 +24,14 @@ DIAL_ERROR_LIMIT = 60
 PER_DIAL_SECONDS = 5
 # What a step may take before it counts as hung. Every verb has deadlines of its own, the wait for
 # the host's lock among them, and their sum is less: it ends by itself and says why. The longest are
-# two starts and stops of a server, and the copy of a peer, however much that holds.
+# two starts and stops of a server, and the copy of a peer, however much that holds. The bound is
+# kept on the host: once the plugin is connected it knows neither a timeout nor an interruption
+# (pulumi-command 1.2.1, provider/pkg/provider/remote/commandOutputs.go). Another number makes the
+# step run again.
 MINUTES = {
     "tools": 30,
     "install": 120,
+    "wait-serving": 30,
     "volume": 60,
     "tls": 8 * 60,
     "config": 30,
@@ -39,6 +43,8 @@ MINUTES = {
     "verify": 15,
 }
 UPLOAD_MINUTES = 15
+# One that is told to end and does not is killed this much later.
+KILL_AFTER_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -91,6 +97,13 @@ def document(
     return pulumi.Output.secret(text) if secret else text
 
 
+def bounded(program: str, verb: str) -> str:
+    """The command line of a verb on a host, which ends with 124 when its time is over, and whatever
+    it has started with it."""
+    limit = f"timeout --kill-after={KILL_AFTER_SECONDS} {MINUTES[verb]}m"
+    return f"sudo {limit} {program} {verb}"
+
+
 def step(
     name: str,
     verb: str,
@@ -101,20 +114,23 @@ def step(
     depends_on: Sequence[pulumi.Resource],
     secret: bool = False,
     quiet: bool = False,
-    command: str | None = None,
+    program: str | None = None,
+    triggers: Sequence[pulumi.Input[str]] | None = None,
 ) -> remote.Command:
-    """Run `verb` again whenever its document, the tool's version or the instance changes.
+    """Run `verb` again whenever its document, the tool's version or the instance changes. `program`
+    is the tool where it is not in its place yet.
 
-    Another instance is another host: `triggers` makes the step anew there. With `quiet` what the
-    verb prints is not shown, with `secret` neither that nor the document.
+    Another instance is another host: `triggers` makes the step anew there, unless others are
+    given. With `quiet` what the verb prints is not shown, with `secret` neither that nor the
+    document.
     """
     printed = ("stdout", "stderr") if secret or quiet else ()
     return remote.Command(
         name,
         connection=host.connection,
-        create=command or f"sudo {RELEASES}/{host.release}/ring-node {verb}",
+        create=bounded(program or f"{RELEASES}/{host.release}/ring-node", verb),
         stdin=stdin,
-        triggers=[host.instance.id],
+        triggers=[host.instance.id] if triggers is None else triggers,
         logging=remote.Logging.NONE if printed else remote.Logging.STDERR,
         add_previous_output_in_env=False,
         opts=host.options(

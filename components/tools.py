@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,11 +44,10 @@ def upload_path(release: str) -> str:
 
 @dataclass(frozen=True)
 class ToolsArgs:
-    """The node, how it is reached, and what must be there before: its second interface."""
+    """The node, and how it is reached: over its first interface, and with no volume yet."""
 
     node: NodeSettings
     host: Host
-    after: Sequence[pulumi.Resource]
 
 
 class Tools(pulumi.ComponentResource):
@@ -68,7 +66,7 @@ class Tools(pulumi.ComponentResource):
             source=pulumi.FileArchive(archive_path(SOURCE)),
             remote_path=upload_path(host.release),
             triggers=[host.instance.id],
-            opts=host.options(self, args.after),
+            opts=host.options(self, []),
         )
         self.last_step = step(
             f"{name}-release",
@@ -88,6 +86,6 @@ class Tools(pulumi.ComponentResource):
             parent=self,
             depends_on=[upload],
             # Not in its place yet, and uploaded files are not executable.
-            command=f"sudo python3 {upload_path(host.release)}/ring-node tools",
+            program=f"python3 {upload_path(host.release)}/ring-node",
         )
         self.register_outputs({})

@@ -34,8 +34,23 @@ TYPES = {
     "io1": VolumeType(16384, (100, 64000), 50, needs_iops=True),
     "io2": VolumeType(65536, (100, 256000), 1000, needs_iops=True),
 }
-# What a gp3 volume of any size has.
+# What a gp3 volume of any size has: operations per second, MiB/s.
 GP3_IOPS = 3000
+GP3_THROUGHPUT = 125
+
+
+def speed(settings: RingArgs) -> tuple[int | None, int | None]:
+    """Operations per second and MiB/s of a data volume, as AWS is told them; None: the type has
+    none to set.
+
+    0 of a gp3 volume is told as what it has then: of a volume that stands, AWS and the provider
+    take one that is left out for the one that it has (ModifyVolume; both are computed in
+    resourceEBSVolume of terraform-provider-aws), and gp3 would begin with the iops of a gp2.
+    """
+    iops, throughput = settings.data_volume_iops, settings.data_volume_throughput
+    if settings.data_volume_type == "gp3":
+        return iops or GP3_IOPS, throughput or GP3_THROUGHPUT
+    return iops or None, throughput or None
 
 
 def root(settings: RingArgs) -> Found:

@@ -14,6 +14,8 @@ from collections.abc import Generator
 import pytest
 
 sys.dont_write_bytecode = True
+# The program looks for the agent that this names, and no test needs the caller's.
+os.environ.pop("SSH_AUTH_SOCK", None)
 
 ORDERS = ("", "reversed")
 

@@ -41,6 +41,18 @@ if [[ -e {order} ]]; then
 fi
 exec /usr/bin/{name} "$@"
 """
+# What user data can have among its bootcmd, which cloud-init does before it writes its files.
+IN_FIRST_BOOT = f"""\
+if [ -e {gates.PLACE}/first-boot ]; then
+  echo here >{gates.PLACE}/first-boot.held.here
+  n=0
+  while [ -e {gates.PLACE}/first-boot ]; do
+    n=$((n + 1))
+    [ $n -lt {50 * HELD_SECONDS} ] || exit 70
+    sleep 0.02
+  done
+fi
+"""
 
 
 def _number() -> str:
@@ -159,6 +171,14 @@ class Gates:
         number = _number()
         content = f"{UPLOAD_BYTES} {HELD_SECONDS} {number}\n"
         with self._laid("an upload", path, content, f".{number}.*") as gate:
+            yield gate
+
+    @contextmanager
+    def first_boot(self) -> Iterator[Gate]:
+        """Hold the first boot of a host whose user data has IN_FIRST_BOOT: its network is up."""
+        self._prepare()
+        path = gates.make(self._folder / "cloud") / "first-boot"
+        with self._laid("a first boot", path, "", ".*") as gate:
             yield gate
 
     @contextmanager

@@ -19,6 +19,7 @@ from components.step import Host, document, step
 def client_host(cidr: str) -> str:
     """The host part of an account for a whole range, in the form that MySQL 5.6 compares by mask.
 
+    Its manual names masks of 8, 16, 24 and 32 bits alone; 5.6.24 takes all from 1 to 32.
     https://dev.mysql.com/doc/refman/5.6/en/account-names.html
     """
     return str(ipaddress.IPv4Network(cidr).with_netmask)
@@ -36,13 +37,15 @@ def my_cnf(node: NodeSettings, overrides: Mapping[str, pulumi.Input[str]]) -> pu
 
 @dataclass(frozen=True)
 class MysqlServerArgs:
-    """`after` is ready before the first step, `certificates_after` before another CA comes."""
+    """`after` is ready before the first step, `volume_after` before the volume is looked at,
+    `certificates_after` before another CA comes."""
 
     node: NodeSettings
     settings: RingArgs
     credentials: Credentials
     host: Host
     after: Sequence[pulumi.Resource]
+    volume_after: Sequence[pulumi.Resource]
     certificates_after: Sequence[pulumi.Resource] = ()
 
 
@@ -81,7 +84,7 @@ class MysqlServer(pulumi.ComponentResource):
             host,
             document({"volume_id": host.volume_id, "size_gib": settings.data_volume_gib}),
             parent=self,
-            depends_on=[install],
+            depends_on=[install, *args.volume_after],
         )
         # With another CA it restarts a running server: one node after the other.
         self.certificates_step = step(
@@ -158,12 +161,13 @@ def _accounts(args: MysqlServerArgs) -> dict[str, Any]:
             {
                 "name": user.name,
                 "password": passwords[user.name],
-                "host": client_host(settings.client_cidr),
+                "host": client_host(cidr),
                 "privileges": list(user.privileges),
                 "database": database,
                 "require_ssl": settings.require_client_tls,
             }
             for user in settings.users
+            for cidr in settings.mysql_ranges
             for database in user.databases
         ],
     }

@@ -127,6 +127,15 @@ def up(providers: str) -> None:
 
 @main.command()
 @reported
+def status() -> None:
+    """Show the ring again: the table that `up` ends with, as it is now."""
+    from cloud.cli.show import status as show
+
+    sys.exit(show(Lab.from_environment(), *_consoles()))
+
+
+@main.command()
+@reported
 def setup() -> None:
     """Only the set-up: build and download what is missing in the cache."""
     from cloud.cli import interrupt
@@ -156,7 +165,7 @@ def down(yes: bool, cache: bool) -> None:
 @click.argument("arguments", nargs=-1)
 @reported
 def pulumi(arguments: tuple[str, ...]) -> None:
-    """Run the Pulumi CLI in the lab's surroundings."""
+    """Run the Pulumi CLI in the lab's environment."""
     from cloud.cli.connect import pulumi as run
 
     run(Lab.from_environment(), arguments)

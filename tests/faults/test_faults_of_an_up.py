@@ -12,10 +12,10 @@ import pytest
 from bad_days import REFUSED, bad_day
 from cloud.cli.errors import BUSY
 from conftest import is_back
-from gates import Gate, Gates
+from gates import REACHED_SECONDS, Gate, Gates
 from hosts import Node
-from labs import ANY_NODE, NODES, Lab, resource, step_name
-from updates import Update
+from labs import ANY_NODE, NODES, Lab, eventually, hostname, resource, step_name
+from updates import UP_COMMAND, Update
 
 pytestmark = pytest.mark.updates
 
@@ -53,6 +53,9 @@ TAKEN_IN = {
     "aws:iam/rolePolicy:RolePolicy",
     "aws:s3/bucket:Bucket",
 }
+PEER_USER = "ring_peer"
+WORD = f"SELECT password FROM mysql.user WHERE user = '{PEER_USER}' ORDER BY host LIMIT 1"
+CA = "sudo sha256sum /etc/mysql/ssl/CA.pem"
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ class Step:
 
 
 INSTALL = Step.of_a_verb("install", "rename /opt/mysql/", Update.kill)
-KEYS = Step(r"command:local:Command \S+", lambda gates: gates.program("ssh-keygen"), Update.kill)
+# What each script of scripts/keys begins with, and nothing else on the operator's machine
+KEYS = Step(r"command:local:Command \S+", lambda gates: gates.program("dirname"), Update.kill)
 STEPS = (
     Step(
         f"command:remote:CopyToRemote {resource(ANY_NODE, 'tools-upload')}",
@@ -213,3 +217,46 @@ def test_updates_outlast_an_api_that_fails_or_throttles_for_a_while(
         assert log().count(REFUSED) > 5
     figure("update over throttling took", time.monotonic() - begun)
     assert ring.aws(*tagged)["Vpcs"] == []
+
+
+def test_the_password_for_the_peer_changes_with_the_ca_and_my_cnf_though_ups_die_in_between(
+    ring: Lab, nodes: list[Node]
+) -> None:
+    first, second = NODES
+    before = {name: (ring.value(name, WORD), ring.ssh(name, CA)) for name in NODES}
+    changed = ring.settings_with(mysqlSettings={"tmp_table_size": "48M"})
+    settings = ("--config-file", str(changed))
+    anew = [
+        word
+        for name in (f"password-{PEER_USER}", "ca")
+        for word in ("--replace", ring.urn(f"ring-credentials-{name}"))
+    ]
+    # The second one has neither, the first one both: none logs in on the other, nor trusts it.
+    with ring.gates.verb("tls", host=hostname(ring, second)) as gate:
+        up = Update(ring, *UP_COMMAND, *settings, *anew)
+        gate.wait(by=up)
+        eventually(
+            lambda: ring.value(first, WORD),
+            lambda word: word != before[first][0],
+            f"another password on {first}",
+            REACHED_SECONDS,
+        )
+        assert ring.ssh(first, CA) != before[first][1]
+        assert (ring.value(second, WORD), ring.ssh(second, CA)) == before[second]
+        up.kill()
+    ring.pulumi("cancel", "--yes")
+    # Then it has the certificates alone.
+    with ring.gates.verb("accounts", host=hostname(ring, second)) as gate:
+        up = Update(ring, *UP_COMMAND, *settings)
+        gate.wait(by=up)
+        assert ring.ssh(second, CA) == ring.ssh(first, CA)
+        assert ring.value(second, WORD) == before[second][0] != ring.value(first, WORD)
+        up.kill()
+    ring.pulumi("cancel", "--yes")
+    up = Update(ring, *UP_COMMAND, *settings)
+    assert up.end() == 0, up.text[-4000:]
+    for name in NODES:
+        assert ring.value(name, WORD) == ring.value(first, WORD) != before[name][0]
+        assert ring.value(name, "SELECT @@tmp_table_size") == str(48 << 20)
+    is_back(nodes)
+    ring.pulumi("preview", "--expect-no-changes", *settings)

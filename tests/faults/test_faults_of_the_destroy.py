@@ -17,7 +17,7 @@ pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-DETACH = "DetachNetworkInterface"
+TERMINATE = "TerminateInstances"
 # What depends on nothing, as the keys do: a destroy takes all that in the end, at once.
 LAST = "DeleteVpc|DeleteRole|DeletePlacementGroup"
 KEYS = r"command:local:Command \S+ deleting"
@@ -39,14 +39,11 @@ class Phase:
     printed: str = ""
 
 
-STEPS = Phase(Update.kill, (f"ec2 {DETACH}",), before=DETACH)
+STEPS = Phase(Update.kill, (f"ec2 {TERMINATE}",), before=TERMINATE)
 NETWORKS = Phase(Update.kill_cli, ("ec2 Delete.*: 200",), after="DeleteSubnet|DeleteSecurityGroup")
 PHASES = {
     "steps": STEPS,
-    "attachments": Phase(Update.kill, (f"ec2 {DETACH}: 200",), after=DETACH),
-    "instances": Phase(
-        Update.kill_cli, ("ec2 TerminateInstances: 200",), after="TerminateInstances"
-    ),
+    "instances": Phase(Update.kill_cli, (f"ec2 {TERMINATE}: 200",), after=TERMINATE),
     "addresses and interfaces": Phase(
         Update.kill, ("ec2 .*: 200",), after="ReleaseAddress|DeleteNetworkInterface"
     ),

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.updates
 
 Figure = Callable[[str, float], None]
 
-ON_THE_NEW_NODE = ("tools", "install", "volume", "tls", "config", "server", "accounts")
+BEFORE_THE_SECOND_INTERFACE = ("tools", "install")
+ON_THE_NEW_NODE = ("volume", "tls", "config", "server", "accounts")
 CLIENT = "sudo mysql --defaults-file=/root/.my.cnf --batch"
 OTHER_FILES = "cd /etc/mysql/ssl && echo | sudo tee -a CA.pem mysql.pem mysql.key"
 SERVER = "systemctl show --property=MainPID mysql"
@@ -94,6 +95,10 @@ def test_a_verb_killed_at_all_that_it_does_ends_in_the_same_ring(
         begun = time.monotonic()
         for node in (lost, survivor):
             verbs.deliver(node.name)
+        for verb in BEFORE_THE_SECOND_INTERFACE:
+            cuts[verb] = verbs.cut(lost.name, verb)
+        rebuild.killed(ON_THE_NEW_NODE[0])
+        rebuild.fails(step_name(lost.name, ON_THE_NEW_NODE[0]))
         for verb in ON_THE_NEW_NODE:
             cuts[verb] = verbs.cut(lost.name, verb)
         copies_are_cut(verbs, survivor.name, lost.name, load, cuts)
@@ -161,12 +166,12 @@ def left(verbs: Verbs, node: str, folder: str) -> list[str]:
 def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> None:
     """The ring is whole, and a changed file of one node asks for a restart of its server."""
     text, keys = verbs.document(node, "config"), verbs.document(node, "tls")
-    changed = f"{text}\n[mysqld]\ntmp_table_size = 48M\n"
+    changed = f"{text}\n[mysqld]\nback_log = 70\n"
     wanted = server_files.document(changed, keys)
     cuts["config"] += verbs.cut(node, "config", changed)
     restart = verbs.cut(node, "restart", wanted)
     cuts["restart"] = list(restart)
-    assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT @@tmp_table_size'") == str(48 * 1024**2)
+    assert verbs.shell(node, f"{CLIENT} -Ne 'SELECT @@back_log'") == "70"
     assert not verbs.run(node, "restart", wanted)["changed"], "no restart is due any more"
     verbs.run(node, "config")
     verbs.run(node, "restart")
@@ -174,7 +179,9 @@ def restarts_are_cut(verbs: Verbs, node: str, cuts: dict[str, list[str]]) -> Non
     broken = f"{text}\n[mysqld]\ninnodb_data_file_path = ibdata1:999M\n"
     verbs.run(node, "config", broken)
     wanted = server_files.document(broken, keys)
-    cuts["restart"].append(verbs.cut_once(node, "restart", wanted, restart))
+    # Each changed setting is tried on the running server first.
+    tried = "send SET GLOBAL"
+    cuts["restart"].append(verbs.cut_once(node, "restart", wanted, restart, tried))
     assert verbs.shell(node, f"{CLIENT} -e 'SELECT 1' || echo down").endswith("down")
     verbs.run(node, "config")
     verbs.run(node, "restart")

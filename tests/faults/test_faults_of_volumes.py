@@ -166,26 +166,33 @@ def test_an_instance_made_anew_together_with_another_my_cnf_serves_before_the_ot
     ring: Lab, load: Load
 ) -> None:
     before, (anew, other) = both(ring), NODES
-    changed = ring.settings_with(mysqlSettings={"tmp_table_size": "48M"})
+    changed = ring.settings_with(mysqlSettings={"back_log": "70"})
     up(ring, "--replace", ring.urn(resource(anew, "instance")), "--config-file", str(changed))
     assert both(ring) == before
     assert said(ring, anew, "restart")["done"] == ["no change"], "it began with the new file"
     done = said(ring, other, "restart")["done"]
     assert done == ["server restarted for a changed my.cnf, the peer serving meanwhile"]
     for name in NODES:
-        assert ring.value(name, "SELECT @@tmp_table_size") == str(48 << 20)
+        assert ring.value(name, "SELECT @@back_log") == "70"
     go_on(ring, load)
     is_well(ring)
     load.advance()
     assert load.reckon() > 0
 
 
-def test_another_instance_type_stops_and_starts_both_nodes_on_their_volumes(
+def test_another_instance_type_stops_one_node_and_the_other_one_when_that_is_back(
     ring: Lab, load: Load
 ) -> None:
     before, old = both(ring), instances(ring)
-    up(ring, "--config-file", str(ring.settings_with(instanceType="m6i.xlarge")))
-    assert all(writer.failures for writer in load.writers), "both were away"
+    first, second = load.writers
+    changed = ("--config-file", str(ring.settings_with(instanceType="m6i.xlarge")))
+    with ring.gates.verb("wait-serving") as back:
+        update = Update(ring, *UP_COMMAND, *changed)
+        back.wait(by=update)
+        assert first.failures, "it was away"
+        assert not second.failures, "the other one served all the time"
+    assert update.end() == 0, update.text[-4000:]
+    assert second.failures
     types = ring.aws("ec2", "describe-instances", "--instance-ids", *old.values())["Reservations"]
     assert {i["InstanceType"] for r in types for i in r["Instances"]} == {"m6i.xlarge"}
     assert instances(ring) == old

@@ -93,9 +93,12 @@ class Verbs:
             return cuts
         raise AssertionError(f"{verb} was killed {MOST_CUTS} times and has no end: {cuts[-10:]}")
 
-    def cut_once(self, node: str, verb: str, document: str, known: Sequence[str]) -> str:
-        """Kill a verb at its first effect that is not known. That effect."""
-        done, said = self._killed(node, verb, document, known, NONE)
+    def cut_once(
+        self, node: str, verb: str, document: str, known: Sequence[str], passed: str
+    ) -> str:
+        """Kill a verb at its first effect that is not known and does not match `passed`. That
+        effect."""
+        done, said = self._killed(node, verb, document, known, passed)
         assert "cut" in said, f"{verb} ended with {done.returncode}: {done.stderr[-3000:]}"
         return said["cut"]
 

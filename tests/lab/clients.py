@@ -30,7 +30,8 @@ context.options |= 0x4
 context.set_ciphers("AES256-SHA:@SECLEVEL=0")
 connection = pymysql.connect(
     host=asked["host"], user=asked["user"], password=asked["password"],
-    ssl=context if asked["tls"] else None, ssl_disabled=not asked["tls"], connect_timeout=30,
+    ssl=context if asked["tls"] else None, ssl_disabled=not asked["tls"],
+    connect_timeout=asked["seconds"],
 )
 with connection.cursor() as cursor:
     cursor.execute(asked["sql"])
@@ -70,7 +71,7 @@ class ClientHost(Host):
         self.nodes = self.outputs["nodes"]
 
     def query(
-        self, host: str, sql: str, tls: bool = True, user: str = "app"
+        self, host: str, sql: str, tls: bool = True, user: str = "app", seconds: int = 30
     ) -> subprocess.CompletedProcess[str]:
         asked = {
             "host": host,
@@ -79,6 +80,7 @@ class ClientHost(Host):
             "ca": self.outputs["caCertificate"],
             "sql": sql,
             "tls": tls,
+            "seconds": seconds,
         }
         return self.run("python3 -W ignore -c " + shlex.quote(CONNECT), json.dumps(asked))
 

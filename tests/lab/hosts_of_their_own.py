@@ -117,7 +117,7 @@ def host(lab: Lab) -> Iterator[Host]:
 
 
 @contextlib.contextmanager
-def launched(lab: Lab) -> Iterator[str]:
+def launched(lab: Lab, user_data: str = "") -> Iterator[str]:
     """An instance that begins to boot."""
     node = lab.aws("ec2", "describe-instances", "--instance-ids", _node_id(lab))
     model = node["Reservations"][0]["Instances"][0]
@@ -132,6 +132,7 @@ def launched(lab: Lab) -> Iterator[str]:
     made = lab.aws(
         "ec2", "run-instances", "--image-id", model["ImageId"], "--instance-type", "t3.small",
         "--key-name", key, "--network-interfaces", json.dumps([interface]),
+        *(["--user-data", user_data] if user_data else []),
     )  # fmt: skip
     instance = made["Instances"][0]["InstanceId"]
     try:

@@ -1,12 +1,22 @@
 """An application on the client network reaches the ring; nobody else does."""
 
+import ipaddress
 import json
+from typing import Any
 
 import pytest
 from clients import CLIENT_ADDRESS, ClientHost
-from labs import NODES, eventually
+from hosts import Node
+from labs import NODES, Lab, eventually
 
 pytestmark = pytest.mark.lab
+
+AROUND, BESIDE = "192.168.100.32/27", "192.168.100.64/26"
+"""Ranges with the client host in it, and without."""
+
+
+def host_part(cidr: str) -> str:
+    return str(ipaddress.IPv4Network(cidr).with_netmask)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -67,3 +77,52 @@ def test_the_replication_network_cannot_be_reached_from_the_client_network(
     refused = client.query(address, "SELECT 1")
     assert refused.returncode != 0
     assert "(2003," in refused.stderr, "it is no server that refuses"
+
+
+def update(ring: Lab, **settings: Any) -> None:
+    changed = ring.settings_with(**settings)
+    words = ("up", "--yes", "--skip-preview", "--non-interactive", "--config-file", str(changed))
+    ring.pulumi(*words)
+
+
+def test_a_client_reaches_mysql_only_while_its_range_is_listed(
+    ring: Lab, client: ClientHost
+) -> None:
+    servers = {node: Node(ring, node).mysqld() for node in NODES}
+    addresses = [client.nodes[node]["clientAddress"] for node in NODES]
+    for address in addresses:
+        assert client.query(address, "SELECT 1").returncode == 0
+    whole = client.outputs["network"]["clientCidr"]
+    try:
+        update(ring, clientRanges=[BESIDE])
+        for address in addresses:
+            eventually(
+                lambda address=address: client.query(address, "SELECT 1", seconds=5).stderr,
+                lambda said: "(2003," in said,
+                f"{address} closed to {CLIENT_ADDRESS}",
+            )
+
+        update(ring, clientRanges=[AROUND], requireClientTls=False)
+        for address in addresses:
+            eventually(
+                lambda address=address: client.query(address, "SELECT 1", tls=False).returncode,
+                lambda code: code == 0,
+                f"{address} open to {CLIENT_ADDRESS}",
+            )
+        for node in NODES:
+            found = ring.sql(node, "SELECT Host, ssl_type FROM mysql.user WHERE User = 'app'")
+            assert sorted(found) == sorted(
+                [
+                    [host_part(AROUND), ""],
+                    [host_part(whole), ""],  # the client's as well, so it is held alike
+                    [host_part(BESIDE), "ANY"],
+                ]
+            )
+    finally:
+        ring.up()
+        for node in NODES:
+            for cidr in (AROUND, BESIDE):
+                drop = f"SET sql_log_bin = 0; DROP USER 'app'@'{host_part(cidr)}'"
+                ring.run("mysql", node, "-e", drop, expect=None)
+    assert client.query(addresses[0], "SELECT 1", tls=False).returncode != 0
+    assert {node: Node(ring, node).mysqld() for node in NODES} == servers

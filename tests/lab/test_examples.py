@@ -2,16 +2,22 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import deployer
 import pytest
 import yaml
+from cloud.cli.ask import Asking
+from cloud.lab import Lab as Folder
 from labs import ROOT, CommandFailed, Lab
 
 pytestmark = pytest.mark.lab
 
 EXAMPLES = ROOT / "examples"
+TWO_RINGS = ("orders", "stock")
+DEPLOYER = "deployer"
 WORD = "a-word-for-the-app"
 PASSWORD = "ring-with-application:password"  # noqa: S105 - the name of a setting
 PLAIN = ("--non-interactive", "--color", "never")
@@ -33,6 +39,7 @@ class Example:
 
     def __init__(self, lab: Lab, name: str, folder: Path) -> None:
         self.lab, self.place = lab, EXAMPLES / name
+        self.always: dict[str, Any] = {}
         # `stack init` writes beside Pulumi.yaml.
         (folder / "Pulumi.yaml").write_text((self.place / "Pulumi.yaml").read_text())
         self.settings = folder / "Pulumi.lab.yaml"
@@ -42,7 +49,7 @@ class Example:
     def set(self, values: dict[str, Any]) -> None:
         """The lab's settings with these beside them, by their full names."""
         document = yaml.safe_load((self.lab.folder / "Pulumi.lab.yaml").read_text())
-        document["config"].update(values)
+        document["config"].update({**self.always, **values})
         self.settings.write_text(yaml.safe_dump(document))
 
     def pulumi(self, *arguments: str) -> str:
@@ -67,8 +74,30 @@ def application(ring: Lab, tmp_path: Path) -> Iterator[Example]:
 
 
 @pytest.fixture
-def two_rings(ring: Lab, tmp_path: Path) -> Iterator[Example]:
+def credentials(ring: Lab) -> Iterator[dict[str, str]]:
+    """Of a user who may do what the deployer's policy says for both rings, and nothing else."""
+    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws, ExitStack() as stack:
+        aws("iam", "create-user", "--user-name", DEPLOYER)
+        who = ("--user-name", DEPLOYER)
+        stack.callback(aws, "iam", "delete-user", *who)
+        for name in TWO_RINGS:
+            document = ("--policy-document", deployer.of_ring(name))
+            made = aws("iam", "create-policy", "--policy-name", name, *document)
+            policy = ("--policy-arn", made["Policy"]["Arn"])
+            stack.callback(aws, "iam", "delete-policy", *policy)
+            aws("iam", "attach-user-policy", *who, *policy)
+            stack.callback(aws, "iam", "detach-user-policy", *who, *policy)
+        key = aws("iam", "create-access-key", *who)["AccessKey"]
+        access = ("--access-key-id", key["AccessKeyId"])
+        stack.callback(aws, "iam", "delete-access-key", *who, *access)
+        yield {"aws:accessKey": key["AccessKeyId"], "aws:secretKey": key["SecretAccessKey"]}
+
+
+@pytest.fixture
+def two_rings(ring: Lab, tmp_path: Path, credentials: dict[str, str]) -> Iterator[Example]:
     example = Example(ring, "two_rings", tmp_path)
+    example.always = credentials
+    example.set({})
     yield example
     example.set({})
     example.pulumi("destroy", "--yes", "--skip-preview")
@@ -95,10 +124,15 @@ def test_a_secret_of_another_program_is_judged_in_its_preview_and_not_shown(
     assert "Traceback" not in shown
 
 
-def test_two_rings_of_one_stack_stand_and_each_is_guarded(two_rings: Example) -> None:
-    """Each step `verify` has written on its node and read on the other one of its own ring."""
+def test_two_rings_of_one_stack_stand_by_the_deployers_policies_alone_and_each_is_guarded(
+    two_rings: Example,
+) -> None:
+    """Each step `verify` has written on its node and read on the other one of its own ring. Each
+    action of the policy is used, or explained on its page."""
+    log = two_rings.lab.folder / "cloud" / "daemon.log"
+    begins = log.stat().st_size
     shown = two_rings.pulumi("up", "--yes", "--skip-preview", "--suppress-outputs")
-    for ring in ("orders", "stock"):
+    for ring in TWO_RINGS:
         for node in ("node-1", "node-2"):
             assert f"{ring}-replication-{node}-verify created" in shown
     two_rings.pulumi("preview", "--expect-no-changes")
@@ -109,6 +143,14 @@ def test_two_rings_of_one_stack_stand_and_each_is_guarded(two_rings: Example) ->
     for index in (0, 1):
         assert f"- nodes[{index}].serverId: found 7{index + 1}" in refused
 
+    two_rings.set({})
+    two_rings.pulumi("refresh", "--yes", "--suppress-outputs")
+    two_rings.pulumi("destroy", "--yes", "--skip-preview", "--suppress-outputs")
+    asked = deployer.asked(log.read_bytes()[begins:].decode(), DEPLOYER)
+    assert asked
+    assert asked <= deployer.allowed()
+    assert deployer.allowed() - asked <= deployer.explained()
+
 
 def test_a_cli_that_is_too_old_is_refused(application: Example, tmp_path: Path) -> None:
     """The lab's own is new enough for the program, and too old for this one."""
@@ -116,7 +158,8 @@ def test_a_cli_that_is_too_old_is_refused(application: Example, tmp_path: Path) 
     assert '">=3.226.0"' in project
     newer = tmp_path / "newer"
     newer.mkdir()
-    (newer / "Pulumi.yaml").write_text(project.replace("3.226.0", "99.0.0"))
+    project = project.replace("3.226.0", "99.0.0").replace("../../venv", str(ROOT / "venv"))
+    (newer / "Pulumi.yaml").write_text(project)
     (newer / "__main__.py").write_text("")
     with pytest.raises(CommandFailed, match=r'does not satisfy the version range ">=99\.0\.0"'):
         application.lab.pulumi("preview", *PLAIN, "--cwd", str(newer))

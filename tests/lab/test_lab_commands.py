@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from cloud.cli.surroundings import argv_in_world, environment
+from cloud.lab import Lab as Folder
 from labs import NODES, ROOT, Lab, eventually
 from updates import Update
 
@@ -104,6 +106,27 @@ def test_down_without_a_confirmation_destroys_nothing(ring: Lab) -> None:
         assert ring.value(node, "SELECT 1") == "1"
 
 
+def test_status_shows_the_ring_again_and_tells_a_node_that_is_not_well(ring: Lab) -> None:
+    def shown() -> subprocess.CompletedProcess[str]:
+        return ring.run("status", expect=None)
+
+    done = eventually(
+        shown, lambda done: done.returncode == 0, "both nodes call themselves healthy"
+    )
+    addresses = [node["publicAddress"] for node in ring.outputs()["nodes"].values()]
+    assert all(address in done.stdout for address in addresses)
+    ring.ssh("node-2", "sudo systemctl stop mysql")
+    try:
+        done = shown()
+        assert done.returncode == 9, done.stdout + done.stderr
+        assert all(address in done.stdout for address in addresses)
+        assert "node-2: " in done.stdout
+        assert "next step: " in done.stdout
+    finally:
+        ring.ssh("node-2", "sudo systemctl start mysql")
+    eventually(shown, lambda done: done.returncode == 0, "node-2 is well again")
+
+
 def test_up_after_the_machine_was_switched_off_brings_the_data_back(ring: Lab) -> None:
     lab = ring
     lab.sql("node-1", "CREATE TABLE app.power (id INT PRIMARY KEY)")
@@ -183,6 +206,23 @@ def test_an_unknown_node_is_named_in_the_error(ring: Lab) -> None:
     text = refused.stdout + refused.stderr
     assert "node-3" in text
     assert "node-1" in text
+
+
+def test_the_checkouts_virtual_environment_is_the_labs_for_its_commands_alone(ring: Lab) -> None:
+    """A language host that keeps to Pulumi.yaml starts the Python that is there."""
+    place = ROOT / "venv"
+    folder = Folder(ring.folder, Folder.from_environment().cache)
+    program = "import pulumi_aws, sys; print(sys.prefix)"
+    done = subprocess.run(
+        argv_in_world(folder, [str(place / "bin" / "python"), "-c", program]),
+        env=environment(folder),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == f"{place}\n"
+    assert f" {place} " not in Path("/proc/self/mountinfo").read_text()
 
 
 def test_a_lab_changes_no_file_of_the_checkout(ring: Lab) -> None:

@@ -1,13 +1,15 @@
 """Another CA on a running ring: both nodes get its certificates, one after the other."""
 
 import json
+import secrets
 import subprocess
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import server_files
 from labs import NODES, PEER, ROOT, Lab, eventually
-from steps import Steps
+from steps import SERVER, Steps
 from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
@@ -105,3 +107,34 @@ def test_a_new_ca_goes_round_the_ring_while_one_node_always_serves(
     (begin, end), (other_begin, other_end) = sorted(watch.down() for watch in watches)
     assert begin <= end < other_begin <= other_end
     steps.wait_until_whole()
+
+
+@pytest.mark.usefixtures("own_keys")
+def test_another_password_for_asking_the_peer_goes_round_together_with_a_ca_and_a_my_cnf(
+    ring: Lab, steps: Steps
+) -> None:
+    """As the next update finds it, after one that died between both nodes' `accounts`."""
+    keys, word, accounts, texts = new_keys(ring), secrets.token_hex(12), {}, {}
+    for node in NODES:
+        document = json.loads(steps.document(node, "accounts"))
+        document["peer"]["password"] = word
+        accounts[node] = json.dumps(document)
+        texts[node] = f"{steps.document(node, 'config')}\n[mysqld]\nback_log = 70\n"
+    try:
+        steps.run(NODES[0], "accounts", accounts[NODES[0]])
+        for node in NODES:
+            assert "Access denied" in steps.run(node, "verify", expect=SERVER)["found"]
+        for verb, documents in (("tls", keys), ("config", texts), ("accounts", accounts)):
+            for node in NODES:
+                steps.run(node, verb, documents[node])
+        for node in NODES:
+            wanted = server_files.document(texts[node], keys[node])
+            assert steps.run(node, "restart", wanted)["changed"]
+        steps.wait_until_whole()
+        for node in NODES:
+            steps.run(node, "verify")
+            assert ring.value(node, "SELECT @@back_log") == "70"
+    finally:
+        for verb in ("accounts", "tls", "config", "restart"):
+            for node in NODES:
+                steps.run(node, verb)

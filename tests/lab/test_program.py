@@ -8,6 +8,8 @@ import yaml
 from cloud.cli.ask import Asking
 from cloud.lab import Lab as Folder
 from labs import NODES, ROOT, Lab, eventually, step_name
+from ring_node.host import memory
+from ring_node.mysql import buffer_pool
 
 pytestmark = pytest.mark.lab
 
@@ -68,13 +70,19 @@ def test_one_changed_mysql_setting_is_one_changed_line_per_node_in_the_preview(r
 
 def test_a_changed_mysql_setting_reaches_both_servers_and_goes_back(ring: Lab) -> None:
     lab = ring
-    changed = lab.settings_with(mysqlSettings={"max_connections": "77"})
+    settings = {"max_connections": "77", "innodb_buffer_pool_size": "auto"}
+    changed = lab.settings_with(mysqlSettings=settings)
     lab.pulumi("up", "--yes", "--skip-preview", "--config-file", str(changed))
+    has = memory.total(memory.MEMINFO.read_text())
+    assert has is not None
     for node in NODES:
         assert lab.value(node, "SELECT @@max_connections") == "77"
+        pool = lab.value(node, "SELECT @@innodb_buffer_pool_size")
+        assert pool == str(buffer_pool.size(has)), "a host of the lab has the machine's memory"
     lab.up()
     for node in NODES:
         assert lab.value(node, "SELECT @@max_connections") != "77"
+        assert lab.value(node, "SELECT @@innodb_buffer_pool_size") == str(128 << 20)
 
 
 def test_destroy_leaves_nothing_and_the_next_up_stands_the_ring_up_again(

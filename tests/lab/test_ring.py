@@ -5,9 +5,12 @@ import shlex
 import subprocess
 import time
 from datetime import datetime
+from pathlib import Path
 
 import pytest
-from labs import NODES, PEER, Lab, eventually
+from cloud.cli.surroundings import argv_in_world
+from cloud.lab import Lab as Folder
+from labs import NODES, PEER, Lab, eventually, hostname
 from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
@@ -235,3 +238,35 @@ def test_a_stopped_slave_thread_shows_in_the_age_of_the_heartbeat(ring: Lab) -> 
         lambda age: age < 3000,
         "a fresh heartbeat again",
     )
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_the_lines_in_the_outputs_are_enough_to_log_in(
+    ring: Lab, tmp_path: Path, node: str
+) -> None:
+    """And a host with another host key is not trusted."""
+    outputs = ring.outputs()
+    key, known_hosts = tmp_path / "ring.key", tmp_path / "ring.known_hosts"
+    key.touch(mode=0o600)
+    key.write_text(outputs["sshPrivateKey"])
+    folder = Folder(ring.folder, Folder.from_environment().cache)
+
+    def log_in(line: str) -> subprocess.CompletedProcess[str]:
+        known_hosts.write_text(line + "\n")
+        words = [*shlex.split(outputs["nodes"][node]["ssh"]), "hostname"]
+        return subprocess.run(
+            argv_in_world(folder, words),
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=60 * PATIENCE,
+            check=False,
+        )
+
+    done = log_in(outputs["nodes"][node]["knownHosts"])
+    assert done.stdout.strip() == hostname(ring, node), done.stderr
+    own, other = (outputs["nodes"][name] for name in (node, PEER[node]))
+    refused = log_in(f"{own['publicAddress']} {other['sshHostKey']}")
+    assert refused.returncode != 0
+    assert "Host key verification failed" in refused.stderr

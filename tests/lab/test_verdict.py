@@ -29,7 +29,7 @@ FILL = f"{VOLUME}/filled-by-a-test"
 SPARE = 100 << 20  # for the file system's own records of it
 # What is counted begins with the error log, and where it was read to is kept in /run.
 FORGET = """sudo sh -c '
-mv /var/log/mysql/error.log /var/log/mysql/error.log.1
+cd /var/log/mysql && mkdir -p mended && mv --backup=numbered -t mended error.log*
 mysql --defaults-file=/root/.my.cnf -e "FLUSH ERROR LOGS"
 rm --force /run/mysql-ring/conflicts.json'
 """

@@ -163,7 +163,7 @@ def test_a_mycnf_change_waits_while_the_peer_is_away(ring: Lab) -> None:
     text = ring.ssh(NODE, f"cat {CONFIG}")
     ring.ssh("node-1", "sudo systemctl stop mysql")
     try:
-        error = not_brought_in(ring, f"{text}\n[mysqld]\nmax_connections = 150\n", REFUSED)
+        error = not_brought_in(ring, f"{text}\n[mysqld]\nback_log = 70\n", REFUSED)
     finally:
         ring.ssh("node-1", "sudo systemctl start mysql")
         Steps(ring).run(NODE, "config", text)
@@ -193,6 +193,7 @@ def test_a_my_cnf_that_leaves_the_ring_unwell_is_taken_back(ring: Lab) -> None:
     wrong = f"{text}\n[mysqld]\ninit_connect = nonsense\n"
     error = not_brought_in(ring, wrong, DEADLINE, restarts=True)
     assert "the ring is not healthy" in error["found"]
+    assert "init_connect command failed" in error["found"], "it says what is wrong"
     is_taken_back(ring, error, text)
     assert ring.value(NODE, "SELECT @@init_connect") == ""
     wait_until_whole(ring)

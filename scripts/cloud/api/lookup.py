@@ -95,6 +95,14 @@ def is_instance_type(backend: Any, name: str) -> bool:
     return any(known.get("InstanceType") == name for known in backend.instance_types)
 
 
+def zones_with(backend: Any, instance_type: str) -> list[str]:
+    """The region's zones that have the type."""
+    offered = backend.describe_instance_type_offerings(
+        "availability-zone", {"instance-type": [instance_type]}
+    )
+    return sorted(each["Location"] for each in offered)
+
+
 def interface_limit(backend: Any, instance_type: str) -> int | None:
     return _network(backend, instance_type).get("MaximumNetworkInterfaces")
 

@@ -49,6 +49,7 @@ def plan(export: Mapping[str, Any], nodes: Mapping[str, Mapping[str, Any]]) -> d
         )
         component = urn_name(instance["urn"]).removesuffix("-instance")
         hosts[name] = {
+            "public_address": node["publicAddress"],
             "client_address": node["clientAddress"],
             "replication_address": node["replicationAddress"],
             "instance_id": node["instanceId"],
@@ -71,9 +72,10 @@ def _step(
     inputs = opened(resource["inputs"])
     name = urn_name(resource["urn"])
     kind = resource["type"]
-    triggers = inputs.get("triggers") or []
-    on = [one for one, host in hosts.items() if host["instance_id"] in triggers]
-    node = None if kind == LOCAL else on[0]
+    node = None
+    if kind != LOCAL:
+        address = inputs["connection"]["host"]
+        node = next(one for one, host in hosts.items() if host["public_address"] == address)
     stdin = inputs.get("stdin") or ""
     named = [one for one, host in hosts.items() if one == node or host["instance_id"] in stdin]
     step = {

@@ -15,9 +15,11 @@ from pathlib import Path
 
 from cloud.cli.errors import DONE, FAILED
 from cloud.lab import Lab
+from cloud.setup import toolchain
+from cloud.setup.entry import SetupError
 
 SHEBANG = re.compile(rb"^#!.*\b(?:ba|da)?sh\b")
-LEFT_OUT = re.compile(r"^(\.git|\.lab(-.*)?|__pycache__|\.venv|node_modules)$")
+LEFT_OUT = re.compile(r"^(\.git|\.lab(-.*)?|__pycache__|\.?venv|node_modules)$")
 UNIT_SECONDS = 900
 LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
@@ -122,6 +124,11 @@ def lint(lab: Lab, tier: str = "lint") -> Result:
     begun = time.monotonic()
     lines: list[str] = []
     failed = 0
+    try:
+        checks["actionlint"] = actionlint(lab)
+    except SetupError as error:
+        failed += 1
+        lines.append(f"actionlint failed:\n{error}")
     for name, argv in checks.items():
         done = subprocess.run(
             argv, cwd=lab.checkout, capture_output=True, text=True, timeout=UNIT_SECONDS
@@ -132,7 +139,15 @@ def lint(lab: Lab, tier: str = "lint") -> Result:
         else:
             lines.append(f"{name}: clean")
     output = "\n".join(lines)
-    return Result(tier, len(checks) - failed, failed, output, time.monotonic() - begun)
+    return Result(tier, len(lines) - failed, failed, output, time.monotonic() - begun)
+
+
+def actionlint(lab: Lab) -> list[str]:
+    """The command that checks the workflows, with shellcheck for the shell in them. It is built
+    where it is missing."""
+    program = toolchain.actionlint_entry().ensure(lab.cache, lambda _: None) / "actionlint"
+    workflows = sorted((lab.checkout / ".github" / "workflows").glob("*.y*ml"))
+    return [str(program), "-shellcheck", "shellcheck", *map(str, workflows)]
 
 
 def shell_files(root: Path) -> Iterator[Path]:

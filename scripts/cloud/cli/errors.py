@@ -6,6 +6,7 @@ USAGE = 2
 BUSY = 3
 NOT_CONFIRMED = 4
 NOT_UP = 5
+UNHEALTHY = 9
 MACHINE = 69
 INTERRUPTED = 130
 
@@ -16,6 +17,7 @@ MEANING = {
     BUSY: "another command works on this lab",
     NOT_CONFIRMED: "not confirmed: nothing was changed",
     NOT_UP: "the lab is not up",
+    UNHEALTHY: "status only: a node is not healthy or does not answer",
     MACHINE: "the machine lacks something that the lab needs",
     INTERRUPTED: "interrupted",
 }

@@ -47,9 +47,7 @@ class Nodes:
         self.key = folder / "key"
         self.known_hosts = folder / "known_hosts"
         write_private(self.key, self.outputs["sshPrivateKey"].rstrip("\n") + "\n")
-        lines = [
-            f"{node['publicAddress']} {node['sshHostKey'].strip()}\n" for node in self.all.values()
-        ]
+        lines = [f"{node['knownHosts']}\n" for node in self.all.values()]
         write_private(self.known_hosts, "".join(lines))
 
     def check(self, name: str) -> None:
@@ -105,14 +103,27 @@ class Nodes:
             )
         return json.loads(done.stdout.splitlines()[-1])
 
-    def each(self, verb: str, documents: dict[str, Any] | None = None) -> dict[str, Any]:
-        """Run a verb on all nodes at once; the document of each."""
+    def answers(
+        self, verb: str, documents: dict[str, Any] | None = None
+    ) -> dict[str, dict[str, Any] | LabError]:
+        """Run a verb on all nodes at once; the document of each, or why there is none."""
+
+        def ask(name: str) -> dict[str, Any] | LabError:
+            try:
+                return self.tool(name, verb, (documents or {}).get(name))
+            except LabError as error:
+                return error
+
         with ThreadPoolExecutor(len(self.all)) as pool:
-            waiting = {
-                name: pool.submit(self.tool, name, verb, (documents or {}).get(name))
-                for name in self.all
-            }
-            return {name: future.result() for name, future in waiting.items()}
+            return dict(zip(self.all, pool.map(ask, self.all), strict=True))
+
+    def each(self, verb: str, documents: dict[str, Any] | None = None) -> dict[str, Any]:
+        """Run a verb on all nodes at once; the document of each. LabError when one has none."""
+        answers = self.answers(verb, documents)
+        for answer in answers.values():
+            if isinstance(answer, LabError):
+                raise answer
+        return answers
 
     def verify(self) -> dict[str, Any]:
         """Run `verify` on all nodes; again until a deadline, because hosts may still boot."""

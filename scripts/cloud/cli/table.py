@@ -1,4 +1,4 @@
-"""What `scripts/lab up` shows at its end: the ring, how to connect, and where the time went."""
+"""The ring as `scripts/lab up` and `status` show it, how to connect, and where the time went."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,59 +13,70 @@ from cloud.cli.timings import Timings
 
 STEPS_SHOWN = 8
 Facts = Mapping[str, Any]
-Cell = Callable[[Facts, Facts, Facts], str]
+Cell = Callable[[Facts], str]
 
 
-def _threads(_node: Facts, state: Facts, _verified: Facts) -> str:
+def _threads(state: Facts) -> str:
     slave = state.get("slave")
     return f"{slave['io']} / {slave['sql']}" if slave else "not configured"
 
 
-def _tls(_node: Facts, state: Facts, _verified: Facts) -> str:
+def _tls(state: Facts) -> str:
     slave = state.get("slave")
     return "Yes" if slave and slave["ssl_allowed"] else "No"
 
 
-def _heartbeat(_node: Facts, state: Facts, _verified: Facts) -> str:
+def _heartbeat(state: Facts) -> str:
     age = state.get("heartbeat_age_ms")
     if age is None:
         return "none"
     return f"{age / 1000:.1f} s old" if age >= 0 else f"{-age / 1000:.1f} s ahead of this clock"
 
 
-def _verdict(_node: Facts, state: Facts, _verified: Facts) -> str:
-    return "healthy" if state["healthy"] else f"{len(state['problems'])} problems, see below"
+def _verdict(state: Facts) -> str:
+    if state["healthy"]:
+        return "healthy"
+    count = len(state["problems"])
+    return f"{count} problem{'' if count == 1 else 's'}, see below"
 
 
-def _gate(_node: Facts, state: Facts, _verified: Facts) -> str:
+def _gate(state: Facts) -> str:
     return state["gate"] + (f": {state['gate_why']}" if state["gate_why"] else "")
 
 
-ROWS: tuple[tuple[str, Cell], ...] = (
-    ("verdict", _verdict),
-    ("gate", _gate),
-    ("client address", lambda node, _s, _v: node["clientAddress"]),
-    ("replication address", lambda node, _s, _v: node["replicationAddress"]),
-    ("public address", lambda node, _s, _v: node["publicAddress"]),
-    ("instance", lambda node, _s, _v: node["instanceId"]),
-    ("server id", lambda node, _s, _v: str(node["serverId"])),
-    ("MySQL", lambda _n, state, _v: state.get("version", "unknown")),
-    ("threads (IO / SQL)", _threads),
-    ("replicates over TLS", _tls),
-    ("heartbeat from the peer", _heartbeat),
-    ("row written here, read there", lambda _n, _s, v: f"after {v['lag_to_peer_ms']:.0f} ms"),
+OUTPUT, STATUS, VERIFY = "output", "no answer", "not tried"
+"""Who says it: the stack's outputs, or the node's own `status` or `verify`; and what is shown for
+a node that has not said it."""
+ROWS: tuple[tuple[str, str, Cell], ...] = (
+    ("verdict", STATUS, _verdict),
+    ("gate", STATUS, _gate),
+    ("client address", OUTPUT, lambda node: node["clientAddress"]),
+    ("replication address", OUTPUT, lambda node: node["replicationAddress"]),
+    ("public address", OUTPUT, lambda node: node["publicAddress"]),
+    ("instance", OUTPUT, lambda node: node["instanceId"]),
+    ("server id", OUTPUT, lambda node: str(node["serverId"])),
+    ("MySQL", STATUS, lambda state: state.get("version", "unknown")),
+    ("threads (IO / SQL)", STATUS, _threads),
+    ("replicates over TLS", STATUS, _tls),
+    ("heartbeat from the peer", STATUS, _heartbeat),
+    (
+        "row written here, read there",
+        VERIFY,
+        lambda verified: f"after {verified['lag_to_peer_ms']:.0f} ms",
+    ),
 )
 
 
 def ring_table(nodes: Facts, states: Facts, verified: Facts) -> Table:
-    """Both nodes side by side: the stack's outputs, and the nodes' own `status` and `verify`."""
+    """Both nodes side by side. Who gave no `status` or no `verify` has no entry there."""
     table = Table(title="The ring", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("")
     names = sorted(nodes)
     for name in names:
         table.add_column(name)
-    for title, cell in ROWS:
-        cells = [cell(nodes[name], states[name], verified[name]) for name in names]
+    said = {OUTPUT: nodes, STATUS: states, VERIFY: verified}
+    for title, by, cell in ROWS:
+        cells = [cell(said[by][name]) if name in said[by] else by for name in names]
         table.add_row(title, *(Text(text) for text in cells))
     return table
 

@@ -23,11 +23,20 @@ def meta_data(host: Host) -> dict[str, Any]:
 
 
 def network_config(host: Host) -> dict[str, Any]:
-    """DHCP on the primary interface alone, as EC2 tells cloud-init at the first boot."""
-    primary = host.interfaces[0]
-    name = guest_interface(0)
-    settings = {"dhcp4": True, "match": {"macaddress": primary.mac}, "set-name": name}
-    return {"version": 2, "ethernets": {name: settings}}
+    """DHCP on each interface that is there at the first boot, as cloud-init makes it of EC2's
+    metadata (22.4.2, DataSourceEc2.convert_ec2_metadata_network_config)."""
+    ethernets: dict[str, Any] = {}
+    for interface in host.interfaces:
+        name = guest_interface(interface.device_index)
+        ethernets[name] = {
+            "dhcp4": True,
+            "match": {"macaddress": interface.mac},
+            "set-name": name,
+        }
+        if len(host.interfaces) > 1:
+            metric = 100 * (interface.device_index + 1)
+            ethernets[name]["dhcp4-overrides"] = {"route-metric": metric}
+    return {"version": 2, "ethernets": ethernets}
 
 
 def write(root: Path, host: Host) -> None:

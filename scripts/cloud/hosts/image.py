@@ -1,4 +1,5 @@
-"""The image's own layer over the base tree: as Debian's cloud image, the lab's CA, and gates."""
+"""The image's own layer over the base tree: as Debian's cloud image, the lab's CA, gates, and a
+record of the routes that a host has had."""
 
 from __future__ import annotations
 
@@ -15,12 +16,58 @@ LOGIN = "admin"
 AUTHORITY = "usr/local/share/ca-certificates/mysql-ring-lab.crt"
 BUNDLE = "etc/ssl/certs/ca-certificates.crt"
 
+# Where the record is: a line `boot` for each boot, then what `ip monitor` says of each change.
+ROUTES = "var/log/lab-routes"
+ROUTES_UNIT = "lab-routes.service"
+# It begins before anything configures the network: what waits for it starts when the kernel has it
+# as a listener.
+ROUTES_SERVICE = f"""\
+[Unit]
+DefaultDependencies=no
+Before=cloud-init-local.service network-pre.target systemd-networkd.service shutdown.target
+Conflicts=shutdown.target
+
+[Service]
+StandardOutput=append:/{ROUTES}
+ExecStartPre=/bin/echo boot
+ExecStart=/bin/ip -4 -tshort monitor route
+ExecStartPost=/bin/sh -c '\\
+  until grep -qE "^[0-9a-f]+ 0 +$MAINPID " /proc/net/netlink; do sleep 0.01; done'
+"""
+# Of Debian's image for NoCloud and GCE (debian-cloud-images,
+# config_space/12/files/etc/netplan/90-default.yaml). The one for EC2 has netplan without this file:
+# cloud-init configures what is there at the first boot, and nothing what comes later.
+NETPLAN = """\
+network:
+    version: 2
+    ethernets:
+        all-en:
+            match:
+                name: en*
+            dhcp4: true
+            dhcp4-overrides:
+                use-domains: true
+            dhcp6: true
+            dhcp6-overrides:
+                use-domains: true
+        all-eth:
+            match:
+                name: eth*
+            dhcp4: true
+            dhcp4-overrides:
+                use-domains: true
+            dhcp6: true
+            dhcp6-overrides:
+                use-domains: true
+"""
+
 WAIT_ONLINE = "systemd-networkd-wait-online.service"
 ENABLED = {
     "multi-user.target.wants/systemd-networkd.service": "systemd-networkd.service",
     "dbus-org.freedesktop.network1.service": "systemd-networkd.service",
     "sockets.target.wants/systemd-networkd.socket": "systemd-networkd.socket",
     f"network-online.target.wants/{WAIT_ONLINE}": WAIT_ONLINE,
+    f"sysinit.target.wants/{ROUTES_UNIT}": ROUTES_UNIT,
 }
 # What a container has no use for, and timers that would compete with the work of a test.
 MASKED = (
@@ -42,7 +89,11 @@ CLOUD_CONFIG: dict[str, Any] = {
     "datasource_list": ["NoCloud", "None"],
     "manage_etc_hosts": True,
     "apt_preserve_sources_list": True,
-    "system_info": {"default_user": {"name": LOGIN, "gecos": "Debian"}},
+    "system_info": {
+        "default_user": {"name": LOGIN, "gecos": "Debian"},
+        # Not by way of netplan, which asks udev.
+        "network": {"renderers": ["networkd"]},
+    },
     "cloud_init_modules": [
         "migrator",
         "bootcmd",
@@ -85,6 +136,8 @@ def files(base_bundle: str, authority: str) -> dict[str, str]:
     return {
         "etc/machine-id": "",
         "etc/hostname": "localhost\n",
+        "etc/netplan/90-default.yaml": NETPLAN,
+        f"usr/lib/systemd/system/{ROUTES_UNIT}": ROUTES_SERVICE,
         "etc/cloud/cloud.cfg.d/90-lab.cfg": json.dumps(CLOUD_CONFIG, indent=1) + "\n",
         # cloud-init writes the file that this one adds to. The lab has no IPv6 to wait for.
         f"etc/systemd/network/10-cloud-init-{name}.network.d/lab.conf": (

@@ -64,25 +64,20 @@ def vpc_config(vpc: Vpc, mirrored: Iterable[str], folder: Path) -> str:
         f"dhcp-hostsfile={folder / 'dhcp-hosts'}",
         f"addn-hosts={folder / 'hosts'}",
         f"domain={domain(vpc.region)}",
-        "dhcp-option=tag:!primary,option:router",
     ]
     for subnet in vpc.subnets:
         tag = subnet.id
         base = subnet.network.split("/")[0]
         lines += [
             f"dhcp-range=set:{tag},{base},static,{subnet.netmask},{LEASE_SECONDS}",
-            f"dhcp-option=tag:{tag},tag:primary,option:router,{subnet.gateway}",
+            f"dhcp-option=tag:{tag},option:router,{subnet.gateway}",
             f"dhcp-option=tag:{tag},option:dns-server,{subnet.resolver}",
         ]
     return "\n".join([*lines, *names(mirrored)]) + "\n"
 
 
 def dhcp_hosts(vpc: Vpc) -> str:
-    lines = []
-    for each in vpc.interfaces:
-        tags = "set:primary," if each.device_index == 0 else ""
-        lines.append(f"{each.mac},{tags}{each.address}\n")
-    return "".join(lines)
+    return "".join(f"{each.mac},{each.address}\n" for each in vpc.interfaces)
 
 
 def hosts(vpc: Vpc) -> str:

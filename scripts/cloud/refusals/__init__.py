@@ -1,7 +1,7 @@
 """What AWS refuses, and moto does not: rules that are asked before moto carries out a call.
 
 `install` puts them in front of moto, in this process, whoever calls. Each rule is a function in the
-module of its noun; docs/aws-refusals.md lists them.
+module of its noun; docs/lab/aws-refusals.md lists them.
 """
 
 from __future__ import annotations

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from functools import partial
+
+from moto.iam.models import iam_backends
 
 from cloud.refusals import callers
 from cloud.refusals.call import Call
@@ -24,9 +27,12 @@ RESOURCES = {
 }
 """The resources that an action is about, each with the parameter that names it.
 
-Each needs the permission: Service Authorization Reference, list_amazonec2. Every other action is
-decided for `*`: a policy that allows it for some resources only does not allow it here.
+Each needs the permission: Service Authorization Reference, list_amazonec2. Of IAM and SSM see
+`resources`. Every other action is decided for `*`: a policy that allows it for some resources only
+does not allow it here.
 """
+IAM_RESOURCES = {"instance-profile": "InstanceProfileName", "role": "RoleName"}
+"""The first that a call names is what it is about: list_awsidentityandaccessmanagementiam."""
 
 FREE = ("sts:GetCallerIdentity", "sts:GetSessionToken")
 """Calls that need no permission: STS API Reference, both pages."""
@@ -40,33 +46,36 @@ def decide(
     resource: str,
     context: Context,
     own_policy: Iterable[Statement] = (),
+    service: str = "",
 ) -> None:
     """Raise Refusal unless the caller's policies and the resource's together allow an action.
 
+    The refusal is in the words of the service that was called, if it is not the action's own.
     IAM User Guide, reference_policies_evaluation-logic.
     """
-    log.debug("%s: %s on %s", who.principal.arn or "anybody", action, resource)
+    level = logging.DEBUG if who.administrator else logging.INFO
+    log.log(level, "%s: %s on %s", who.principal.arn or "anybody", action, resource)
+    denied = partial(_denied, who, service or action.partition(":")[0], action, resource)
     said = evaluate(own_policy, action, resource, context, who.principal)
     if said is Decision.DENIED:
-        raise _denied(who, action, resource, "with an explicit deny in a resource-based policy")
+        raise denied("with an explicit deny in a resource-based policy")
     if who.administrator:
         return
     identity = evaluate(who.policies, action, resource, context)
     if identity is Decision.DENIED:
-        raise _denied(who, action, resource, "with an explicit deny in an identity-based policy")
+        raise denied("with an explicit deny in an identity-based policy")
     for limit in who.limits:
         if evaluate(limit, action, resource, context) is not Decision.ALLOWED:
             missing = (
                 f"because no session policy or permissions boundary allows the {action} action"
             )
-            raise _denied(who, action, resource, missing)
+            raise denied(missing)
     if Decision.ALLOWED not in (identity, said):
         missing = f"because no identity-based policy allows the {action} action"
-        raise _denied(who, action, resource, missing)
+        raise denied(missing)
 
 
-def _denied(who: Caller, action: str, resource: str, reason: str) -> Refusal:
-    service = action.partition(":")[0]
+def _denied(who: Caller, service: str, action: str, resource: str, reason: str) -> Refusal:
     if who.principal.anonymous:
         return no_access(service, Access.UNSIGNED)
     sentence = (
@@ -107,16 +116,55 @@ def require(call: Call) -> None:
         request.remote_addr or "",
         call.response.region,
     )
+    for needed, resource in permissions(call):
+        decide(who, needed, resource, {**own, **who.context()}, service=call.service)
+
+
+def permissions(call: Call) -> Iterator[tuple[str, str]]:
+    """Every permission that a call needs, each with the resource that it needs it for.
+
+    Tags that are made with a resource need the permission to tag, and a role that comes to an
+    instance needs iam:PassRole: Service Authorization Reference, both lists, "Dependent actions".
+    """
     for resource in resources(call):
-        decide(who, action, resource, {**own, **who.context()})
+        yield f"{call.service}:{call.action}", resource
+        if call.service == "iam" and call.action.startswith("Create") and call.get("Tags"):
+            yield f"iam:{call.action.replace('Create', 'Tag')}", resource
+    if call.service == "ec2" and call.get("TagSpecifications"):
+        yield "ec2:CreateTags", "*"
+    for role in _passed(call):
+        yield "iam:PassRole", role
+
+
+def _passed(call: Call) -> list[str]:
+    """The ARNs of the roles that a call gives to instances."""
+    backend = iam_backends[call.response.current_account][call.response.partition]
+    if call.action == "AddRoleToInstanceProfile":
+        return [role.arn for role in backend.get_roles() if role.name == call.get("RoleName")]
+    named = call.get("IamInstanceProfile") if call.service == "ec2" else None
+    return [
+        role.arn
+        for profile in list(backend.instance_profiles.values())
+        for role in profile.roles
+        if named and (profile.name == named.get("Name") or profile.arn == named.get("Arn"))
+    ]
 
 
 def resources(call: Call) -> list[str]:
     """The ARNs that a call is about; `*` if its action is not known or the call names none."""
-    place = ":".join(("arn", call.response.partition, call.service, call.response.region))
+    account, region = call.response.current_account, call.response.region
+    arn = f"arn:{call.response.partition}:{call.service}"
+    if call.service == "iam":
+        for kind, parameter in IAM_RESOURCES.items():
+            if call.get(parameter):
+                return [f"{arn}::{account}:{kind}/{call.get(parameter)}"]
+    if call.service == "ssm" and call.get("Name"):
+        name = str(call.get("Name"))
+        owner = "" if name.startswith("/aws/service/") else account
+        return [f"{arn}:{region}:{owner}:parameter/{name.lstrip('/')}"]
     found = []
     for kind, parameter in RESOURCES.get(f"{call.service}:{call.action}", {}).items():
         named = call.get(parameter) or []
         for name in named if isinstance(named, list) else [named]:
-            found.append(f"{place}:{call.response.current_account}:{kind}/{name}")
+            found.append(f"{arn}:{region}:{account}:{kind}/{name}")
     return found or ["*"]

@@ -278,6 +278,25 @@ def instance_type_does_not_exist(call: Call) -> str | None:
     return None
 
 
+@refuses("ec2", "RunInstances", code="Unsupported")
+def launched_in_a_zone_without_the_type(call: Call) -> str | None:
+    """The zone does not have the instance type.
+
+    Source: observed in skyplane-project/skyplane#172 and fedora-copr/copr#2840.
+    """
+    kind = call.get("InstanceType")
+    zones = {eni.availability_zone for eni in _existing(call)}
+    zones |= {subnet.availability_zone for subnet, _, _ in _placements(call)}
+    having = lookup.zones_with(call.backend, kind) if kind else []
+    if kind and zones and not zones <= set(having):
+        return (
+            f"Your requested instance type ({kind}) is not supported in your requested Availability"
+            f" Zone ({min(zones)}). Please retry your request by not specifying an Availability"
+            f" Zone or choosing {', '.join(having)}."
+        )
+    return None
+
+
 @refuses("ec2", "RunInstances", code="InvalidKeyPair.NotFound")
 def key_pair_does_not_exist(call: Call) -> str | None:
     """The key pair does not exist.

@@ -1,4 +1,4 @@
-"""The tables of docs/aws-refusals.md, made from the code: `python -m cloud.refusals.table`."""
+"""The tables of docs/lab/aws-refusals.md, made from the code: `python -m cloud.refusals.table`."""
 
 from __future__ import annotations
 

@@ -22,16 +22,34 @@ CHOICES = (AUTO, OFFICIAL)
 
 def require(choice: str, caller: Mapping[str, str] = os.environ) -> None:
     """Raise SetupError when official plugins are asked for and not all of them are installed."""
+    home = _home(caller) / "plugins"
     missing = [name for name in PLUGINS if not _is_whole(_official(name, caller), name)]
     if choice == OFFICIAL and missing:
-        names = ", ".join(f"{name} {PLUGINS[name]}" for name in missing)
-        commands = " && ".join(
-            f"pulumi plugin install resource {name} {PLUGINS[name]}" for name in missing
-        )
+        names = ", ".join(f"{name} {PLUGINS[name]} ({_there(home, name)})" for name in missing)
+        commands = " && ".join(_install_command(home, name) for name in missing)
         raise SetupError(
-            f"found no official plugin {names} in {_home(caller) / 'plugins'}; expected each, "
+            f"found no official plugin {names} in {home}; expected each, "
             f"because the official plugins were asked for; run `{commands}`"
         )
+
+
+def _there(home: Path, name: str) -> str:
+    """What there is of a plugin that cannot be used in the version wanted."""
+    folder = _folder(home, name)
+    if _partial(folder).exists():
+        return "an install of it was cut short"
+    if folder.exists():
+        return f"its {_program(name)} is not a program"
+    prefix = _prefix(name)
+    folders = (path.name for path in home.glob(f"{prefix}*") if path.is_dir())
+    versions = sorted(each.removeprefix(prefix) for each in folders)
+    return f"there is {', '.join(versions)}" if versions else "there is none"
+
+
+def _install_command(home: Path, name: str) -> str:
+    """Pulumi leaves a folder that is there as it is, unless told otherwise."""
+    again = " --reinstall" if _folder(home, name).exists() else ""
+    return f"pulumi plugin install resource {name} {PLUGINS[name]}{again}"
 
 
 def _home(caller: Mapping[str, str]) -> Path:
@@ -39,7 +57,24 @@ def _home(caller: Mapping[str, str]) -> Path:
 
 
 def _official(name: str, caller: Mapping[str, str]) -> Path:
-    return _home(caller) / "plugins" / f"resource-{name}-v{PLUGINS[name]}"
+    return _folder(_home(caller) / "plugins", name)
+
+
+def _folder(home: Path, name: str) -> Path:
+    return home / f"{_prefix(name)}{PLUGINS[name]}"
+
+
+def _prefix(name: str) -> str:
+    return f"resource-{name}-v"
+
+
+def _program(name: str) -> str:
+    return f"pulumi-resource-{name}"
+
+
+def _partial(folder: Path) -> Path:
+    """The file that Pulumi keeps beside a plugin's folder while it installs it."""
+    return folder.with_name(folder.name + ".partial")
 
 
 def install(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, str]:
@@ -60,9 +95,8 @@ def install(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, str]:
 
 
 def _is_whole(folder: Path, name: str) -> bool:
-    program = folder / f"pulumi-resource-{name}"
-    partial = folder.with_name(folder.name + ".partial")
-    return program.is_file() and os.access(program, os.X_OK) and not partial.exists()
+    program = folder / _program(name)
+    return program.is_file() and os.access(program, os.X_OK) and not _partial(folder).exists()
 
 
 def _bring(folder: Path, official: Path) -> None:
@@ -92,7 +126,7 @@ def _link(source: str, target: str) -> None:
 
 
 def _write_launcher(folder: Path, name: str) -> None:
-    program = folder / f"pulumi-resource-{name}"
+    program = folder / _program(name)
     python = shlex.quote(sys.executable)
     text = (
         "#!/bin/sh\n"

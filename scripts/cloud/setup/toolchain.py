@@ -1,4 +1,5 @@
-"""The Pulumi CLI and its Python language host, built from their released Go modules."""
+"""Programs that are built from their released Go modules: the Pulumi CLI, its Python language host,
+and actionlint."""
 
 import re
 import shutil
@@ -20,6 +21,7 @@ OLDEST_GO = (1, 25)
 VERSION_FLAG = f"-X github.com/pulumi/pulumi/sdk/v3/go/common/version.Version={CLI_VERSION}"
 CLI_FLAGS = ("-trimpath", "-tags", "osusergo,grpcnotrace", "-ldflags", f"-s -w {VERSION_FLAG}")
 HOST_FLAGS = ("-trimpath", "-ldflags", "-s -w")
+ACTIONLINT_MODULE = "github.com/rhysd/actionlint/cmd/actionlint"
 HOST_FILES = (
     "python/cmd/pulumi-language-python-exec",
     "python/dist/pulumi-resource-pulumi-python",
@@ -56,6 +58,15 @@ def cli_entry() -> Entry:
 
 def host_entry() -> Entry:
     return Entry("pulumi-language-python", _digest("pulumi-language-python", HOST_FLAGS), _host)
+
+
+def actionlint_entry() -> Entry:
+    """The linter of the workflows. Its Python package fetches a program from elsewhere."""
+
+    def build(folder: Path, report: Report) -> None:
+        _go_build("actionlint", ACTIONLINT_MODULE, HOST_FLAGS, folder, "actionlint", report)
+
+    return Entry("actionlint", _digest("actionlint", HOST_FLAGS), build)
 
 
 def bundle_entry(cache: Path) -> Entry:
@@ -100,7 +111,7 @@ def check_go() -> None:
     program = shutil.which("go")
     if program is None:
         raise SetupError(
-            f"found no go on PATH; expected Go {expected} or later, which builds the Pulumi CLI; "
+            f"found no go on PATH; expected Go {expected} or later, which builds what it runs; "
             "install Go and put its bin folder on PATH"
         )
     done = subprocess.run([program, "env", "GOVERSION"], capture_output=True, text=True, timeout=60)
@@ -108,7 +119,7 @@ def check_go() -> None:
     if version is None or version < OLDEST_GO:
         raise SetupError(
             f"found {done.stdout.strip() or 'no version'} at {program}; expected Go {expected} or "
-            "later, which builds the Pulumi CLI; install a newer Go and put it first on PATH"
+            "later, which builds what the lab runs; install a newer Go and put it first on PATH"
         )
 
 

@@ -21,6 +21,7 @@ class Verb(NamedTuple):
     document: str  # how standard input is read: "json", "text" or "" for not at all
     locks: bool
     options: Mapping[str, Mapping[str, Any]] = MappingProxyType({})  # as argparse takes them
+    by_hand: str = ""  # the option with which it reads no document
 
 
 VERBS = {
@@ -33,7 +34,18 @@ VERBS = {
     "accounts": Verb("make databases and accounts what the document says", "json", True),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
-    "restart": Verb("restart the server in its turn, if files wait for that", "json", True),
+    "restart": Verb(
+        "run the server with the files that wait for that, restarting it in its turn",
+        "json",
+        True,
+        {
+            "--though-unwell": {
+                "metavar": "NODE",
+                "help": "this node's own name: restart it although the ring is not healthy",
+            }
+        },
+        by_hand="though_unwell",
+    ),
     "rejoin": Verb(
         "seed and replicate from the records on this host",
         "",
@@ -45,7 +57,7 @@ VERBS = {
             },
             "--though-behind": {
                 "metavar": "NODE",
-                "help": "the peer's name: copy it although it was set back in time",
+                "help": "the peer's name: copy it although it was set back in time, or may be",
             },
         },
     ),
@@ -72,6 +84,8 @@ VERBS = {
     ),
     "agent": Verb("open the gate, beat, watch the peer (a service)", "", False),
     "mount": Verb("mount the data volume again at boot (used by its service)", "", False),
+    "wait-serving": Verb("wait until this node serves as part of its ring", "", False),
+    "memory": Verb("give the server its share of the memory (used by its service)", "", False),
     "wait-ready": Verb("wait until the server greets (used by its service)", "", False),
 }
 
@@ -121,18 +135,19 @@ def main(arguments: Sequence[str]) -> int:
 def _run(name: str, options: Mapping[str, Any]) -> int:
     verb = VERBS[name]
     os.umask(0o022)
-    text = _standard_input() if verb.document else ""
+    kind = "" if options.get(verb.by_hand) else verb.document
+    text = _standard_input() if kind else ""
     module = import_module(f".verbs.{name.replace('-', '_')}", __package__)
-    if name in ("agent", "wait-ready"):
+    if name in ("agent", "memory", "wait-ready"):
         return module.run()
     _must_be_root()
-    if verb.document == "json":
+    if kind == "json":
         from .base.fields import parse_json
 
         document = parse_json(text)
     else:
         document = text
-    arguments = (document,) if verb.document else ()
+    arguments = (document,) if kind else ()
     if verb.locks:
         from .base.lock import host_lock
 

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.unit
 PREFIX = "urn:pulumi:lab::mysql-ring::"
 NODES = {
     f"node-{number}": {
+        "publicAddress": f"203.0.113.{number}",
         "clientAddress": f"192.168.100.{number}",
         "replicationAddress": f"10.10.1.{number}",
         "instanceId": f"i-{number}",
@@ -36,6 +37,8 @@ def resource(kind: str, name: str, **changes: Any) -> dict[str, Any]:
     }
 
 
+CONNECTION = secret({"host": "203.0.113.1", "user": "admin"})
+
 KEY = resource(
     "command:local:Command", "ring-credentials-node-1-ssh-host-key", inputs={"create": "make-key"}
 )
@@ -57,14 +60,18 @@ UPLOAD = resource(
     inputs={
         "source": {"path": "scripts/node/"},
         "remotePath": "/home/admin/x",
-        "triggers": ["i-1"],
+        "connection": CONNECTION,
     },
     dependencies=[INSTANCE["urn"]],
 )
 TLS = resource(
     "command:remote:Command",
     "ring-node-1-mysql-tls",
-    inputs={"create": "sudo ring-node tls", "stdin": secret('{"ca": "x"}'), "triggers": ["i-1"]},
+    inputs={
+        "create": "sudo ring-node tls",
+        "stdin": secret('{"ca": "x"}'),
+        "connection": CONNECTION,
+    },
     dependencies=[INSTANCE["urn"], UPLOAD["urn"]],
 )
 SEED = resource(
@@ -73,7 +80,7 @@ SEED = resource(
     inputs={
         "create": "sudo ring-node seed",
         "stdin": '{"node": "i-1", "peer": "i-2"}',
-        "triggers": ["i-1"],
+        "connection": CONNECTION,
     },
     dependencies=[TLS["urn"]],
 )

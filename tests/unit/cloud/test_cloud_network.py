@@ -103,15 +103,14 @@ def test_nft_takes_the_rules(routed: bool, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_dhcp_gives_a_default_route_to_primary_interfaces_only() -> None:
+def test_dhcp_gives_every_interface_its_address_and_the_router_of_its_subnet() -> None:
     hosts = lines(resolver.dhcp_hosts(vpc()))
     assert hosts == [
-        "02:00:00:00:00:01,set:primary,192.168.100.10",
+        "02:00:00:00:00:01,192.168.100.10",
         "02:00:00:00:00:02,192.168.100.11",
     ]
     config = lines(resolver.vpc_config(vpc(), {"a.example"}, Path("/x")))
-    assert "dhcp-option=tag:subnet-1,tag:primary,option:router,192.168.100.1" in config
-    assert "dhcp-option=tag:!primary,option:router" in config
+    assert "dhcp-option=tag:subnet-1,option:router,192.168.100.1" in config
     assert "dhcp-range=set:subnet-1,192.168.100.0,static,255.255.255.0,3600" in config
 
 

@@ -129,12 +129,13 @@ def test_the_image_trusts_the_authority_in_both_ways(tmp_path: Path) -> None:
     assert (layer / gates.HELD_BACK).read_text() == "Debian's"
 
 
-def host(user_data: bytes = b"") -> Host:
-    primary = Interface(
-        "eni-1", "02:00:00:00:00:01", "192.168.100.10", "subnet-1", "vpc-1", "i-1", 0
-    )
+PRIMARY = Interface("eni-1", "02:00:00:00:00:01", "192.168.100.10", "subnet-1", "vpc-1", "i-1", 0)
+SECOND = Interface("eni-2", "02:00:00:00:00:02", "10.10.1.10", "subnet-2", "vpc-2", "i-1", 1)
+
+
+def host(user_data: bytes = b"", *more: Interface) -> Host:
     return Host(
-        "i-1", "pending", 0, "eu-central-1", "eu-central-1a", "ip-192-168-100-10", (primary,),
+        "i-1", "pending", 0, "eu-central-1", "eu-central-1a", "ip-192-168-100-10", (PRIMARY, *more),
         "ssh-ed25519 AAAA operator", user_data,
     )  # fmt: skip
 
@@ -147,11 +148,18 @@ def test_cloud_init_finds_identity_network_and_user_data(tmp_path: Path) -> None
     assert meta["local-hostname"] == "ip-192-168-100-10.eu-central-1.compute.internal"
     assert meta["public-keys"] == ["ssh-ed25519 AAAA operator"]
     network = json.loads((seed / "network-config").read_text())
-    assert list(network["ethernets"]) == ["ens5"]
-    assert network["ethernets"]["ens5"]["match"] == {"macaddress": "02:00:00:00:00:01"}
+    match = {"macaddress": PRIMARY.mac}
+    assert network["ethernets"] == {"ens5": {"dhcp4": True, "match": match, "set-name": "ens5"}}
     assert (seed / "user-data").read_bytes() == b"#cloud-config\n\xff"
     assert (seed / "user-data").stat().st_mode & 0o777 == 0o600
     assert seed.stat().st_mode & 0o777 == 0o700
+
+
+def test_a_second_interface_at_the_first_boot_gets_dhcp_too_and_a_worse_route() -> None:
+    interfaces = firstboot.network_config(host(b"", SECOND))["ethernets"]
+    assert interfaces["ens6"]["match"] == {"macaddress": SECOND.mac}
+    routes = {name: each["dhcp4-overrides"] for name, each in interfaces.items()}
+    assert routes == {"ens5": {"route-metric": 100}, "ens6": {"route-metric": 200}}
 
 
 def test_user_data_is_not_in_a_hosts_representation() -> None:
@@ -160,7 +168,7 @@ def test_user_data_is_not_in_a_hosts_representation() -> None:
 
 def test_the_lease_of_an_interface_that_is_gone_gives_its_address_back(tmp_path: Path) -> None:
     dnsmasq = Dnsmasq("nowhere", tmp_path, "group")
-    dnsmasq.files = {"dhcp-hosts": "02:00:00:00:00:02,set:primary,192.168.100.11\n"}
+    dnsmasq.files = {"dhcp-hosts": "02:00:00:00:00:02,192.168.100.11\n"}
     gone = "1795369598 02:00:00:00:00:01 192.168.100.11 ip-192-168-100-11 ff:58\n"
     kept = "1795369598 02:00:00:00:00:02 192.168.100.12 ip-192-168-100-12 ff:59\n"
     (tmp_path / "leases").write_text(gone + kept)

@@ -30,10 +30,14 @@ STEPS = {
     },
 }
 """The names of the steps of a node, by verb, in their order."""
+SERVING = "ring-{}-serving"
+"""What a stopped instance of the other node waits for. No step waits for it."""
 
 IMAGE = "aws:ssm/getParameter:getParameter"
 ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
+OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 REGION = "aws:index/getRegion:getRegion"
+ZONE_NAMES = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-west-1c"]
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 
 
@@ -100,7 +104,9 @@ class Recorded:
         return found
 
     def steps(self) -> list[Resource]:
-        return self.of_type("remote:Command")
+        """Those of `STEPS`."""
+        every = self.of_type("remote:Command")
+        return [each for each in every if not each.name.endswith("-serving")]
 
     def before(self, name: str) -> set[str]:
         """The names of all that is registered as a dependency of `name`, however far."""
@@ -116,10 +122,16 @@ class Recorded:
 
 
 class _Answers(pulumi.runtime.Mocks):
-    """Answers as the engine and AWS do. `state` is what stands in the stack."""
+    """Answers as the engine and AWS do. `state` is what stands in the stack, `offering` has the
+    zones that have a type, where they are not all."""
 
-    def __init__(self, state: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        state: dict[str, Any] | None = None,
+        offering: dict[str, list[str]] | None = None,
+    ) -> None:
         self.state = state or {}
+        self.offering = offering or {}
         self.calls: list[tuple[str, str]] = []
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict]:
@@ -148,7 +160,12 @@ class _Answers(pulumi.runtime.Mocks):
         if args.token == IMAGE:
             return {"value": "ami-debian", "name": args.args["name"]}, []
         if args.token == ZONES:
-            return {"names": ["eu-central-1a", "eu-central-1b"]}, []
+            return {"names": ZONE_NAMES[:2]}, []
+        if args.token == OFFERINGS:
+            assert args.args["locationType"] == "availability-zone"
+            (only,) = args.args["filters"]
+            assert only["name"] == "instance-type"
+            return {"locations": self.offering.get(only["values"][0], ZONE_NAMES)}, []
         raise AssertionError(f"the program called {args.token}")
 
 
@@ -235,10 +252,11 @@ def attempt(
     program: Callable[[], dict[str, Any]],
     *,
     state: dict[str, Any] | None = None,
+    offering: dict[str, list[str]] | None = None,
     preview: bool = False,
 ) -> tuple[Recorded, Exception | None]:
     """The same, for a program that may fail: what it registered until then, and its error."""
-    answers = _Answers(state)
+    answers = _Answers(state, offering)
     monitor = _Monitor(answers)
     mocks.set_mocks(
         answers,

@@ -337,6 +337,37 @@ def test_a_ring_stays_in_its_zone_whatever_comes_first_in_the_list_of_zones() ->
         assert not [urn for urn in each.depends_on if "Subnet" in urn], each.name
 
 
+def test_a_ring_stays_in_a_zone_that_has_its_instance_type_no_more() -> None:
+    """AWS is not asked: nothing is launched."""
+    there = state()
+    both = {
+        urn.replace("node-1", "node-2"): each
+        for urn, each in there.items()
+        if each["type"] == INSTANCE
+    }
+    program = lambda: Ring("ring", ring_args()).outputs  # noqa: E731
+    made = recording.run(
+        program, state={**there, **both}, offering={"m6i.large": ["eu-central-1b"]}
+    )
+    assert recording.OFFERINGS not in {token for token, _ in made.calls}
+    assert {each.inputs["availabilityZone"] for each in made.of_type(":Volume")} == {
+        "eu-central-1a"
+    }
+
+
+def test_a_ring_gets_no_instance_type_that_its_zone_lacks() -> None:
+    """EC2 would stop the instances for it, and then not start them."""
+    program = lambda: Ring("ring", ring_args(instance_type="m7i.large")).outputs  # noqa: E731
+    taken = recording.run(program, state=state(), offering={"m7i.large": ["eu-central-1a"]})
+    assert {each.inputs["instanceType"] for each in taken.of_type(":Instance")} == {"m7i.large"}
+    made, error = recording.attempt(
+        program, state=state(), offering={"m7i.large": ["eu-central-1b"]}
+    )
+    assert isinstance(error, SettingsError)
+    assert "a type that eu-central-1a has" in str(error)
+    assert not [each for each in made.resources if each.type.endswith(":Instance")]
+
+
 def test_a_volume_alone_says_in_which_zone_the_ring_stands() -> None:
     there = {urn: each for urn, each in state().items() if "-subnet" not in urn}
     assert standing("ring", there).zone == "eu-central-1a"

@@ -206,6 +206,22 @@ def annotated_outputs(component: ast.ClassDef) -> list[str]:
     ]
 
 
+def test_the_program_uses_every_package_that_it_asks_for() -> None:
+    root = Path(__file__).parents[3]
+    lines = (root / "requirements.txt").read_text().splitlines()
+    asked = {line.partition("==")[0].replace("-", "_") for line in lines if line[:1].isalpha()}
+    files = [root / "__main__.py", root / "scripts/keys/keys.py"]
+    imported = set[str]()
+    for file in [*files, *(root / "components").rglob("*.py")]:
+        for each in ast.walk(ast.parse(file.read_text())):
+            if isinstance(each, ast.ImportFrom) and each.module:
+                imported.add(each.module.partition(".")[0])
+            elif isinstance(each, ast.Import):
+                imported |= {name.name.partition(".")[0] for name in each.names}
+    assert "pulumi" in asked
+    assert asked <= imported
+
+
 def test_every_component_registers_all_its_outputs_under_their_own_names(ring: Recorded) -> None:
     components = {each.type.split(":")[2]: each.name for each in ring.resources if not each.custom}
     for component in component_classes():
@@ -255,6 +271,9 @@ def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> No
         "publicAddress": "203.0.113.12",
         "serverId": 2,
         "sshHostKey": "ssh-ed25519 AAAAmade mysql-ring",
+        "knownHosts": "203.0.113.12 ssh-ed25519 AAAAmade mysql-ring",
+        "ssh": "ssh -i ring.key -o IdentitiesOnly=yes -o UserKnownHostsFile=ring.known_hosts"
+        " -o StrictHostKeyChecking=yes admin@203.0.113.12",
         "instanceId": "ring-node-2-instance-id",
         "dataVolumeId": "ring-node-2-data-volume-id",
         "clientInterfaceId": "ring-node-2-client-interface-id",
@@ -265,10 +284,13 @@ def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> No
     }
     assert found["network"] == {
         "availabilityZone": "eu-central-1a",
+        "clientCidr": "192.168.100.0/24",
+        "clientRanges": ["192.168.100.0/24"],
         "clientVpcId": "ring-network-client-vpc-id",
         "clientSubnetId": "ring-network-client-subnet-id",
         "clientRouteTableId": "ring-network-routes-id",
         "clientSecurityGroupId": "ring-network-client-group-id",
+        "replicationCidr": "10.10.1.0/24",
         "replicationVpcId": "ring-network-replication-vpc-id",
         "replicationSubnetId": "ring-network-replication-subnet-id",
     }
@@ -325,7 +347,11 @@ def test_a_provider_of_the_programs_own_makes_and_is_asked_everything(options: A
     for resource in made:
         assert "::elsewhere::" in resource.provider, resource.name
     asked = {token: provider for token, provider in recorded.calls if token.startswith("aws:")}
-    assert len(asked) == 2
+    assert {token.rpartition(":")[2] for token in asked} == {
+        "getRegion",
+        "getParameter",
+        "getInstanceTypeOfferings",
+    }
     assert all("::elsewhere::" in provider for provider in asked.values())
     with pytest.raises(Exception, match="availabilityZone: found 'eu-west-1c'"):
         run(lambda: Ring("ring", ring_args(availability_zone="eu-west-1c")).outputs)
@@ -336,6 +362,7 @@ def test_the_stacks_own_provider_is_not_asked_for_its_region(ring: Recorded) -> 
     assert {token.rpartition(":")[2] for token, _ in ring.calls} == {
         "readStackResourceOutputs",
         "getAvailabilityZones",
+        "getInstanceTypeOfferings",
         "getParameter",
     }
     assert {resource.provider for resource in ring.resources} == {""}

@@ -19,7 +19,7 @@ from test_component_changes import (
     state,
 )
 
-from components.effects import effects
+from components.effects import effects, stops
 from components.ring import Ring
 from components.standing import Standing
 
@@ -70,7 +70,16 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
             ],
         ),
         (
-            {"mysql_settings": {"tmp_table_size": "48M"}},
+            {"mysql_settings": {"tmp_table_size": "48M", "wait_timeout": "600"}},
+            RING,
+            [
+                f"{node}: its server is set to another my.cnf while it runs, and restarts only "
+                f"where it does not take that, {peer} serving meanwhile"
+                for node, peer in (("node-1", "node-2"), ("node-2", "node-1"))
+            ],
+        ),
+        (
+            {"mysql_settings": {"tmp_table_size": "48M", "back_log": "70"}},
             RING,
             [
                 "node-1: its server restarts with another my.cnf, node-2 serves meanwhile",
@@ -78,7 +87,7 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
             ],
         ),
         (
-            {"mysql_settings": {"tmp_table_size": "48M"}},
+            {"mysql_settings": {"innodb_buffer_pool_size": "256M"}},
             ENDED,
             [
                 "node-1: its server restarts with another my.cnf, node-2 serves meanwhile",
@@ -89,9 +98,18 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
             {"instance_type": "m6i.xlarge", "data_volume_gib": 30},
             RING,
             [
-                f"{node}: its instance stops and starts as another type, the other one's at the "
-                "same time; its data volume grows in place"
-                for node in ("node-1", "node-2")
+                f"{node}: its instance stops and starts as another type, {peer} serves meanwhile; "
+                "its data volume grows in place"
+                for node, peer in (("node-1", "node-2"), ("node-2", "node-1"))
+            ],
+        ),
+        (
+            {"instance_type": "m6i.xlarge"},
+            ENDED,
+            [
+                "node-1: its instance stops and starts as another type, as node-2 is made anew, "
+                "nobody serves meanwhile",
+                "node-2: a new instance takes its data volume over, and nothing is copied",
             ],
         ),
         (MOVED_CLIENTS, UNBORN, []),
@@ -102,6 +120,35 @@ def test_each_node_that_does_not_go_on_as_it_is_has_one_line(
     what: dict[str, Any], on: Standing, lines: list[str]
 ) -> None:
     assert said(what, on) == lines
+
+
+@pytest.mark.parametrize(
+    ("kind", "on", "stop"),
+    [
+        ("m6i.xlarge", RING, True),
+        (pulumi.Output.from_input("m6i.xlarge"), RING, True),
+        ("m6i.large", RING, False),
+        ("m6i.xlarge", ENDED, False),
+        ("m6i.xlarge", Standing(), False),
+    ],
+    ids=["another", "not known yet", "the same", "only one stands", "none stands"],
+)
+def test_both_instances_stop_only_where_both_stand_as_another_type(
+    kind: Any, on: Standing, stop: bool
+) -> None:
+    assert stops(on, ring_args(instance_type=kind)) is stop
+
+
+@pytest.mark.parametrize("kind", ["m6i.large", "m6i.xlarge"])
+def test_the_second_instance_gets_another_type_when_the_first_node_serves_again(kind: str) -> None:
+    there = state()
+    (one,) = (urn for urn in there if urn.endswith("::ring-node-1-instance"))
+    there[one.replace("node-1", "node-2")] = there[one]
+    program = lambda: Ring("ring", ring_args(instance_type=kind)).outputs  # noqa: E731
+    found = recording.run(program, state=there)
+    first, second = (recording.SERVING.format(node) for node in ("node-1", "node-2"))
+    assert (first in found.before("ring-node-2-instance")) is (kind == "m6i.xlarge")
+    assert second not in found.before("ring-node-1-instance")
 
 
 def test_a_value_that_is_not_known_yet_is_not_guessed_at() -> None:

@@ -1,8 +1,10 @@
 """Keys and certificates of the operator: what does not fit together is refused in a preview."""
 
+import base64
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -132,6 +134,54 @@ def test_an_ssh_key_with_a_passphrase_is_refused(given: Given, tmp_path: Any) ->
     subprocess.run(command, check=True)
     problems = mistakes(given, ssh_private_key=file.read_text())
     assert "a key with a passphrase" in problems["sshPrivateKey"]
+
+
+def of_ssh_keygen(folder: Path, *arguments: str) -> str:
+    command = ["ssh-keygen", "-q", "-N", "", *arguments, "-f", str(folder / "key")]
+    subprocess.run(command, check=True)
+    return (folder / "key").read_text()
+
+
+@pytest.mark.parametrize("kind", ["rsa", "ed25519"])
+@pytest.mark.parametrize("form", ["RFC4716", "PEM", "PKCS8"])
+def test_an_ssh_key_that_ec2_takes_is_taken(
+    given: Given, kind: str, form: str, tmp_path: Path
+) -> None:
+    key = of_ssh_keygen(tmp_path, "-t", kind, "-m", form)
+    assert mistakes(given, ssh_private_key=key) == {}
+
+
+@pytest.mark.parametrize(
+    ("form", "kind"), [("RFC4716", "ecdsa-sha2-nistp256"), ("PEM", "ecdsa"), ("PKCS8", "ecdsa")]
+)
+def test_an_ssh_key_that_ec2_does_not_take_is_refused(
+    given: Given, form: str, kind: str, tmp_path: Path
+) -> None:
+    key = of_ssh_keygen(tmp_path, "-t", "ecdsa", "-m", form)
+    problem = mistakes(given, ssh_private_key=key)["sshPrivateKey"]
+    assert f"a key of the type {kind}," in problem
+    assert "EC2" in problem
+
+
+def test_a_key_in_hardware_is_refused(given: Given) -> None:
+    """Such a file as far as it is read, by hand: ssh-keygen makes none without the hardware."""
+
+    def text(value: bytes) -> bytes:
+        return len(value).to_bytes(4, "big") + value
+
+    public = text(text(b"sk-ssh-ed25519@openssh.com") + text(b"\1" * 32) + text(b"ssh:"))
+    head = b"openssh-key-v1\0" + text(b"none") + text(b"none") + text(b"")
+    content = base64.b64encode(head + (1).to_bytes(4, "big") + public + text(b"\2" * 64)).decode()
+    label = "OPENSSH PRIVATE KEY"
+    key = f"-----BEGIN {label}-----\n{content}\n-----END {label}-----\n"
+    problem = mistakes(given, ssh_private_key=key)["sshPrivateKey"]
+    assert "sk-ssh-ed25519@openssh.com" in problem
+
+
+def test_a_cut_ssh_key_is_refused(given: Given) -> None:
+    lines = given.ssh_private_key.splitlines()
+    cut = "\n".join([lines[0], lines[1][:24], lines[-1]])
+    assert "whole" in mistakes(given, ssh_private_key=cut)["sshPrivateKey"]
 
 
 def test_a_key_without_its_other_half_is_refused(given: Given) -> None:

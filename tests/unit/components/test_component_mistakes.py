@@ -46,6 +46,33 @@ def nodes(**changes: Any) -> list[NodeSettings]:
         ({"admin_cidrs": ["0.0.0.0/0"]}, "adminCidrs[0]", "whole internet"),
         ({"admin_cidrs": ["128.0.0.0/1"]}, "adminCidrs[0]", "whole internet"),
         ({"admin_cidrs": ADMIN * 2}, "adminCidrs[1]", "each range once"),
+        ({"client_ranges": ["10.40.0.1/16"]}, "clientRanges[0]", "size: 10.40.0.0/16"),
+        ({"client_ranges": ["10.40.0.0"]}, "clientRanges[0]", "10.40.0.0/32"),
+        ({"client_ranges": ["10.40.0.0/255.255.0.0"]}, "clientRanges[0]", "10.40.0.0/16"),
+        ({"client_ranges": ["fd00::/64"]}, "clientRanges[0]", "IPv4"),
+        ({"client_ranges": ["0.0.0.0/0"]}, "clientRanges[0]", "whole internet"),
+        ({"client_ranges": ["172.0.0.0/7"]}, "clientRanges[0]", "/8 or smaller"),
+        ({"client_ranges": ["127.0.0.1/32"]}, "clientRanges[0]", "a client on a network"),
+        ({"client_ranges": ["169.254.0.0/17"]}, "clientRanges[0]", "a client on a network"),
+        ({"client_ranges": ["224.0.0.0/8"]}, "clientRanges[0]", "a client on a network"),
+        ({"client_ranges": ["10.10.1.0/24"]}, "clientRanges[0]", "replicationCidr 10.10.1.0/24"),
+        ({"client_ranges": ["10.10.1.11/32"]}, "clientRanges[0]", "replicationCidr"),
+        ({"client_ranges": ["10.40.0.0/16"] * 2}, "clientRanges[1]", "each range once"),
+        (
+            {"client_ranges": ["10.40.0.0/16", "10.40.7.0/24"]},
+            "clientRanges[1]",
+            "10.40.7.0/24 is a part of 10.40.0.0/16",
+        ),
+        (
+            {"client_ranges": ["10.40.7.0/24", "10.40.0.0/16"]},
+            "clientRanges[1]",
+            "10.40.7.0/24 is a part of 10.40.0.0/16",
+        ),
+        (
+            {"client_ranges": ["198.51.100.7/32"], "require_client_tls": False},
+            "clientRanges[0]",
+            "requireClientTls true",
+        ),
         ({"client_cidr": "192.168.100.10/24"}, "clientCidr", "192.168.100.0/24"),
         ({"client_cidr": "fd00::/64"}, "clientCidr", "IPv4"),
         ({"client_cidr": "0.0.0.0/0"}, "clientCidr", "private"),
@@ -67,8 +94,11 @@ def nodes(**changes: Any) -> list[NodeSettings]:
         ({"mysql_archive_url": "http://example.org/a.tar.gz"}, "mysqlArchiveUrl", "sha256"),
         ({"mysql_archive_url": "https://me:word@x/a.tar.gz"}, "mysqlArchiveUrl", "without a user"),
         ({"mysql_archive_url": "https://example.org"}, "mysqlArchiveUrl", "PATH"),
+        ({"mysql_archive_url": f"{HERE} ftp://example.org/a.tar.gz"}, "mysqlArchiveUrl", "PATH"),
+        ({"mysql_archive_url": " "}, "mysqlArchiveUrl", "PATH"),
         ({"mysql_archive_checksum": "sha1:" + "0" * 40}, "mysqlArchiveChecksum", "sha256"),
         ({"mysql_archive_checksum": SHA256[:-1]}, "mysqlArchiveChecksum", "64"),
+        ({"mysql_settings": {"log-warnings": "0"}}, "mysqlSettings.log-warnings", "1 or 2"),
         ({"mysql_settings": {"read-only": "1"}}, "mysqlSettings.read-only", "ring sets"),
         ({"mysql_settings": {"Server_ID": "1"}}, "mysqlSettings.Server_ID", "sets server_id"),
         (
@@ -95,6 +125,19 @@ def nodes(**changes: Any) -> list[NodeSettings]:
             {"mysql_settings": {"slave_skip_errors": "all"}},
             "mysqlSettings.slave_skip_errors",
             "ring sets",
+        ),
+        *(
+            ({"mysql_settings": {name: value}}, f"mysqlSettings.{name}", said)
+            for name, value, said in (
+                ("transaction_read_only", "1", "ring sets"),
+                ("skip-transaction-read-only", "", "ring sets"),
+                ("lower-case-table-names", "1", "ring sets"),
+                ("max_connections", "1", "at least 30"),
+                ("max-connections", "29", "at least 30"),
+                ("max_user_connections", "1", "at least 10"),
+                ("max_join_size", "1", "at least 1000"),
+                ("log_warnings", "0", "1 or 2: at 0 MySQL says nothing"),
+            )
         ),
         (
             {"mysql_settings": {"maximum-max_connections": "1"}},
@@ -149,6 +192,11 @@ def test_a_mistake_is_named_once_with_what_was_expected(
     assert expected in problems[setting]
 
 
+def test_every_mistake_in_the_client_ranges_is_in_the_one_error() -> None:
+    ranges = ["10.40.0.0/16", "me", "0.0.0.0/0", "10.10.1.0/25", "10.40.9.0/24"]
+    assert list(found(client_ranges=ranges)) == [f"clientRanges[{index}]" for index in (1, 2, 3, 4)]
+
+
 def test_ranges_that_overlap_are_refused() -> None:
     problems = found(replication_cidr="192.168.100.0/25")
     assert "overlap" in problems["replicationCidr"]
@@ -159,14 +207,20 @@ def test_ranges_that_overlap_are_refused() -> None:
     "changes",
     [
         {"admin_cidrs": ["10.0.0.0/8", "198.51.100.7/32"]},
+        {"client_ranges": ["192.168.0.0/16", "172.16.0.0/12", "10.40.16.0/20", "10.0.0.64/26"]},
+        {"client_ranges": ["10.128.0.0/9", "100.64.0.0/10"], "require_client_tls": False},
+        {"client_ranges": ["198.51.100.7/32", "10.0.0.0/8"]},
         {"client_cidr": "192.168.100.0/28", "nodes": nodes(client_address="192.168.100.4")},
         {"nodes": nodes(server_id=2**32 - 1)},
         {"tags": {"Größe": "zwei, drei".replace(",", " +"), "x" * 128: "y" * 256}},
+        {"mysql_archive_url": f"{HERE} {HERE}"},
         {"mysql_archive_url": HERE.replace("https", "http"), "mysql_archive_checksum": SHA256},
         {"mysql_settings": {"init-connect": "SET NAMES utf8", "sql_mode": ""}},
         {"databases": ["app", "my-shop$1", "x" * 64]},
         {"users": [user("my.app-1", privileges=("select", "CREATE VIEW"))]},
         {"passwords": {"root": "!#$%&()*+,-./:;<=>?@[]^_`{|}~a", "app": "x" * 32}},
+        {"mysql_settings": {"max_connections": "30", "max_user_connections": "0"}},
+        {"mysql_settings": {"sql_mode": "ANSI", "autocommit": "0", "wait_timeout": "5"}},
     ],
 )
 def test_what_is_sound_is_not_refused(changes: dict[str, Any]) -> None:
@@ -178,7 +232,8 @@ def test_what_is_sound_is_not_refused(changes: dict[str, Any]) -> None:
 
 
 def test_no_password_is_in_a_message() -> None:
-    assert "hush" not in str(found(mysql_archive_url="https://me:hush@example.org/a.tar.gz"))
+    for word in ("hush", "hush hush"):
+        assert "hush" not in str(found(mysql_archive_url=f"https://me:{word}@example.org/a.tar.gz"))
     text = "\n".join(found(passwords={"root": "hush hush hush", "app": "hu", "nobody": "hush"}))
     assert "hush" not in text
 

@@ -1,8 +1,11 @@
 """The two networks: what may reach what, and how interfaces and addresses hang together."""
 
 import pytest
-from conftest import ADMIN, stand_up
-from recording import Recorded
+from conftest import ADMIN, ring_args, stand_up
+from recording import Recorded, attempt, run
+
+from components.problems import SettingsError
+from components.ring import Ring
 
 pytestmark = pytest.mark.unit
 
@@ -55,6 +58,16 @@ def test_each_operator_range_gets_a_rule_of_its_own() -> None:
     assert ssh == {ADMIN, "203.0.113.7/32"}
 
 
+def test_mysql_is_open_to_the_client_ranges_and_to_no_other() -> None:
+    other = stand_up(client_ranges=["10.40.0.0/16", "10.50.7.64/26"])
+    mysql = {rule for rule in rules(other, "Ingress") if rule[2] == 3306} - BETWEEN_THE_NODES
+    assert mysql == {
+        ("ring-network-client-group", "tcp", 3306, 3306, "10.40.0.0/16"),
+        ("ring-network-client-group", "tcp", 3306, 3306, "10.50.7.64/26"),
+    }
+    assert other.outputs["network"][0]["clientRanges"] == ["10.40.0.0/16", "10.50.7.64/26"]
+
+
 def test_the_networks_are_two_vpcs_with_one_subnet_each_in_one_zone(ring: Recorded) -> None:
     vpcs = {each.name: each.inputs["cidrBlock"] for each in ring.of_type(":Vpc")}
     assert vpcs == {
@@ -70,6 +83,29 @@ def test_a_zone_of_the_settings_is_used() -> None:
     moved = stand_up(availability_zone="eu-central-1c")
     zones = {each.inputs["availabilityZone"] for each in moved.of_type(":Subnet")}
     assert zones == {"eu-central-1c"}
+
+
+def test_a_zone_that_lacks_the_instance_type_is_passed_over() -> None:
+    program = lambda: Ring("ring", ring_args()).outputs  # noqa: E731
+    offering = {"m6i.large": ["eu-central-1c", "eu-central-1b"]}
+    ring = run(program, offering=offering)
+    placed = [*ring.of_type(":Subnet"), *ring.of_type(":Volume")]
+    assert {each.inputs["availabilityZone"] for each in placed} == {"eu-central-1b"}
+    assert {each.inputs["instanceType"] for each in ring.of_type(":Instance")} == {"m6i.large"}
+
+
+@pytest.mark.parametrize("zone", ["", "eu-central-1a"])
+def test_a_type_that_no_zone_to_choose_has_is_refused_before_there_is_a_host(zone: str) -> None:
+    program = lambda: Ring("ring", ring_args(availability_zone=zone)).outputs  # noqa: E731
+    made, error = attempt(program, offering={"m6i.large": ["eu-central-1c"]})
+    assert isinstance(error, SettingsError)
+    (problem,) = error.problems
+    zones = zone or "eu-central-1a or eu-central-1b"
+    assert (problem.setting, problem.found) == ("instanceType", "'m6i.large'")
+    assert problem.expected == f"a type that {zones} has; eu-central-1c have it"
+    assert not [each for each in made.resources if each.type.endswith(":Instance")]
+    _, none = attempt(program, offering={"m6i.large": []})
+    assert f"expected a type that {zones} has\n" in str(none)
 
 
 def test_only_the_client_network_has_a_way_out(ring: Recorded) -> None:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -111,10 +112,32 @@ def test_the_data_volume_is_encrypted_and_as_the_settings_say(ring: Recorded) ->
         key: value
         for key, value in ring.named("ring-node-2-data-volume").inputs.items()
         if key != "tags"
-    } == {"availabilityZone": "eu-central-1a", "size": 20, "type": "gp3", "encrypted": True}
-    fast = stand_up(data_volume_iops=4000, data_volume_throughput=250)
-    inputs = fast.named("ring-node-1-data-volume").inputs
-    assert (inputs["iops"], inputs["throughput"]) == (4000, 250)
+    } == {
+        "availabilityZone": "eu-central-1a",
+        "size": 20,
+        "type": "gp3",
+        "iops": 3000,
+        "throughput": 125,
+        "encrypted": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("settings", "iops", "throughput"),
+    [
+        ({"data_volume_iops": 4000, "data_volume_throughput": 250}, 4000, 250),
+        ({"data_volume_iops": 4000}, 4000, 125),
+        ({"data_volume_throughput": 250}, 3000, 250),
+        ({"data_volume_type": "gp2"}, None, None),
+        ({"data_volume_type": "io1", "data_volume_iops": 200}, 200, None),
+        ({"data_volume_type": "io2", "data_volume_iops": 200}, 200, None),
+    ],
+)
+def test_a_speed_that_is_not_set_is_named_where_a_volume_that_stands_would_keep_another_one(
+    settings: dict[str, Any], iops: int | None, throughput: int | None
+) -> None:
+    inputs = stand_up(**settings).named("ring-node-1-data-volume").inputs
+    assert (inputs.get("iops"), inputs.get("throughput")) == (iops, throughput)
 
 
 def test_the_data_volume_is_never_detached_from_a_host_that_runs(ring: Recorded) -> None:
@@ -127,6 +150,14 @@ def test_the_data_volume_is_never_detached_from_a_host_that_runs(ring: Recorded)
     }
     assert attachment.deleted_with.endswith("::ring-node-1-instance")
     assert attachment.delete_before_replace
+
+
+def test_the_end_of_an_instance_detaches_its_second_interface(ring: Recorded) -> None:
+    """Which is deleted after it."""
+    attachment = ring.named("ring-node-1-replication-attachment")
+    assert attachment.deleted_with.endswith("::ring-node-1-instance")
+    assert attachment.delete_before_replace
+    assert "ring-node-1-replication-interface" in ring.before("ring-node-1-instance")
 
 
 def test_an_instance_ends_before_its_volume_and_is_made_anew_with_what_it_cannot_leave(

@@ -3,13 +3,18 @@
 import hashlib
 import itertools
 import json
+import signal
+import subprocess
+from pathlib import Path
 
 import pytest
 from conftest import stand_up
-from recording import STEPS, Recorded, node_in, step
+from recording import SERVING, STEPS, Recorded, Resource, node_in, step
+from waits import within
 
 from components import ring as ring_module
 from components.settings import ARTICLE_NODES, UserSettings
+from components.step import MINUTES, bounded
 
 pytestmark = pytest.mark.unit
 
@@ -17,11 +22,12 @@ NODES = ("node-1", "node-2")
 
 
 def changed(one: Recorded, other: Recorded) -> set[str]:
-    """The names of the resources whose inputs differ between two runs."""
+    """The names of the resources that differ between two runs, or that only one of them has."""
     before = {resource.name: resource.inputs for resource in one.resources}
     after = {resource.name: resource.inputs for resource in other.resources}
-    assert before.keys() == after.keys()
-    return {name for name in before if comparable(before[name]) != comparable(after[name])}
+    both = before.keys() & after.keys()
+    differ = {name for name in both if comparable(before[name]) != comparable(after[name])}
+    return differ | (before.keys() ^ after.keys())
 
 
 def comparable(inputs: dict) -> dict:
@@ -29,24 +35,54 @@ def comparable(inputs: dict) -> dict:
     return {**inputs, "source": getattr(source, "path", source)}
 
 
+def runs(pid: str) -> bool:
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def in_time(verb: str, made: Resource) -> str:
+    """What a step calls, without the time that its host gives it: the same as Pulumi's."""
+    assert made.create_timeout == f"{MINUTES[verb]}m"
+    limit = f"sudo timeout --kill-after=60 {made.create_timeout} "
+    assert made.inputs["create"].startswith(limit)
+    return made.inputs["create"].removeprefix(limit)
+
+
 def test_each_node_has_these_steps(ring: Recorded) -> None:
     names = {resource.name for resource in ring.steps()}
     assert names == {step(node, verb) for node in NODES for verb in STEPS}
 
 
+def test_a_verb_that_hangs_ends_on_its_host_with_what_it_started(tmp_path: Path) -> None:
+    """Also where it does not listen; with a second for each instead of minutes."""
+    program = tmp_path / "ring-node"
+    program.write_text("#!/bin/sh\ntrap '' TERM\nsleep 300 &\necho $! $$\nwait\n")
+    program.chmod(0o755)
+    command = bounded(str(program), "verify").removeprefix("sudo ")
+    assert command.count(" 15m ") == command.count("=60 ") == 1
+    command = command.replace(" 15m ", " 1s ").replace("=60 ", "=1 ")
+    done = subprocess.run(command.split(), capture_output=True, text=True, timeout=60)
+    assert done.returncode == -signal.SIGKILL
+    started = done.stdout.split()
+    assert len(started) == 2
+    within(10, "the end of the program and of its sleep", lambda: not any(map(runs, started)))
+
+
 @pytest.mark.parametrize("verb", [verb for verb in STEPS if verb != "tools"])
 def test_a_step_calls_its_verb_of_the_delivered_version(ring: Recorded, verb: str) -> None:
     release = ring.named("ring-node-1-tools-upload").inputs["remotePath"].rsplit("-", 1)[1]
-    expected = f"sudo /opt/mysql-ring/releases/{release}/ring-node {verb}"
+    expected = f"/opt/mysql-ring/releases/{release}/ring-node {verb}"
     for node in NODES:
-        assert ring.named(step(node, verb)).inputs["create"] == expected
+        assert in_time(verb, ring.named(step(node, verb))) == expected
 
 
 def test_the_tool_is_copied_before_anything_is_called(ring: Recorded) -> None:
-    upload = ring.named("ring-node-1-tools-upload").inputs
-    assert upload["source"].path.endswith("/node/")
-    tools = ring.named("ring-node-1-tools-release").inputs
-    assert tools["create"] == f"sudo python3 {upload['remotePath']}/ring-node tools"
+    upload = ring.named("ring-node-1-tools-upload")
+    assert upload.inputs["source"].path.endswith("/node/")
+    tools = ring.named("ring-node-1-tools-release")
+    assert in_time("tools", tools) == f"python3 {upload.inputs['remotePath']}/ring-node tools"
     assert "ring-node-1-tools-upload" in ring.before("ring-node-1-tools-release")
 
 
@@ -95,13 +131,17 @@ def test_both_nodes_finish_a_stage_of_the_wiring_before_the_next(
         assert {step(each, earlier) for each in NODES} <= ring.before(step(node, later))
 
 
-def test_the_first_step_waits_for_both_interfaces_and_the_data_volume(ring: Recorded) -> None:
-    before = ring.before("ring-node-1-tools-upload")
-    assert {
-        "ring-node-1-replication-attachment",
-        "ring-node-1-data-attachment",
-        "ring-node-1-public-address-association",
-    } <= before
+def test_a_step_waits_for_the_part_of_the_host_that_it_needs(ring: Recorded) -> None:
+    attachments = {"ring-node-1-replication-attachment", "ring-node-1-data-attachment"}
+    first = ring.before("ring-node-1-tools-upload")
+    assert "ring-node-1-public-address-association" in first
+    assert not attachments & ring.before(step("node-1", "install"))
+    assert attachments <= ring.before(step("node-1", "volume"))
+
+
+def test_the_replication_interface_comes_after_the_first_boot(ring: Recorded) -> None:
+    """The step `tools` waits for its end."""
+    assert step("node-1", "tools") in ring.before("ring-node-1-replication-attachment")
 
 
 def test_every_step_ends_with_its_instance_and_begins_again_on_another(ring: Recorded) -> None:
@@ -109,6 +149,21 @@ def test_every_step_ends_with_its_instance_and_begins_again_on_another(ring: Rec
         instance = f"ring-{node_in(each.name)}-instance"
         assert each.inputs["triggers"] == [f"{instance}-id"], each.name
         assert each.deleted_with.endswith(f"::{instance}"), each.name
+
+
+def test_a_node_is_waited_for_again_only_when_its_instance_gets_another_type(
+    ring: Recorded,
+) -> None:
+    for node in NODES:
+        serving = ring.named(SERVING.format(node))
+        assert serving.inputs["triggers"] == ["m6i.large"]
+        assert serving.inputs["create"].endswith(" /opt/mysql-ring/current/ring-node wait-serving")
+        assert step(node, "tools") in ring.before(serving.name)
+        assert all(serving.name not in ring.before(each.name) for each in ring.steps())
+
+
+def test_two_new_instances_wait_for_no_other_node(ring: Recorded) -> None:
+    assert SERVING.format("node-1") not in ring.before("ring-node-2-instance")
 
 
 def test_every_step_checks_the_host_key_and_outlasts_a_slow_boot(ring: Recorded) -> None:
@@ -175,6 +230,34 @@ def test_accounts_are_for_the_peer_and_for_the_clients_range(ring: Recorded) -> 
         "database": "app",
         "require_ssl": True,
     }
+
+
+def test_each_user_has_an_account_for_each_client_range() -> None:
+    users = [UserSettings("shop", ["app", "stock"]), UserSettings("desk", ["app"])]
+    ranges = ["10.40.0.0/16", "172.16.0.0/12", "10.50.16.0/20", "10.50.7.64/26", "10.7.7.7/32"]
+    more = stand_up(databases=["app", "stock"], users=users, client_ranges=ranges)
+    document = json.loads(more.named("ring-node-1-mysql-accounts").inputs["stdin"])
+    hosts = [
+        "10.40.0.0/255.255.0.0",
+        "172.16.0.0/255.240.0.0",
+        "10.50.16.0/255.255.240.0",
+        "10.50.7.64/255.255.255.192",
+        "10.7.7.7/255.255.255.255",
+    ]
+    assert {(each["name"], each["host"], each["database"]) for each in document["users"]} == {
+        (name, host, database)
+        for name, databases in (("shop", ("app", "stock")), ("desk", ("app",)))
+        for host in hosts
+        for database in databases
+    }
+
+
+def test_other_client_ranges_change_rules_and_accounts_and_nothing_else(ring: Recorded) -> None:
+    both = stand_up(client_ranges=["192.168.100.0/24", "10.40.0.0/16"])
+    accounts = {step(node, "accounts") for node in NODES}
+    assert changed(ring, both) == {"ring-network-client-mysql-10.40.0.0-16", *accounts}
+    only = stand_up(client_ranges=["10.40.0.0/16"])
+    assert changed(both, only) == {"ring-network-client-mysql-192.168.100.0-24", *accounts}
 
 
 def test_a_user_gets_one_entry_for_each_database() -> None:

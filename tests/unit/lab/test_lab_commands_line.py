@@ -195,7 +195,7 @@ def test_pytest_gets_its_arguments_as_they_were_given(
 
 
 def test_every_command_is_in_the_table_of_the_docs() -> None:
-    text = (ROOT / "docs" / "lab.md").read_text()
+    text = (ROOT / "docs" / "lab" / "README.md").read_text()
     assert [name for name in main.commands if f"| `scripts/lab {name}" not in text] == []
 
 

@@ -1,5 +1,7 @@
 """Which plugins an `up` takes, and when it refuses."""
 
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -29,6 +31,42 @@ def test_official_plugins_that_are_missing_are_named_with_the_command(tmp_path: 
     text = str(refused.value)
     assert "command 1.2.1" in text
     assert "pulumi plugin install resource command 1.2.1" in text
+    assert "resource aws" not in text
+
+
+def other_version(folder: Path) -> None:
+    folder.rename(folder.with_name("resource-command-v0.0.9"))
+
+
+def cut_short(folder: Path) -> None:
+    folder.with_name(folder.name + ".partial").touch()
+
+
+def no_program(folder: Path) -> None:
+    (folder / "pulumi-resource-command").chmod(0o644)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "there", "command"),
+    [
+        (shutil.rmtree, "there is none", "resource command 1.2.1`"),
+        (other_version, "there is 0.0.9", "resource command 1.2.1`"),
+        (cut_short, "an install of it was cut short", "resource command 1.2.1 --reinstall`"),
+        (no_program, "pulumi-resource-command is not a program", "command 1.2.1 --reinstall`"),
+    ],
+    ids=["none", "another version", "cut short", "not a program"],
+)
+def test_what_there_is_instead_of_the_version_wanted_is_said(
+    tmp_path: Path, spoil: Callable[[Path], None], there: str, command: str
+) -> None:
+    caller = installed(tmp_path, "aws", "command")
+    spoil(tmp_path / "plugins" / "resource-command-v1.2.1")
+    with pytest.raises(SetupError) as refused:
+        plugins.require(plugins.OFFICIAL, caller)
+    text = str(refused.value)
+    assert "command 1.2.1 (" in text
+    assert there in text
+    assert text.endswith(command)
     assert "resource aws" not in text
 
 

@@ -8,10 +8,11 @@ import time
 from pathlib import Path
 
 import pytest
+import yaml
 from cloud.cli import stack
 from cloud.cli.errors import LabError
-from cloud.cli.surroundings import argv_in_world, environment
-from cloud.lab import Lab
+from cloud.cli.surroundings import VIRTUAL_ENVIRONMENT, argv_in_world, environment
+from cloud.lab import CHECKOUT, Lab
 from cloud.setup import plugins, run
 from cloud.setup.archive import FILE_NAME
 from cloud.setup.entry import Entry, Report, SetupError
@@ -258,4 +259,11 @@ def test_a_command_for_the_world_keeps_its_arguments_apart(tmp_path: Path) -> No
     made = argv_in_world(Lab(tmp_path, tmp_path), ["echo", "two words", "$HOME"])
     assert made[0] == "nsenter"
     assert made[-3:] == ["echo", "two words", "$HOME"]
-    assert made[-4] == str(tmp_path / "cloud")
+    assert made[-6:-3] == [str(tmp_path / "cloud"), sys.prefix, str(CHECKOUT / "venv")]
+
+
+def test_the_virtual_environment_of_each_project_is_the_one_that_the_lab_lays_there() -> None:
+    for file in (CHECKOUT / "Pulumi.yaml", *(CHECKOUT / "examples").glob("*/Pulumi.yaml")):
+        options = yaml.safe_load(file.read_text())["runtime"]["options"]
+        place = (file.parent / options["virtualenv"]).resolve()
+        assert place == CHECKOUT / VIRTUAL_ENVIRONMENT, file

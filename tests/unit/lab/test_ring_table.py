@@ -44,9 +44,9 @@ VERIFIED = {
 }
 
 
-def printed(states: dict[str, Any]) -> dict[str, list[str]]:
+def printed(states: dict[str, Any], verified: dict[str, Any] = VERIFIED) -> dict[str, list[str]]:
     out = Console(file=io.StringIO(), width=120)
-    print_ring(out, NODES, states, VERIFIED)
+    print_ring(out, NODES, states, verified)
     assert isinstance(out.file, io.StringIO)
     rows = {}
     for line in out.file.getvalue().splitlines():
@@ -93,10 +93,18 @@ def test_what_is_wrong_with_a_node_stands_below_the_table_with_the_next_step() -
     print_ring(out, NODES, {"node-1": status(1), "node-2": sick}, VERIFIED)
     assert isinstance(out.file, io.StringIO)
     text = out.file.getvalue()
-    assert "1 problems, see below" in text
+    assert "1 problem, see below" in text
     assert "closed: it catches up" in text
     assert "node-2: the disk is [full]\n  next step: make room\n" in text
     assert "node-1:" not in text
+
+
+def test_a_node_that_does_not_answer_is_shown_beside_the_one_that_does() -> None:
+    rows = printed({"node-1": status(1)}, verified={})
+    assert rows["verdict"] == ["healthy", "no answer"]
+    assert rows["gate"] == ["open", "no answer"]
+    assert rows["instance"] == ["i-00000000000000001", "i-00000000000000002"]
+    assert rows["row written here, read there"] == ["not tried", "not tried"]
 
 
 def test_a_heartbeat_from_the_future_is_not_shown_as_a_young_one() -> None:

@@ -12,6 +12,13 @@ from ring_node.ring.schema import Origin, Source
 ME, PEER, OLD = "uuid-of-me", "uuid-of-peer", "uuid-of-former"
 MINE = Coordinates("bin.000001", 120)
 THEIRS = Coordinates("bin.000002", 345)
+TORN_LOG = (
+    "Got fatal error 1236 from master when reading data from binary log: 'binlog truncated in the"
+    " middle of event; consider out of disk space on master; the first event 'bin.000002' at 120,"
+    " the last event read from './bin.000002' at 314, the last byte read from './bin.000002' at"
+    " 325.'"
+)
+"""As 5.6.24 says it."""
 LOGS = frozenset({"bin.000001", "bin.000002"})
 
 

@@ -63,7 +63,7 @@ def host(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Host:
     for name, file in names.items():
         monkeypatch.setattr(paths, name, tmp_path / file)
         (tmp_path / file).write_text(OLD if name == "CONFIG" else "old\n")
-    for name in ("WAITING", "FORMER"):
+    for name in ("WAITING", "FORMER", "LAID"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
     kinds = {tmp_path / file: (0o644, me) for file in names.values()}
     monkeypatch.setattr(server_files, "KINDS", kinds)
@@ -342,3 +342,37 @@ def test_what_waits_is_for_root_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_program_ends_its_my_cnf_as_the_verb_expects() -> None:
     node = Path(__file__).parents[1] / "components/golden/node-1.cnf"
     assert node.read_text().splitlines()[-1] == config.END
+
+
+def test_a_my_cnf_that_was_changed_by_hand_is_seen_until_the_programs_is_back(host: Host) -> None:
+    assert not server_files.edited(), "nothing was sent to this host yet"
+    config.run(NEW)
+    bring_in()
+    assert not server_files.edited()
+    paths.CONFIG.write_text(OTHER)
+    assert server_files.edited()
+    config.run(NEW)
+    bring_in()
+    assert (host.place, server_files.edited()) == (NEW, False)
+
+
+def test_the_programs_former_my_cnf_is_no_change_by_hand_while_another_waits_or_is_taken_back(
+    host: Host,
+) -> None:
+    config.run(OLD)
+    config.run(NEW)
+    assert not server_files.edited()
+    host.starts_with = {OLD}
+    with pytest.raises(NodeError):
+        bring_in()
+    assert (host.place, server_files.edited()) == (OLD, False)
+
+
+def test_a_change_by_hand_that_a_failed_restart_put_back_is_still_one(host: Host) -> None:
+    config.run(OLD)
+    paths.CONFIG.write_text(OTHER)
+    config.run(NEW)
+    host.starts_with = {OTHER}
+    with pytest.raises(NodeError):
+        bring_in()
+    assert (host.place, server_files.edited()) == (OTHER, True)

@@ -133,6 +133,32 @@ def test_a_log_that_was_rotated_is_read_from_its_beginning_and_the_count_stands(
     assert look(log).total == 3
 
 
+def test_what_came_between_the_last_look_and_the_rotations_is_counted(log: Path) -> None:
+    add(log, MISSING)
+    assert look(log).total == 1
+    add(log, CHILD)
+    log.rename(log.with_name("error.log.1"))
+    assert look(log).total == 2, "the server has made no new one yet, and writes there still"
+    add(log.with_name("error.log.1"), PARENT)
+    log.with_name("error.log.1").rename(log.with_name("error.log.2"))
+    add(log.with_name("error.log.1"), TWICE)
+    add(log, NOTE, MISSING)
+    seen = look(log)
+    assert seen.counts == {"1032 app.a": 2, "1452 app.c": 1, "1451 app.p": 1, "1062 app.a": 1}
+    assert look(log) == seen
+
+
+def test_a_host_that_booted_counts_the_logs_that_are_kept(log: Path) -> None:
+    add(log.with_name("error.log.10"), CHILD)
+    add(log.with_name("error.log.2"), PARENT)
+    add(log.with_name("error.log.old"), TWICE)
+    add(log, MISSING)
+    seen = look(log)
+    assert seen.counts == {"1452 app.c": 1, "1451 app.p": 1, "1032 app.a": 1}
+    assert seen.last is not None
+    assert seen.last.code == 1032
+
+
 def test_another_incarnation_begins_with_none(log: Path) -> None:
     first, second = log.parent / "first", log.parent / "second"
     for folder in (first, second):

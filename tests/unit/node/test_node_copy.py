@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 from ring_node.base.errors import NodeError
+from ring_node.base.report import Report
 from ring_node.mysql import inventory
 from ring_node.mysql.binlogs import Commits
-from ring_node.mysql.shows import Coordinates
-from ring_node.ring import arriving, copy_units, offer, proving
+from ring_node.mysql.shows import Coordinates, Identity
+from ring_node.ring import arriving, copy_units, documents, offer, proving, schema
 from ring_node.ring.arriving import ROOM_BYTES
-from ring_node.ring.join import decide_discard
+from ring_node.ring.join import GivenUp, decide_discard
 from ring_node.ring.offer import Offer
 from ring_node.ring.stream import Broken
 from states import ME, OLD, PEER, copying, node
@@ -36,6 +37,7 @@ OFFER = Offer(
     slave=None,
     bytes=1 << 30,
     files=9,
+    holes=0,
     locked_seconds=0.1,
     objects_before=OBJECTS,
     objects_after=OBJECTS,
@@ -86,12 +88,46 @@ def test_a_copy_that_differs_is_named_and_tried_again_only_when_definitions_chan
         proving.check_objects(wrong, changed, "node-2")
 
 
+@pytest.mark.parametrize(
+    ("beaten", "known", "beyond"), [(0, 0, 0), (0, 240, 240), (900, 240, 900), (240, 900, 900)]
+)
+def test_a_copy_counts_on_from_beyond_what_it_takes_the_place_of_and_what_its_source_knows(
+    monkeypatch: pytest.MonkeyPatch, beaten: int, known: int, beyond: int
+) -> None:
+    """A source that was set back in time does not know how far the one before it came."""
+    identity = Identity(ME, 1, "5.6.24-log", "YES", False)
+    pair = documents.Pair(
+        documents.Node("node-1", 1, "192.168.100.10", "10.10.1.10"),
+        documents.Peer("node-2", 2, "10.10.1.11", "vol-2"),
+    )
+    generations = {1: known, 2: 10**6}
+    taken: list[tuple[int, int]] = []
+    monkeypatch.setattr(proving.shows, "identity", lambda _: identity)
+    monkeypatch.setattr(proving.shows, "show_slave_status", lambda _: None)
+    monkeypatch.setattr(proving.xa, "roll_back", lambda _: 0)
+    monkeypatch.setattr(proving.events, "adapt", lambda *_: [])
+    monkeypatch.setattr(proving, "_accounts", lambda *_: None)
+    monkeypatch.setattr(schema, "add_rows", lambda *_: False)
+    monkeypatch.setattr(schema, "write_origin", lambda *_: None)
+    monkeypatch.setattr(schema, "generation", lambda _, server_id: generations[server_id])
+    monkeypatch.setattr(schema, "go_on_from", lambda _, *given: taken.append(given))
+    session: Any = Scratch()
+    proving._adapt(session, OFFER, PLACE, beaten, pair, Report("rejoin"))
+    assert taken == [(1, beyond)]
+
+
+class Scratch:
+    """A session that does what it is told."""
+
+    def do(self, _statement: str) -> None: ...
+
+
 @pytest.mark.parametrize("lacking", ["master", "objects_before", "bytes"])
 def test_a_header_that_lacks_something_is_no_header(lacking: str) -> None:
     whole: dict[str, Any] = {
         "version": "5.6.24-log", "server_uuid": PEER, "server_id": 2, "master": list(PLACE),
         "innodb": [["bin.000007", 800], list(PLACE)], "slave": None,
-        "bytes": 5, "files": 1, "locked_ms": 12,
+        "bytes": 5, "files": 1, "holes": 1, "locked_ms": 12,
         "objects_before": {"a": "b"}, "objects_after": None,
     }  # fmt: skip
     read = offer.read(whole, "node-2")
@@ -103,38 +139,53 @@ def test_a_header_that_lacks_something_is_no_header(lacking: str) -> None:
 
 
 DATA = {"content": ("base table app.t",)}
-OLDER = {**DATA, "set_back": "it is a day old"}
-NOTHING, SET_BACK = "nothing to copy", "set back in time"
+HOLDS, HOLDS_NOTHING = GivenUp(), GivenUp(holds=False)
+NEWER = GivenUp(peer_set_back="it is a day old")
+UNASKED = GivenUp(unasked="it does not start")
+NOTHING, SET_BACK, NOT_ASKED = "nothing to copy", "set back in time", "own server not asked"
 DISCARDS = {
-    "data beside data": (True, DATA, None, None),
-    "nothing beside data": (False, DATA, None, None),
-    "data beside an empty peer": (True, {}, None, NOTHING),
-    "nothing beside an empty peer": (False, {}, None, None),
-    "beside a peer that copies": (True, {**DATA, "origin": copying(PEER, ME)}, None, NOTHING),
-    "nothing beside a peer that copies": (False, {"origin": copying(PEER, OLD)}, None, NOTHING),
-    "beside a peer that was set back": (True, OLDER, None, SET_BACK),
-    "beside one that is named for it": (True, OLDER, "node-2", None),
-    "with another name": (True, OLDER, "node-1", SET_BACK),
-    "named, and empty": (True, {"set_back": "it is a day old"}, "node-2", NOTHING),
-    "named, and sound": (True, DATA, "node-2", None),
-}
+    "data beside data": (HOLDS, DATA, None, None),
+    "nothing beside data": (HOLDS_NOTHING, DATA, None, None),
+    "data beside an empty peer": (HOLDS, {}, None, NOTHING),
+    "nothing beside an empty peer": (HOLDS_NOTHING, {}, None, None),
+    "beside a peer that copies": (HOLDS, {**DATA, "origin": copying(PEER, ME)}, None, NOTHING),
+    "nothing beside a peer that copies": (
+        HOLDS_NOTHING, {"origin": copying(PEER, OLD)}, None, NOTHING,
+    ),
+    "beside a peer that was set back": (NEWER, DATA, None, SET_BACK),
+    "beside one that is named for it": (NEWER, DATA, "node-2", None),
+    "with another name": (NEWER, DATA, "node-1", SET_BACK),
+    "named, and empty": (NEWER, {}, "node-2", NOTHING),
+    "named, and sound": (HOLDS, DATA, "node-2", None),
+    "beside a peer of which nobody can be asked": (UNASKED, DATA, None, NOT_ASKED),
+    "the same, and it is named": (UNASKED, DATA, "node-2", None),
+    "the same, with another name": (UNASKED, DATA, "node-1", NOT_ASKED),
+    "the same, named and empty": (UNASKED, {}, "node-2", NOTHING),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("holds", "peer", "though_behind", "case"), DISCARDS.values(), ids=DISCARDS
-)
-def test_nobody_gives_up_data_for_a_peer_that_has_none_or_older_one(
-    holds: bool, peer: dict[str, Any], though_behind: str | None, case: str | None
+@pytest.mark.parametrize(("own", "peer", "though_behind", "case"), DISCARDS.values(), ids=DISCARDS)
+def test_nobody_gives_up_data_for_a_peer_that_has_none_or_may_have_older_one(
+    own: GivenUp, peer: dict[str, Any], though_behind: str | None, case: str | None
 ) -> None:
-    refusal = decide_discard("node-1", holds, node(PEER, **peer), though_behind)
+    refusal = decide_discard("node-1", own, node(PEER, **peer), though_behind)
     assert (refusal and refusal.case) == case
 
 
 def test_who_may_not_copy_a_peer_that_was_set_back_is_told_both_ways() -> None:
-    refusal = decide_discard("node-1", True, node(PEER, **OLDER), None)
+    refusal = decide_discard("node-1", NEWER, node(PEER, **DATA), None)
     assert refusal is not None
     assert "node-2 was set back in time: it is a day old" in refusal.found
     assert "on node-2: `sudo ring-node rejoin --discard node-2`" in refusal.next_step
+    assert "rejoin --discard node-1 --though-behind node-2`" in refusal.next_step
+
+
+def test_who_cannot_ask_its_own_server_is_told_what_to_do_and_what_may_be_lost() -> None:
+    refusal = decide_discard("node-1", UNASKED, node(PEER, **DATA), None)
+    assert refusal is not None
+    assert "whether node-2 was set back in time: it does not start" in refusal.found
+    assert "bring node-1's server up" in refusal.next_step
+    assert "what node-1 holds may be newer and would be lost" in refusal.next_step
     assert "rejoin --discard node-1 --though-behind node-2`" in refusal.next_step
 
 

@@ -7,7 +7,7 @@ from ring_node import cli
 from ring_node.host import archive, network, packages, volumes
 from ring_node.mysql import datadir, lifecycle, options, scratch, sql
 from ring_node.ring import copying, documents, follow, relay, replicating, restart, seeding
-from ring_node.verbs import tools, verify
+from ring_node.verbs import tools, verify, wait_serving
 
 from components.step import MINUTES
 
@@ -42,6 +42,7 @@ LONGEST = {
     + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS
     + follow.CATCH_UP_SECONDS + replicating.OPEN_SECONDS,
     "restart": RESTART,
+    "wait-serving": wait_serving.BACK_SECONDS + restart.BEATS_SECONDS + 2 * sql.CONNECT_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
 }  # fmt: skip
 

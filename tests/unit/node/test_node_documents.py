@@ -66,6 +66,7 @@ def test_a_password_that_a_client_file_would_change_is_refused_unquoted(password
         ("ftp://host/x.tar.gz", "md5:" + "0" * 32),
         ("https://host/x.tar.gz", "md5:" + "0" * 31),
         ("https://host/x.tar.gz", "0" * 64),
+        ("https://host/x.tar.gz x.tar.gz", "md5:" + "0" * 32),
     ],
 )
 def test_a_malformed_archive_is_refused(url: str, checksum: str) -> None:

@@ -19,7 +19,7 @@ from ring_node.ring.health import (
     problems,
     unapplied,
 )
-from states import slave
+from states import TORN_LOG, slave
 
 pytestmark = pytest.mark.unit
 
@@ -146,6 +146,11 @@ SICK = {
         ["IO thread"],
         "error 1236: purged",
     ),
+    "the peer's log ends in the middle of an event": (
+        facts(slave=slave(io_running="No", io_errno=1236, io_error=TORN_LOG)),
+        ["IO thread"],
+        "MASTER_LOG_FILE = 'bin.000003', MASTER_LOG_POS = 4",
+    ),
     "an IO thread that connects": (
         facts(slave=slave(io_running="Connecting", io_errno=2003, io_error="refused")),
         ["IO thread"],
@@ -155,6 +160,11 @@ SICK = {
         facts(slave=slave(sql_running="No", sql_errno=1050, sql_error="exists")),
         ["SQL thread"],
         "error 1050: exists",
+    ),
+    "a statement that was run on both nodes": (
+        facts(slave=slave(sql_running="No", sql_errno=1396, sql_error="CREATE USER failed")),
+        ["SQL thread"],
+        "SET GLOBAL sql_slave_skip_counter = 1; START SLAVE. Otherwise resolve what it names",
     ),
     "a slave without TLS": (facts(slave=slave(ssl_allowed=False)), ["no TLS"], "without TLS"),
     "a slave behind a lock": (
@@ -244,6 +254,7 @@ def test_what_is_worth_knowing_is_a_note() -> None:
             tables=Tables(memory, 49, 3),
             conflicts=Conflicts(passed_over=5 << 20),
             restart_due=True,
+            edited=True,
             not_looked_at=("the tables: nothing came",),
         )
     )
@@ -254,6 +265,7 @@ def test_what_is_worth_knowing_is_a_note() -> None:
         "3 tables without",
         "5 MiB of",
         "waits for its restart",
+        "changed it by hand",
         "nothing came",
     ):
         assert part in text

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import host_lock
 from ring_node.base.report import Report
@@ -103,14 +104,30 @@ def test_a_first_boot_that_got_over_its_errors_is_one_to_build_on(
     assert report.notes == notes
 
 
-def test_a_first_boot_that_failed_is_not_built_on(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One whose cloud-init has failed; where the link to the tool in use would be."""
     monkeypatch.setattr(tools, "attempt", lambda *_, **__: (1, "status: error\n", ""))
+    link = tmp_path / "current"
+    monkeypatch.setattr(paths, "CURRENT_RELEASE", link)
+    return link
+
+
+@pytest.mark.usefixtures("host")
+def test_a_first_boot_that_failed_is_not_built_on() -> None:
     with pytest.raises(NodeError) as caught:
         tools._wait_for_first_boot(Report("tools"))
     assert "status: error" in caught.value.found
 
 
-@pytest.mark.parametrize("verb", ["tools", "install", "status"])
+def test_a_host_that_was_built_on_is_not_given_up_for_a_later_boot(host: Path) -> None:
+    host.symlink_to(host.parent / "release")
+    report = Report("tools")
+    tools._wait_for_first_boot(report)
+    assert report.notes == ["cloud-init had errors since the first boot: status: error"]
+
+
+@pytest.mark.parametrize("verb", ["tools", "wait_serving", "install", "status"])
 def test_a_verb_that_runs_before_the_packages_are_there_needs_none_of_them(verb: str) -> None:
     """In a process of its own, where PyMySQL cannot be imported."""
     program = (

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from pymysql.err import OperationalError
 from ring_node.base import paths
+from ring_node.base.errors import NodeError
 from ring_node.base.report import Report
 from ring_node.host import files, gate
 from ring_node.mysql import options, sql
@@ -207,6 +208,17 @@ def test_an_opening_of_a_gate_that_was_closed_anew_does_nothing(
     assert done == []
 
 
+def test_no_gate_is_opened_while_somebody_holds_it_as_it_is(
+    done: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server: Any = Server(done)
+    monkeypatch.setattr(opening, "LOCK_SECONDS", 0.0)
+    with opening.alone("asking"), pytest.raises(NodeError, match="asking"):
+        opening.lift(server, 7)
+    assert done == []
+    assert opening.lift(server, 7)
+
+
 @pytest.mark.parametrize(
     ("arguments", "asked"),
     [
@@ -296,3 +308,13 @@ def test_an_agent_that_does_not_run_is_no_reason_to_believe_what_it_said(
     assert agent_state.why_closed() == "the slave catches up"
     monkeypatch.setattr(agent_state, "boottime", lambda: 190.0)
     assert "says nothing: it was last heard of 90 s ago" in agent_state.why_closed()
+
+
+def test_what_the_agent_said_of_the_open_gate_is_no_reason_why_it_is_closed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(paths, "AGENT_STATE", tmp_path / "agent.json")
+    monkeypatch.setattr(agent_state, "boottime", lambda: 101.0)
+    said = '{"written": 100.0, "gate": {"open": true, "why": "opened: all is applied"}}'
+    (tmp_path / "agent.json").write_text(said)
+    assert agent_state.why_closed() == agent_state.CLOSED_SINCE

@@ -84,7 +84,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(server_files, "settle", lambda: found.done.append("settle"))
     monkeypatch.setattr(restart, "_refuse_a_server_without_tls", lambda: None)
     monkeypatch.setattr(lifecycle, "restart", lambda: found.done.append("restart"))
-    monkeypatch.setattr(restart, "_wait_until_healthy", lambda *_, **__: None)
+    monkeypatch.setattr(restart, "wait_until_healthy", lambda *_, **__: None)
     return found
 
 
@@ -292,7 +292,7 @@ def test_beside_a_peer_that_has_another_password_a_server_restarts_only_while_bo
     monkeypatch.setattr(restart, "FRESH_SECONDS", 0.05)
     monkeypatch.setattr(schema, "generation", lambda *_: next(generations))
     monkeypatch.setattr(restart, "_greets", lambda _: True)
-    monkeypatch.setattr(restart, "_wait_for_peers_turn", lambda: None)
+    monkeypatch.setattr(restart, "wait_for_peers_turn", lambda: None)
     monkeypatch.setattr(gate, "is_open", lambda: is_open)
     monkeypatch.setattr(server_files, "exchanged", lambda: exchanged)
     with nullcontext() if restarted else pytest.raises(NodeError, match="not healthy"):

@@ -32,7 +32,7 @@ def mysql(folder: Path) -> Path:
         entry.size = 3
         made.addfile(entry, io.BytesIO(b"ELF"))
     return archive._unpack(
-        packed, folder, Archive("http://10.0.0.1/a", "md5", "abc"), lambda _: None
+        packed, folder, Archive(("http://10.0.0.1/a",), "md5", "abc"), lambda _: None
     )
 
 

@@ -4,14 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
+from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
+from ring_node.base.lock import held
 from ring_node.base.report import Report
+from ring_node.host import files
 from ring_node.mysql import sql
 from ring_node.mysql.shows import Coordinates
-from ring_node.ring import content, documents, generation, peer_accounts, relay, schema, seeding
+from ring_node.ring import (
+    content,
+    copying,
+    documents,
+    generation,
+    opening,
+    peer_accounts,
+    relay,
+    schema,
+    seeding,
+)
+from ring_node.ring.join import GivenUp
 from states import ME, MINE, OLD, PEER, born, node, slave
 
 pytestmark = pytest.mark.unit
@@ -26,8 +41,15 @@ LATER = Coordinates(MINE.file, MINE.offset + 100)
 class Server:
     """A session that does what it is told."""
 
-    def do(self, _statement: str, _parameters: Any = ()) -> int:
+    def __init__(self) -> None:
+        self.told: list[str] = []
+
+    def do(self, statement: str, _parameters: Any = ()) -> int:
+        self.told.append(statement)
         return 0
+
+    def connect_anew(self) -> None:
+        self.told.append("anew")
 
 
 @pytest.mark.parametrize(
@@ -60,6 +82,31 @@ def test_accounts_made_by_hand_on_one_empty_node_come_to_the_other_one_way_only(
     assert accounts == ([(own, other)] if taken else [])
 
 
+def test_no_server_ends_the_session_of_who_copies_however_long_that_takes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """By default it does after eight idle hours, which a copy may take."""
+    own, other = Server(), Server()
+    at_the_copy: list[Any] = []
+    for place, name in (
+        (opening, "shut"),
+        (relay, "stop"),
+        (schema, "write_origin"),
+        (schema, "generation"),
+        (seeding, "_wait_until_quiet"),
+        (seeding, "_known"),
+    ):
+        monkeypatch.setattr(place, name, lambda *_: None)
+    monkeypatch.setattr(
+        copying, "copy", lambda *_: at_the_copy.extend((list(own.told), list(other.told)))
+    )
+    session: Any = own
+    peer_session: Any = other
+    me, peer = node(ME, content=("app.t",)), node(PEER)
+    seeding._copy(session, peer_session, me, peer, PAIR, Report("seed"))
+    assert at_the_copy == [[sql.PATIENT]] * 2
+
+
 @pytest.mark.parametrize(
     ("found", "number"),
     [
@@ -81,18 +128,25 @@ def test_the_peers_slave_knows_a_log_up_to_what_it_has_read_or_applied(
 
 
 class Own:
-    """The own server, and whether it runs or can be started."""
+    """The own server, and whether it runs or can be started; whether its gate could be opened when
+    it began to run and when it ceased to."""
 
     def __init__(self, running: bool = True, starts: bool = True, answers: bool = True) -> None:
         self.up, self.starts, self.answers = running, starts, answers
+        self.could_open: list[bool] = []
 
     def running(self) -> bool:
         return self.up
 
     def start(self) -> None:
+        self.could_open.append(not held(paths.GATE_LOCK))
         if not self.starts:
             raise NodeError(Exit.SERVER, "it does not start", "", "")
         self.up = True
+
+    def stop(self) -> None:
+        self.could_open.append(not held(paths.GATE_LOCK))
+        self.up = False
 
     @contextmanager
     def session(self, _report: Report) -> Iterator[Server]:
@@ -112,6 +166,7 @@ class Own:
     ids=["runs", "stopped", "does not start", "does not answer"],
 )
 @pytest.mark.parametrize("content_found", [[], ["base table app.t"]])
+@pytest.mark.usefixtures("gate_lock")
 def test_whoever_discards_asks_its_own_server_whether_the_peer_was_set_back(
     monkeypatch: pytest.MonkeyPatch,
     server: dict[str, bool],
@@ -123,12 +178,58 @@ def test_whoever_discards_asks_its_own_server_whether_the_peer_was_set_back(
     monkeypatch.setattr(sql, "own", own.session)
     monkeypatch.setattr(generation, "set_back", lambda *given: f"{given[2]} is a day old")
     monkeypatch.setattr(content, "found", lambda _: content_found)
+    monkeypatch.setattr(schema, "exists", lambda _: True)
+    monkeypatch.setattr(schema, "generation", lambda _, server_id: 240 + server_id)
     other: Any = None
-    report = Report("rejoin")
-    holds, peer = seeding._asked(other, node(PEER), report)
-    assert peer.set_back == ("2 is a day old" if asked else None)
-    assert holds == (bool(content_found) or not asked)
-    assert any("is not known here" in each for each in report.notes) != asked
+    said = seeding._asked(other, PAIR, Report("rejoin"))
+    if asked:
+        assert said == GivenUp(bool(content_found), "2 is a day old", 241)
+    else:
+        assert said.holds
+        assert said.unasked
+
+
+@pytest.fixture
+def gate_lock(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(paths, "AGENT_RUN", tmp_path)
+    monkeypatch.setattr(paths, "GATE_LOCK", tmp_path / "gate.lock")
+    monkeypatch.setattr(files, "folder", lambda *_, **__: False)
+
+
+@pytest.mark.parametrize(
+    "server",
+    [{}, {"starts": False}, {"answers": False}],
+    ids=["answers", "does not start", "does not answer"],
+)
+@pytest.mark.usefixtures("gate_lock")
+def test_a_server_that_is_started_to_be_asked_serves_nobody_and_is_down_again(
+    monkeypatch: pytest.MonkeyPatch, server: dict[str, bool]
+) -> None:
+    own = Own(running=False, **server)
+    monkeypatch.setattr(seeding, "lifecycle", own)
+    monkeypatch.setattr(sql, "own", own.session)
+    monkeypatch.setattr(generation, "set_back", lambda *_: None)
+    monkeypatch.setattr(content, "found", lambda _: [])
+    monkeypatch.setattr(schema, "exists", lambda _: False)
+    other: Any = None
+    seeding._asked(other, PAIR, Report("rejoin"))
+    assert not own.up
+    assert own.could_open == [False, False]
+    assert not held(paths.GATE_LOCK)
+
+
+@pytest.mark.usefixtures("gate_lock")
+def test_a_server_that_runs_is_asked_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    own = Own()
+    monkeypatch.setattr(seeding, "lifecycle", own)
+    monkeypatch.setattr(sql, "own", own.session)
+    monkeypatch.setattr(generation, "set_back", lambda *_: None)
+    monkeypatch.setattr(content, "found", lambda _: [])
+    monkeypatch.setattr(schema, "exists", lambda _: False)
+    other: Any = None
+    assert seeding._asked(other, PAIR, Report("rejoin")) == GivenUp(holds=False)
+    assert own.up
+    assert own.could_open == []
 
 
 class Peer:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import shutil
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,12 +17,13 @@ from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
 from ring_node.base.waiting import Deadline, poll
-from ring_node.host import reflink, room
+from ring_node.host import files, reflink, room
 from ring_node.mysql import (
     binlogs,
     events,
     inventory,
     kept,
+    redo_log,
     scratch,
     snapshot,
     snapshot_room,
@@ -122,7 +124,7 @@ def test_a_log_that_was_purged_tells_nothing(tmp_path: Path) -> None:
     assert binlogs.last_commits(tmp_path, place) is None
 
 
-def test_a_log_that_is_still_written_is_written_up_to_a_place() -> None:
+def test_how_far_innodb_has_written_its_log_is_read_off_its_status() -> None:
     assert snapshot.log_numbers(STATUS) == (135960821, 135958016)
     with pytest.raises(NodeError, match="no log sequence number"):
         snapshot.log_numbers("nothing of the kind")
@@ -133,6 +135,126 @@ def test_a_statement_of_a_user_passes_for_no_figure_of_the_log() -> None:
     assert snapshot.log_numbers(told + STATUS) == (135960821, 135958016)
 
 
+def head(first: tuple[int, int], second: tuple[int, int]) -> redo_log.Head:
+    """With these checkpoints: number and log sequence number."""
+    content = bytearray(b"x" * redo_log.HEAD_BYTES)
+    for place, checkpoint in zip(redo_log.CHECKPOINTS, (first, second), strict=True):
+        struct.pack_into(">QQ", content, place, *checkpoint)
+    return redo_log.Head(bytes(content))
+
+
+def test_recovery_replays_from_the_later_one_of_two_checkpoints() -> None:
+    assert head((6, 900), (7, 5000)).checkpoint == 5000
+    assert head((8, 9000), (7, 5000)).checkpoint == 9000
+
+
+def test_logs_that_went_once_round_since_a_checkpoint_do_not_hold_all_of_it() -> None:
+    sizes = [4 << 20, 4 << 20]
+    room = 2 * ((4 << 20) - redo_log.HEAD_BYTES) - redo_log.MARGIN
+    assert head((6, 900), (7, 5000)).holds(5000 + room, sizes)
+    assert not head((6, 900), (7, 5000)).holds(5001 + room, sizes)
+
+
+LOG_BLOCKS = 400
+SPACE = (LOG_BLOCKS * redo_log.BLOCK) - redo_log.HEAD_BYTES  # of each of two files
+
+
+def write_logs(folder: Path, checkpoint: int, end: int) -> None:
+    """Two redo logs that were written once round and up to `end`, the older blocks behind it."""
+    files = [bytearray(LOG_BLOCKS * redo_log.BLOCK) for _ in range(2)]
+    for number in range(end - 2 * SPACE, end, redo_log.BLOCK):
+        if number >= 0:
+            which, at = divmod(number % (2 * SPACE), SPACE)
+            flushed = redo_log.FLUSHED_FIRST if number % 7 == 0 else 0
+            value = redo_log.block_number(number) | flushed
+            struct.pack_into(">I", files[which], redo_log.HEAD_BYTES + at, value)
+    place = checkpoint % (2 * SPACE)
+    place += redo_log.HEAD_BYTES * (1 + place // SPACE)
+    struct.pack_into(">QQI", files[0], redo_log.CHECKPOINTS[0], 7, checkpoint, place)
+    struct.pack_into(">QQI", files[0], redo_log.CHECKPOINTS[1], 6, 1, 1)
+    for name, content in zip(("ib_logfile0", "ib_logfile1"), files, strict=True):
+        (folder / name).write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "blocks", "first", "second"),
+    [
+        (SPACE // 2, 9, [(0, 2048), (2048 + SPACE // 2, 2048 + SPACE // 2 + 9 * 512)], [(0, 2048)]),
+        (
+            2 * SPACE + SPACE - 1024,
+            5,
+            [(0, 2048), (2048 + SPACE - 1024, 2048 + SPACE)],
+            [(0, 2048 + 3 * 512)],
+        ),
+        (
+            4 * SPACE - 1024,
+            5,
+            [(0, 2048 + 3 * 512)],
+            [(0, 2048), (2048 + SPACE - 1024, 2048 + SPACE)],
+        ),
+    ],
+    ids=["in the middle", "into the next file", "once round"],
+)
+def test_recovery_reads_from_the_checkpoint_to_the_last_block_that_has_the_next_number(
+    tmp_path: Path,
+    checkpoint: int,
+    blocks: int,
+    first: list[tuple[int, int]],
+    second: list[tuple[int, int]],
+) -> None:
+    end = checkpoint + blocks * redo_log.BLOCK
+    write_logs(tmp_path, checkpoint, end)
+    reached, kept = redo_log.replayed(tmp_path)
+    assert reached == end
+    assert kept == {"ib_logfile0": first, "ib_logfile1": second}
+
+
+def test_logs_that_do_not_hold_what_was_in_them_under_the_lock_are_no_snapshot(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    thinned: list[str] = []
+    monkeypatch.setattr(reflink, "thin", lambda file, _: thinned.append(file.name))
+    write_logs(tmp_path, 4096, 4096 + 8 * 512)
+    snapshot.leave_out_what_no_recovery_reads(tmp_path, 4096 + 8 * 512)
+    assert thinned == ["ib_logfile0", "ib_logfile1"]
+    thinned.clear()
+    with pytest.raises(NodeError, match="can be followed up to 8192"):
+        snapshot.leave_out_what_no_recovery_reads(tmp_path, 4096 + 8 * 512 + 1)
+    assert thinned == []
+
+
+def test_a_thin_file_holds_only_what_was_kept_and_gets_all_its_blocks_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def clone_range(here: int, request: int, packed: bytes) -> None:
+        assert request == reflink.FICLONERANGE
+        there, begin, length, target = reflink.RANGE.unpack(packed)
+        os.pwrite(here, os.pread(there, length, begin), target)
+
+    monkeypatch.setattr(reflink.fcntl, "ioctl", clone_range)
+    file, part = tmp_path / "log", reflink.ALIGNED
+    file.write_bytes(b"x" * (8 * part + 100))
+    file.chmod(0o640)
+    reflink.thin(file, [(0, 1), (3 * part + 5, 4 * part - 5), (8 * part, 8 * part + 100)])
+    thin = b"x" * part + bytes(2 * part) + b"x" * part + bytes(4 * part) + b"x" * 100
+    assert file.read_bytes() == thin
+    assert file.stat().st_mode & 0o777 == 0o640
+    found = {"log": file.stat()}
+    assert reflink.holes(found) >= 5 * part
+    reflink.fill(file)
+    assert reflink.holes({"log": file.stat()}) == 0
+    assert file.read_bytes() == thin
+
+
+def test_a_head_that_is_put_changes_nothing_else(tmp_path: Path) -> None:
+    log = tmp_path / redo_log.FIRST
+    log.write_bytes(b"y" * 4096)
+    early = head((6, 900), (7, 5000))
+    redo_log.put_head(tmp_path, early)
+    assert redo_log.head(tmp_path) == early
+    assert log.read_bytes() == early.content + b"y" * (4096 - redo_log.HEAD_BYTES)
+
+
 def test_a_database_that_has_the_name_of_a_file_that_stays_is_copied(tmp_path: Path) -> None:
     for name in ("core", "ibtmp1", "ib_buffer_pool"):
         (tmp_path / name).mkdir()
@@ -140,7 +262,7 @@ def test_a_database_that_has_the_name_of_a_file_that_stays_is_copied(tmp_path: P
         assert {name, f"{name}/t.ibd"} <= set(snapshot.ordered(tmp_path))
 
 
-def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
+def test_the_redo_logs_come_last_and_what_is_of_the_one_server_not_at_all(tmp_path: Path) -> None:
     left_out = (
         "auto.cnf",
         ".mysql-ring",
@@ -155,7 +277,7 @@ def test_the_redo_logs_come_first_and_what_is_of_the_one_server_not_at_all(tmp_p
         (tmp_path / name).touch()
     os.mkfifo(tmp_path / "pipe")
     found = list(snapshot.ordered(tmp_path))
-    assert found[:2] == ["ib_logfile0", "ib_logfile1"]
+    assert found[-2:] == ["ib_logfile0", "ib_logfile1"]
     assert set(found) == {*kept, "app"}
     assert found.index("app") < found.index("app/t.frm")
 
@@ -278,9 +400,9 @@ def test_only_the_lock_is_ended_by_the_server_soon(
         return lambda *_: kept.setdefault(name, timeout[-1])
 
     monkeypatch.setattr(shutil, "chown", lambda *_: None)
-    monkeypatch.setattr(snapshot, "_write_back", kept_as("written"))
+    monkeypatch.setattr(files, "sync_file_system", kept_as("written"))
     monkeypatch.setattr(snapshot, "_locked", kept_as("locked"))
-    monkeypatch.setattr(snapshot, "_copied", kept_as("copied"))
+    monkeypatch.setattr(snapshot, "copied", kept_as("copied"))
     session.do(sql.PATIENT)
     snapshot.frozen_under_lock(session, source, tmp_path / "new")
     assert kept == {"written": 31536000, "locked": 10, "copied": 10}
@@ -317,7 +439,7 @@ def test_a_lock_is_tried_only_where_nothing_is_in_its_way_and_for_nobody_who_is_
             raise NodeError(Exit.UNREACHABLE, "who asked is gone", "it there", "nothing")
 
     monkeypatch.setattr(shutil, "chown", lambda *_: None)
-    monkeypatch.setattr(snapshot, "_write_back", lambda _: None)
+    monkeypatch.setattr(files, "sync_file_system", lambda _: None)
     monkeypatch.setattr(snapshot, "_locked", lambda _: tries.append(None))
     monkeypatch.setattr(snapshot, "GO_ON_SECONDS", 0.0)
     monkeypatch.setattr(statements, "long", lambda *_: running)
@@ -326,6 +448,21 @@ def test_a_lock_is_tried_only_where_nothing_is_in_its_way_and_for_nobody_who_is_
     with pytest.raises(NodeError, match="who asked is gone"):
         snapshot.frozen_under_lock(session, source, tmp_path / "new", still_wanted)
     assert len(tries) == tried
+
+
+def test_no_lock_is_tried_where_the_disk_cannot_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session: Any = Busy()
+    source: Any = SimpleNamespace(data=tmp_path / "gone", unseen_writes=True)
+    tries: list[object] = []
+    monkeypatch.setattr(shutil, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "_locked", lambda _: tries.append(None))
+    monkeypatch.setattr(statements, "long", lambda *_: [])
+    monkeypatch.setattr(kept, "found", lambda _: None)
+    with pytest.raises(NodeError, match="sync --file-system"):
+        snapshot.frozen_under_lock(session, source, tmp_path / "new")
+    assert tries == []
 
 
 @pytest.mark.parametrize(
@@ -348,6 +485,132 @@ def test_what_stays_in_the_way_of_the_lock_is_named(
     with pytest.raises(NodeError, match=f"cannot be locked for a snapshot: {named}") as caught:
         snapshot.frozen_under_lock(session, source, tmp_path / "new")
     assert caught.value.code is Exit.DEADLINE
+
+
+class Donor:
+    """A server under the lock; `names` are the files that were written to before it was had."""
+
+    open = True
+
+    def __init__(self, defined: Iterable[int] = (), numbers: Iterable[int] = ()) -> None:
+        self._defined, self._numbers = iter(defined), iter(numbers)
+
+    def do(self, *_: object) -> None:
+        pass
+
+    def rows(self, statement: str, *_: object) -> list[dict[str, Any]]:
+        return [{"Value": next(self._defined)}] if statement == inventory.DEFINING else []
+
+    def quoting_row(self, _: str) -> dict[str, Any]:
+        number = next(self._numbers)
+        return {"Status": f"Log sequence number {number}\nLog flushed up to {number}\n"}
+
+    def value(self, _: str) -> int:
+        return 0
+
+
+WRITTEN = ("app/t.ibd", "app/m.MYD", "ib_logfile0")
+LOG_BYTES = 4 << 20
+
+
+@pytest.mark.parametrize(
+    ("defined", "numbers", "again", "checkpoint"),
+    [
+        ((7, 7), (6000, 6000), {"app/m.MYD", "ib_logfile0"}, 5000),
+        ((7, 8), (6000, 6000), set(WRITTEN), 5001),
+        (
+            (7, 7),
+            (6000, 5000 + LOG_BYTES, 6000, 5001 + LOG_BYTES // 2),
+            set(WRITTEN),
+            5001,
+        ),
+    ],
+    ids=["the logs tell the rest", "objects were defined", "the logs went round"],
+)
+def test_under_the_lock_that_is_copied_again_which_the_redo_logs_do_not_tell(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    defined: tuple[int, ...],
+    numbers: tuple[int, ...],
+    again: set[str],
+    checkpoint: int,
+) -> None:
+    cloned: list[str] = []
+
+    def clone(source: str, target: str) -> reflink.Cloned:
+        cloned.append(source)
+        shutil.copyfile(source, target)
+        return reflink.Cloned(reflink.signature(Path(source).stat()), certain=True)
+
+    def write(name: str, content: bytes, number: int) -> None:
+        (data / name).write_bytes(content)
+        os.utime(data / name, (number, number))
+
+    data, folder = tmp_path / "data", tmp_path / "snapshot"
+    (data / "app").mkdir(parents=True)
+    folder.mkdir()
+    for name in ("app/t.ibd", "app/m.MYD", "app/old.ibd", "app/t.frm"):
+        write(name, b"old", 1)
+    write("ib_logfile0", head((6, 900), (7, 5000)).content.ljust(LOG_BYTES, b"l"), 1)
+    monkeypatch.setattr(reflink, "clone", clone)
+    monkeypatch.setattr(reflink.os, "chown", lambda *_: None)
+    monkeypatch.setattr(snapshot, "_places", lambda _: (Coordinates("bin.000001", 4), None))
+    source: Any = SimpleNamespace(data=data, spaces=frozenset({"ibdata1"}))
+    session: Any = Donor(defined, numbers)
+    mirror = reflink.Mirror(data, folder)
+    ahead = snapshot.ahead_of(session, data)
+    mirror.refresh(snapshot.ordered(data), Deadline(30), still=False)
+    cloned.clear()
+    for name in WRITTEN[:2]:
+        write(name, b"new", 2)
+    write("ib_logfile0", head((8, 5001), (7, 5000)).content.ljust(LOG_BYTES, b"m"), 2)
+
+    snapshot.copied(session, source, mirror, ahead, 0)
+    assert {str(Path(each).relative_to(data)) for each in cloned} == again
+    assert redo_log.head(folder).checkpoint == checkpoint
+    assert (folder / "ib_logfile0").read_bytes().endswith(b"m")
+
+
+def test_a_data_file_that_grew_or_is_another_one_is_copied_again(tmp_path: Path) -> None:
+    file = tmp_path / "t.ibd"
+    file.write_bytes(b"old")
+    cloned = reflink.Cloned(reflink.signature(file.stat()), certain=False)
+    os.utime(file, (1, 1))
+    assert cloned.stands_for(file.stat(), redone=True)
+    assert not cloned.stands_for(file.stat(), redone=False)
+    file.write_bytes(b"older")
+    assert not cloned.stands_for(file.stat(), redone=True)
+    other = tmp_path / "other"
+    other.write_bytes(b"new")
+    other.rename(file)
+    assert not cloned.stands_for(file.stat(), redone=True)
+
+
+def test_a_data_file_that_grows_under_the_lock_is_seen(tmp_path: Path) -> None:
+    (tmp_path / "t.ibd").write_bytes(b"old")
+    found = {"t.ibd": (tmp_path / "t.ibd").stat()}
+    assert not snapshot.grown(tmp_path, found, found)
+    (tmp_path / "t.ibd").write_bytes(b"older")
+    assert snapshot.grown(tmp_path, found, found)
+    assert not snapshot.grown(tmp_path, found, ())
+
+
+def test_nothing_is_left_to_the_redo_logs_beside_a_statement_that_may_define_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / redo_log.FIRST).write_bytes(head((6, 900), (7, 5000)).content)
+    for works in (True, False):
+        session: Any = Donor((7,))
+        monkeypatch.setattr(session, "value", lambda _, works=works: int(works))
+        assert (snapshot.ahead_of(session, tmp_path) is None) == works
+
+
+def test_a_repair_counts_as_a_statement_that_defines() -> None:
+    """Of a table of an older release it is an ALTER, which is counted nowhere else."""
+    defining = inventory.DEFINING.partition(" REGEXP '")[2].rstrip("'")
+    counted = {"Com_repair", "Com_create_table", "Com_optimize", "Com_truncate"}
+    assert all(re.match(defining, each) for each in counted)
+    assert not any(re.match(defining, each) for each in ("Com_insert", "Com_replace", "Com_select"))
 
 
 def test_what_a_killed_process_left_goes_but_not_what_somebody_reads(
@@ -410,7 +673,7 @@ def test_the_place_is_read_off_a_tablespace_that_was_closed_clean(
     (tmp_path / "ibdata1").write_bytes(space)
     assert scratch.stored_place(tmp_path / "ibdata1") is None
     struct.pack_into(
-        ">III512s", space, size * 6 - 1000, 873422344, 1, 5, b"/var/log/mysql/bin.000003"
+        ">III512s", space, size * 6 - 1000 + 38, 873422344, 1, 5, b"/var/log/mysql/bin.000003"
     )
     (tmp_path / "ibdata1").write_bytes(space)
     found = scratch.stored_place(tmp_path / "ibdata1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,7 @@ def test_an_account_is_copied_only_with_a_password_that_can_be_copied(
 
 
 class Accounts:
-    """A server with accounts, one row each, and what it was told."""
+    """A server with accounts, one row each, and what it was told; it knows no table `gone`."""
 
     def __init__(self, *rows: dict[str, str], grants: tuple[str, ...] = ()) -> None:
         self.accounts, self.grants, self.done = rows, grants, []
@@ -73,6 +74,8 @@ class Accounts:
 
     def do(self, statement: str, parameters: Any = ()) -> int:
         words = tuple(sql.literal(word) for word in parameters)
+        if "`gone`" in statement:
+            raise NodeError(Exit.SERVER, "no table `gone`", "one", "make it")
         self.done.append(statement % words if words else statement)
         return 0
 
@@ -94,6 +97,22 @@ def test_an_account_has_its_password_before_its_grants_whatever_the_peer_shows(
     peer_accounts.copy(own, other, Report("seed"))
     with_password = f"GRANT USAGE ON *.* TO 'a'@'%' IDENTIFIED BY PASSWORD '{HASH}'"
     assert own.done == [with_password, *([with_password] if first else []), rest]
+
+
+def test_a_grant_that_cannot_be_made_takes_no_other_one_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a table that was dropped, whose grants MySQL keeps."""
+    monkeypatch.setattr(peer_accounts, "_of_the_ring", lambda *_: False)
+    given = {"user": "a", "host": "%", "hash": HASH, "plugin": "mysql_native_password"}
+    kept = "GRANT SELECT ON `app`.* TO 'a'@'%'"
+    own: Any = Accounts()
+    other: Any = Accounts(given, grants=("GRANT INSERT ON `app`.`gone` TO 'a'@'%'", kept))
+    report = Report("seed")
+    peer_accounts.copy(own, other, report)
+    assert own.done[1:] == [kept]
+    (note,) = report.notes
+    assert "copied without GRANT INSERT ON `app`.`gone`: no table `gone`" in note
 
 
 def test_an_account_of_another_plugin_is_left_out_with_a_note(
@@ -169,6 +188,14 @@ def test_a_library_that_mysqld_lacks_is_named_with_its_package(
     assert "mysqlArchiveUrl" not in caught.value.render()
 
 
+@pytest.mark.parametrize(
+    "library", ["libaio.so.1", "libnuma.so.1", "libtinfo.so.5", "libncurses.so.5"]
+)
+def test_the_libraries_of_the_default_archives_server_are_asked_for(library: str) -> None:
+    """The lab's older server runs without libnuma: no host of it would miss that one."""
+    assert packages.debian_package(library) in install.PACKAGES
+
+
 def test_the_lab_mirrors_every_package_that_the_node_tool_asks_for() -> None:
     assert set(install.PACKAGES) <= set(MIRRORED)
 
@@ -193,6 +220,16 @@ def test_a_missing_data_directory_is_no_complaint_about_my_cnf() -> None:
 def test_the_error_log_is_quoted_by_its_errors_or_else_by_its_end() -> None:
     assert lifecycle.errors_of("a\nb [ERROR] c\nd") == "b [ERROR] c"
     assert lifecycle.errors_of("a\nb") == "a | b"
+
+
+def test_every_log_of_my_cnf_that_grows_is_rotated() -> None:
+    """Nothing else takes anything away from these: the binary logs have an age."""
+    said = (Path(__file__).parents[1] / "components/golden/node-1.cnf").read_text()
+    growing = re.findall(r"^(?:log-error|slow_query_log_file) = (\S+)$", said, re.MULTILINE)
+    head, _, rest = lifecycle.LOGROTATE.partition("{")
+    rotated = [path for line in head.splitlines() if line[:1] == "/" for path in line.split()]
+    assert sorted(rotated) == sorted(growing)
+    assert "FLUSH LOCAL ERROR LOGS, SLOW LOGS" in rest
 
 
 def test_an_sql_file_becomes_one_statement_a_line_without_comments() -> None:
@@ -286,7 +323,7 @@ def test_the_servers_unit_waits_and_restarts_within_bounds() -> None:
         "Requires=mysql-ring-volume.service mysql-ring-gate.service",
         "ExecStartPre=+/usr/sbin/nft -f /etc/mysql-ring/gate.nft",
         "ExecStart=/opt/mysql/current/bin/mysqld --defaults-file=/etc/mysql/conf.d/mysqld.cnf"
-        " --read-only --event-scheduler=OFF",
+        " --read-only --event-scheduler=OFF $MEMORY",
         "ExecStartPost=-/opt/mysql-ring/current/ring-node wait-ready",
         "Restart=on-failure",
         "TimeoutStartSec=infinity",

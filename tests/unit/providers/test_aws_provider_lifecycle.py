@@ -222,6 +222,26 @@ def test_a_volume_grows_and_gets_faster_in_place(aws: Engine) -> None:
     assert len(modifications(made)) == 2
 
 
+def test_a_volume_keeps_a_speed_that_is_named_no_more_and_takes_back_one_that_is(
+    aws: Engine,
+) -> None:
+    """Why the program names what it would have by itself."""
+    fast = disk(aws, iops=4000, throughput=500)
+    kept = aws.update(fast, iops=None, throughput=None)
+    assert (kept.state["iops"], kept.state["throughput"]) == (4000, 500)
+    assert modifications(fast) == []
+    back = aws.update(fast, iops=3000, throughput=125)
+    assert (back.state["iops"], back.state["throughput"]) == (3000, 125)
+
+
+def test_a_volume_becomes_another_type_with_the_speed_that_is_named_for_that(aws: Engine) -> None:
+    small = disk(aws, type="gp2")
+    fast = aws.update(small, type="gp3", iops=3000, throughput=125)
+    assert (fast.state["iops"], fast.state["throughput"]) == (3000, 125)
+    again = aws.update(fast, type="gp2", iops=None, throughput=None)
+    assert (again.state["type"], again.state["iops"]) == ("gp2", 100)
+
+
 def modifications(made: Made) -> list[Any]:
     backends: list[Any] = [
         backend for _, region, backend in ec2_backends.iter_backends() if region == REGION

@@ -1,4 +1,4 @@
-"""docs/aws-provider.md says what the code does."""
+"""docs/lab/aws-provider.md says what the code does."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from cloud.providers.aws.resources import RESOURCES
 
 pytestmark = pytest.mark.unit
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "aws-provider.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "lab" / "aws-provider.md"
 
 
 def test_the_document_has_the_rules_of_the_code() -> None:

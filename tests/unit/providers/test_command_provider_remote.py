@@ -114,6 +114,20 @@ def test_another_way_to_prove_who_one_is_is_refused_by_name(
     assert list(found) == [f"connection.{name}"]
 
 
+def test_an_agent_that_the_environment_names_has_to_answer(
+    remote: Engine, host: SshHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "agent"
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(place))
+    with pytest.raises(ProviderError) as raised:
+        remote.create(COMMAND, connection=host.connection(), create="true")
+    assert str(raised.value) == f"dial unix {place}: connect: no such file or directory"
+    with socket.socket(socket.AF_UNIX) as agent:
+        agent.bind(str(place))
+        agent.listen()
+        remote.create(COMMAND, connection=host.connection(), create="true")
+
+
 def test_a_key_that_is_none_is_refused_and_not_shown(remote: Engine, host: SshHost) -> None:
     with pytest.raises(ProviderError, match=r"connection\.privateKey") as raised:
         remote.create(COMMAND, connection=host.connection(privateKey="no key"), create="true")

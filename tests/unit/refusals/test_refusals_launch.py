@@ -49,6 +49,21 @@ def test_an_instance_type_has_to_exist(launch: Launch) -> None:
     launch(InstanceType="t3.medium")
 
 
+def test_a_zone_has_to_have_the_instance_type(world: World) -> None:
+    """mac1.metal is in two of the three zones."""
+    here, there = world.subnet(zone="eu-central-1b"), world.subnet(zone="eu-central-1c")
+    text = (
+        "Your requested instance type (mac1.metal) is not supported in your requested Availability"
+        " Zone (eu-central-1b). Please retry your request by not specifying an Availability Zone"
+        " or choosing eu-central-1a, eu-central-1c."
+    )
+    with refused("Unsupported", text):
+        world.instance(SubnetId=here, InstanceType="mac1.metal")
+    with refused("Unsupported", text):
+        world.instance_with(world.interface(here), InstanceType="mac1.metal")
+    world.instance(SubnetId=there, InstanceType="mac1.metal")
+
+
 @pytest.mark.parametrize("by", ["Name", "Arn"])
 def test_an_instance_profile_has_to_exist_and_to_hold_a_role(
     iam: Any, launch: Launch, by: str

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 import volumes
-from aws_world import REGION, TRUST, World, refused, status
+from aws_world import IMAGE, REGION, TRUST, World, refused, status
 from botocore import UNSIGNED
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -249,3 +249,65 @@ def test_what_an_action_is_about_is_named_by_a_parameter_of_it(ec2: Any) -> None
     for action, named in access.RESOURCES.items():
         operation = ec2.meta.service_model.operation_model(action.removeprefix("ec2:"))
         assert set(named.values()) <= set(operation.input_shape.members), action
+
+
+def test_a_role_that_comes_to_an_instance_needs_a_permission_of_its_own(
+    iam: Any, world: World
+) -> None:
+    iam.create_role(RoleName="node-1", AssumeRolePolicyDocument=json.dumps(TRUST))
+    iam.create_instance_profile(InstanceProfileName="node-1")
+    session = user(iam, allow("iam:AddRoleToInstanceProfile", "ec2:RunInstances"))
+    role = f"arn:aws:iam::{ACCOUNT}:role/node-1"
+    named = {"InstanceProfileName": "node-1", "RoleName": "node-1"}
+    with refused("AccessDenied", "iam:PassRole", role):
+        of(session, "iam").add_role_to_instance_profile(**named)
+    iam.add_role_to_instance_profile(**named)
+
+    launch = {"ImageId": IMAGE, "MinCount": 1, "MaxCount": 1, "DryRun": True}
+    launch["SubnetId"] = world.subnet()
+    profile = iam.get_instance_profile(InstanceProfileName="node-1")["InstanceProfile"]["Arn"]
+    for by in ({"Name": "node-1"}, {"Arn": profile}):
+        with refused("UnauthorizedOperation", "iam:PassRole", role):
+            of(session, "ec2").run_instances(**launch, IamInstanceProfile=by)
+    with refused("DryRunOperation"):
+        of(session, "ec2").run_instances(**launch)
+    passing = allow("iam:PassRole", on=role)
+    iam.put_user_policy(UserName="backup", PolicyName="more", PolicyDocument=document(passing))
+    with refused("DryRunOperation"):
+        of(session, "ec2").run_instances(**launch, IamInstanceProfile={"Name": "node-1"})
+
+
+def test_tags_that_are_made_with_a_resource_need_the_permission_to_tag(iam: Any) -> None:
+    session = user(iam, allow("ec2:CreateVpc", "iam:CreateRole"))
+    tags = [{"Key": "a", "Value": "b"}]
+    vpc = {"CidrBlock": "10.0.0.0/16", "DryRun": True}
+    with refused("DryRunOperation"):
+        of(session, "ec2").create_vpc(**vpc)
+    with refused("UnauthorizedOperation", "ec2:CreateTags"):
+        specified = [{"ResourceType": "vpc", "Tags": tags}]
+        of(session, "ec2").create_vpc(**vpc, TagSpecifications=specified)
+    role = {"RoleName": "node-1", "AssumeRolePolicyDocument": json.dumps(TRUST)}
+    with refused("AccessDenied", "iam:TagRole", f"arn:aws:iam::{ACCOUNT}:role/node-1"):
+        of(session, "iam").create_role(**role, Tags=tags)
+    of(session, "iam").create_role(**role)
+
+
+def test_roles_profiles_and_parameters_are_allowed_by_name(iam: Any) -> None:
+    public = "/aws/service/debian/release/12/latest/amd64"
+    session = user(
+        iam,
+        allow("iam:*", on="arn:aws:iam::*:role/node-*"),
+        allow("iam:*", on="arn:aws:iam::*:instance-profile/node-*"),
+        allow("ssm:GetParameter", on=f"arn:aws:ssm:*::parameter{public}"),
+    )
+    own = of(session, "iam")
+    own.create_role(RoleName="node-1", AssumeRolePolicyDocument=json.dumps(TRUST))
+    own.create_instance_profile(InstanceProfileName="node-1")
+    own.add_role_to_instance_profile(InstanceProfileName="node-1", RoleName="node-1")
+    with refused("AccessDenied", f"arn:aws:iam::{ACCOUNT}:role/other"):
+        own.get_role(RoleName="other")
+    with refused("AccessDenied", f"arn:aws:iam::{ACCOUNT}:instance-profile/other"):
+        own.create_instance_profile(InstanceProfileName="other")
+    of(session, "ssm").get_parameter(Name=public)
+    with refused("AccessDeniedException", f":{ACCOUNT}:parameter/mine"):
+        of(session, "ssm").get_parameter(Name="/mine")

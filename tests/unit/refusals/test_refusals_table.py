@@ -1,4 +1,4 @@
-"""docs/aws-refusals.md says what the code says."""
+"""docs/lab/aws-refusals.md says what the code says."""
 
 from pathlib import Path
 
@@ -7,7 +7,7 @@ from cloud.refusals import guard, table
 
 pytestmark = pytest.mark.refusals
 
-DOCUMENT = Path(__file__).parents[3] / "docs" / "aws-refusals.md"
+DOCUMENT = Path(__file__).parents[3] / "docs" / "lab" / "aws-refusals.md"
 
 
 def between(begin: str, end: str) -> str:

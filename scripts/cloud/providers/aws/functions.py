@@ -77,6 +77,28 @@ def _zones(session: Session, given: dict[str, Any], _call: Call) -> dict[str, An
     }
 
 
+def _offerings(session: Session, given: dict[str, Any], _call: Call) -> dict[str, Any]:
+    """Three lists, in which the same place is of the same offering."""
+    values = _arguments("getInstanceTypeOfferings", given, "filters", "locationType", "region")
+    arguments: dict[str, Any] = {
+        "Filters": [
+            {"Name": one["name"], "Values": one["values"]} for one in values.get("filters") or []
+        ]
+    }
+    if values.get("locationType"):
+        arguments["LocationType"] = values["locationType"]
+    pages = session.client("ec2").get_paginator("describe_instance_type_offerings")
+    found = [each for page in pages.paginate(**arguments) for each in page["InstanceTypeOfferings"]]
+    return {
+        **values,
+        "id": session.region,
+        "instanceTypes": [each["InstanceType"] for each in found],
+        "locations": [each["Location"] for each in found],
+        "locationTypes": [each["LocationType"] for each in found],
+        "region": session.region,
+    }
+
+
 def _region(session: Session, given: dict[str, Any], _call: Call) -> dict[str, Any]:
     values = _arguments("getRegion", given, "id", "name", "region", "endpoint")
     region = values.get("region") or values.get("name") or session.region
@@ -108,6 +130,7 @@ def _partition(session: Session, given: dict[str, Any], _call: Call) -> dict[str
 FUNCTIONS: dict[str, Callable[[Session, dict[str, Any], Call], dict[str, Any]]] = {
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
+    "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
     "aws:index/getPartition:getPartition": _partition,

@@ -1,4 +1,4 @@
-"""The table of docs/aws-provider.md: what a change of each argument does.
+"""The table of docs/lab/aws-provider.md: what a change of each argument does.
 
 `python -m cloud.providers.aws.table` prints it.
 """

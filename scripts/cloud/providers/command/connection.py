@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import socket
 from collections.abc import Callable
 from typing import Any
@@ -53,6 +54,7 @@ def dial(connection: dict[str, Any], call: Call) -> Any:
     import paramiko
 
     key = _private_key(paramiko, connection)
+    _dial_agent()
     limit = connection.get("dialErrorLimit", DIAL_ERROR_LIMIT)
     proxy = connection.get("proxy")
     if not proxy:
@@ -70,6 +72,19 @@ def dial(connection: dict[str, Any], call: Call) -> Any:
             raise
     except ProviderError as error:
         raise ProviderError(f"proxy: {error}") from None
+
+
+def _dial_agent() -> None:
+    """The official plugin dials the agent that the environment names, though there is a key, and
+    once; what it may be asked for is not modelled (provider/pkg/provider/remote/connection.go)."""
+    path = os.environ.get("SSH_AUTH_SOCK")
+    if not path:
+        return
+    try:
+        with socket.socket(socket.AF_UNIX) as agent:
+            agent.connect(path)
+    except OSError as error:
+        raise ProviderError(f"dial unix {path}: connect: {_reason(error)}") from None
 
 
 def _retried(what: str, limit: int, call: Call, attempt: Callable[[], Any]) -> Any:

@@ -7,6 +7,7 @@ import pymysql
 from ..base import paths
 from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
+from ..mysql.sql import RELIED_ON
 from ..ring import records, schema
 from ..ring.schema import BEAT
 from .loop import Loop
@@ -37,7 +38,9 @@ class Heartbeat(Loop):
                 connect_timeout=CONNECT_SECONDS,
                 read_timeout=ANSWER_SECONDS,
                 write_timeout=ANSWER_SECONDS,
+                charset="utf8",
                 autocommit=True,
+                init_command=RELIED_ON,
             )
         with self._connection.cursor() as cursor:
             if cursor.execute(BEAT, [self._server_id]) != 1:

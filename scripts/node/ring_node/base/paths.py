@@ -25,6 +25,7 @@ CURRENT = VOLUME / "current"
 SNAPSHOTS = VOLUME / "snapshots"
 ARRIVING = VOLUME / "arriving"
 TMP = VOLUME / "tmp"
+FILES = VOLUME / "files"  # of LOAD DATA and SELECT ... INTO OUTFILE
 ERROR_LOG = LOGS / "error.log"
 SOCKET = Path("/run/mysqld/mysqld.sock")
 
@@ -44,6 +45,7 @@ HEARTBEAT_CREDENTIALS = ETC / "heartbeat.json"
 GATE = ETC / "gate.nft"  # what closes the gate, as nft reads it
 OPENING = ETC / "opening.json"
 WAITING = ETC / "waiting"  # files of the server that take their place with its next restart
+LAID = ETC / "my.cnf.json"  # digests of the my.cnf that the program sent and the host still has
 FORMER = ETC / "former"  # what they took the place of, until that restart is judged good
 ROOT_CLIENT = Path("/root/.my.cnf")
 
@@ -53,9 +55,11 @@ AGENT_STATE = AGENT_RUN / "agent.json"
 CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for them
 GATE_LOCK = AGENT_RUN / "gate.lock"
 
+LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")
 MYSQL_ONCE = Path("/run/systemd/system/mysql.service.d/once.conf")
 INIT_FILE = Path("/run/mysql-ring.init.sql")
+MEMORY = Path("/run/mysql-ring.memory")  # environment of the server's service
 SYSCTL = Path("/etc/sysctl.d/60-mysql-ring.conf")
 
 MYSQL_SERVICE = "mysql.service"

@@ -22,6 +22,9 @@ SILENCE_SECONDS = 20.0  # longest wait for the next bytes
 ATTEMPTS = 3
 PAUSE_SECONDS = 3.0
 CHUNK = 1 << 20
+# That of Debian 12's curl. The vendor's CDN has answered 403 to programs that it does not know, and
+# to addresses of EC2 above all (ansible/ansible#82719, actions/runner-images#8773).
+USER_AGENT = "curl/7.88.1"
 SPACE_BYTES = 3 << 30  # 5.6.51 unpacks to 1.9 GB, besides its 330 MB archive
 ROOM = f"at least {SPACE_BYTES >> 20} MiB for the archive and what is in it"
 SETTINGS = "correct mysqlArchiveUrl and mysqlArchiveChecksum in the settings"
@@ -30,7 +33,9 @@ MANIFEST = ".mysql-ring-archive"
 
 @dataclass(frozen=True)
 class Archive:
-    url: str
+    """The same file at each address."""
+
+    urls: tuple[str, ...]
     algorithm: str
     digest: str
 
@@ -87,40 +92,45 @@ def refuse_small_disk(archive: Archive, root: Path) -> None:
 
 
 def _fetch(archive: Archive, target: Path) -> None:
+    """From the first address that has it. One that refuses, or has something else, is not asked
+    again."""
     deadline = Deadline(FETCH_SECONDS)
-    problem = ""
-    for left in reversed(range(ATTEMPTS)):
-        try:
-            digest = _download(archive, target, deadline)
-        except urllib.error.HTTPError as error:
-            problem = f"{archive.url} answers {error.code} {error.reason}"
-            if error.code < 500:
-                break
-        except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
-            if getattr(error, "errno", None) in room.DISK_FULL:
-                raise
-            problem = f"{archive.url} cannot be fetched: {getattr(error, 'reason', error)}"
-        else:
-            if digest == archive.digest:
-                return
-            raise NodeError(
-                Exit.REFUSED,
-                f"{archive.url} has the {archive.algorithm} checksum {digest}",
-                archive.digest,
-                SETTINGS,
-            )
+    problems: dict[str, str] = {}
+    left, others = list(archive.urls), 0
+    for attempt in range(ATTEMPTS):
+        if attempt:
+            time.sleep(PAUSE_SECONDS)
+        for url in tuple(left):
+            try:
+                digest = _download(url, archive.algorithm, target, deadline)
+            except urllib.error.HTTPError as error:
+                problems[url] = f"{url} answers {error.code} {error.reason}"
+                if error.code < 500:
+                    left.remove(url)
+            except (OSError, http.client.HTTPException) as error:  # URLError is an OSError
+                if getattr(error, "errno", None) in room.DISK_FULL:
+                    raise
+                problems[url] = f"{url} cannot be fetched: {getattr(error, 'reason', error)}"
+            else:
+                if digest == archive.digest:
+                    return
+                problems[url] = f"{url} has the {archive.algorithm} checksum {digest}"
+                left.remove(url)
+                others += 1
         if not left or deadline.over:
             break
-        time.sleep(PAUSE_SECONDS)
+    found = "; ".join(problems.values())
+    if others == len(archive.urls):
+        raise NodeError(Exit.REFUSED, found, archive.digest, SETTINGS)
     raise NodeError(
-        Exit.UNREACHABLE, problem, "the archive of MySQL 5.6", f"{SETTINGS}, or run this again"
+        Exit.UNREACHABLE, found, "the archive of MySQL 5.6", f"{SETTINGS}, or run this again"
     )
 
 
-def _download(archive: Archive, target: Path, deadline: Deadline) -> str:
+def _download(url: str, algorithm: str, target: Path, deadline: Deadline) -> str:
     """Writes the archive from its beginning and answers its checksum."""
-    digest = hashlib.new(archive.algorithm, usedforsecurity=False)
-    request = urllib.request.Request(archive.url, headers={"User-Agent": "mysql-ring"})  # noqa: S310
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT})  # noqa: S310
     with (
         urllib.request.urlopen(request, timeout=SILENCE_SECONDS) as answer,  # noqa: S310
         target.open("wb") as stream,
@@ -147,7 +157,7 @@ def _unpack(fetched: Path, root: Path, archive: Archive, judge: Callable[[Path],
             ["tar", "--extract", "--no-same-owner", "--file", str(fetched),
              "--directory", str(temporary)],
             seconds=UNPACK_SECONDS,
-            expected=f"{archive.url} to be a tar archive, and room for what is in it",
+            expected="the archive to be a tar archive, and room for what is in it",
             next_step=SETTINGS,
         )  # fmt: skip
         folders = list(temporary.iterdir())

@@ -7,14 +7,19 @@ import fcntl
 import os
 import shutil
 import stat
+import struct
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..base.errors import Exit, NodeError
 from ..base.waiting import Deadline
 
 FICLONE = 0x40049409
+FICLONERANGE = 0x4020940D
+RANGE = struct.Struct("qQQQ")  # descriptor, from, length, to: ioctl_ficlonerange(2)
+ALIGNED = 64 << 10  # the largest block that a file system may have
 # What FICLONE says of a file system that cannot, or of two different ones.
 CANNOT = frozenset({errno.EOPNOTSUPP, errno.ENOTTY, errno.EXDEV, errno.EINVAL})
 # A file system's clock goes in ticks: of two writes within one the second leaves no trace.
@@ -50,6 +55,57 @@ def sizes(found: Mapping[str, os.stat_result]) -> list[int]:
     return [status.st_size for status in found.values() if stat.S_ISREG(status.st_mode)]
 
 
+def holes(found: Mapping[str, os.stat_result]) -> int:
+    """Bytes of regular files that are in no block."""
+    files = [status for status in found.values() if stat.S_ISREG(status.st_mode)]
+    return sum(max(0, status.st_size - status.st_blocks * 512) for status in files)
+
+
+def thin(file: Path, kept: Iterable[tuple[int, int]]) -> None:
+    """Leaves holes of zeros in a file, but for these parts, from and to. Its size stays."""
+    thinner = file.with_name(f".{file.name}.thin")
+    there = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        status = os.fstat(there)
+        here = os.open(thinner, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            os.ftruncate(here, status.st_size)
+            for begin, end in kept:
+                first = begin // ALIGNED * ALIGNED
+                last = min(-(-end // ALIGNED) * ALIGNED, status.st_size)
+                fcntl.ioctl(here, FICLONERANGE, RANGE.pack(there, first, last - first, first))
+            os.fchown(here, status.st_uid, status.st_gid)
+            os.fchmod(here, stat.S_IMODE(status.st_mode))
+        finally:
+            os.close(here)
+    finally:
+        os.close(there)
+    os.replace(thinner, file)
+
+
+def fill(file: Path) -> None:
+    """Gives a file's holes blocks, of zeros still: who writes there needs no room any more."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.posix_fallocate(descriptor, 0, os.fstat(descriptor).st_size)
+    finally:
+        os.close(descriptor)
+
+
+@dataclass(frozen=True)
+class Cloned:
+    """`certain`: any later write to the file is seen by its signature."""
+
+    signature: Signature
+    certain: bool
+
+    def stands_for(self, status: os.stat_result, *, redone: bool) -> bool:
+        found = signature(status)
+        if redone:
+            return self.signature[2:] == found[2:]
+        return self.certain and self.signature == found
+
+
 class Mirror:
     """A folder of clones. Brought up to date, it clones only what was written to since.
 
@@ -59,22 +115,29 @@ class Mirror:
 
     def __init__(self, source: Path, target: Path) -> None:
         self._source = source
-        self._target = target
-        self._held: dict[str, Signature | None] = {}
+        self.target = target
+        self._held: dict[str, Cloned | None] = {}
 
     def refresh(
-        self, wanted: Mapping[str, os.stat_result], deadline: Deadline, *, still: bool
+        self,
+        wanted: Mapping[str, os.stat_result],
+        deadline: Deadline,
+        *,
+        still: bool,
+        redone: Set[str] = frozenset(),
     ) -> bool:
         """Makes the target hold these files and folders of the source. False: too late.
 
         `still`: nothing in the source comes or goes meanwhile; otherwise what went is left out.
+        `redone`: files that are cloned again only when they are others, or of another size.
         """
         for name in [name for name in self._held if name not in wanted]:
             self._remove(name)
         for name, status in wanted.items():
             if deadline.over:
                 return False
-            if name in self._held and self._held[name] == signature(status):
+            held = self._held.get(name)
+            if held is not None and held.stands_for(status, redone=name in redone):
                 continue
             try:
                 self._make(name, status)
@@ -84,7 +147,7 @@ class Mirror:
         return True
 
     def _make(self, name: str, status: os.stat_result) -> None:
-        here, there = os.path.join(self._source, name), os.path.join(self._target, name)
+        here, there = os.path.join(self._source, name), os.path.join(self.target, name)
         if stat.S_ISDIR(status.st_mode):
             if name not in self._held:
                 os.mkdir(there, 0o700)
@@ -98,7 +161,7 @@ class Mirror:
             self._held[name] = clone(here, there)
 
     def _remove(self, name: str) -> None:
-        there = os.path.join(self._target, name)
+        there = os.path.join(self.target, name)
         if os.path.isdir(there):
             shutil.rmtree(there)
         elif os.path.exists(there):
@@ -110,12 +173,8 @@ def signature(status: os.stat_result) -> Signature:
     return status.st_ctime_ns, status.st_mtime_ns, status.st_size, status.st_ino
 
 
-def clone(source: str, target: str) -> Signature | None:
-    """Makes `target` a new file with the content, owner and mode of `source`.
-
-    Answers by what a later write would be seen; None when it was written to so shortly before
-    that one might not be.
-    """
+def clone(source: str, target: str) -> Cloned:
+    """Makes `target` a new file with the content, owner and mode of `source`."""
     there = os.open(source, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
         now = time.time_ns()
@@ -138,4 +197,4 @@ def clone(source: str, target: str) -> Signature | None:
         ) from None
     finally:
         os.close(there)
-    return signature(status) if status.st_ctime_ns < now - TICK_NS else None
+    return Cloned(signature(status), certain=status.st_ctime_ns < now - TICK_NS)

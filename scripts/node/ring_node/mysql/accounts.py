@@ -23,7 +23,9 @@ OPEN = (
     " AND IFNULL(plugin, '') IN ('', 'mysql_native_password', 'mysql_old_password'))"
     " OR (plugin = 'sha256_password' AND IFNULL(authentication_string, '') = '')"
 )
-USERS = "SELECT User, Host, Password FROM mysql.user"
+USERS = "SELECT User, Host, Password, plugin FROM mysql.user"
+# Those whose password is a hash in the column Password.
+NATIVE = ("", "mysql_native_password", "mysql_old_password")
 ROOT = Account("root", "localhost")
 
 
@@ -73,10 +75,15 @@ def open_to_anyone(session: Session) -> list[str]:
 
 
 def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> None:
-    """Makes these accounts what they should be, and leaves all others alone."""
-    present = {Account(row["User"], row["Host"]): row["Password"] for row in session.rows(USERS)}
-    for account, rights in wanted.items():
-        have = _rights(session, account, present[account]) if account in present else None
+    """Makes these accounts what they should be, and with them those that MySQL may take in their
+    place; leaves all others alone."""
+    present = {Account(row["User"], row["Host"]): row for row in session.rows(USERS)}
+    alike = grants.alike(wanted, sorted(present))
+    for account in (wanted.keys() | alike.keys()) & present.keys():
+        _refuse_another_plugin(account, present[account]["plugin"] or "")
+    for account, rights in {**wanted, **alike}.items():
+        row = present.get(account)
+        have = _rights(session, account, row["Password"]) if row else None
         changes = grants.statements(account, rights, have)
         for statement in changes:
             session.do(statement)
@@ -94,6 +101,21 @@ def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> 
             "accounts that are not in the settings stay: " + ", ".join(map(str, left))
             + " (drop them with SET sql_log_bin = 0; DROP USER ... on both nodes)"
         )  # fmt: skip
+    if alike:
+        report.note(
+            "of these have the password and the rights that the settings give the user, as clients "
+            "are in their range and in a wanted one: " + ", ".join(map(str, sorted(alike)))
+        )  # fmt: skip
+
+
+def _refuse_another_plugin(account: Account, plugin: str) -> None:
+    if plugin not in NATIVE:
+        raise refused(
+            f"account {account} logs in by {plugin}",
+            "the password of the settings",
+            "give it another name in the settings, or drop it with SET sql_log_bin = 0; DROP USER "
+            "on both nodes: then it is made anew",
+        )
 
 
 def _rights(session: Session, account: Account, stored_hash: str) -> Rights:
@@ -109,6 +131,6 @@ def _said(account: Account, want: Rights, have: Rights | None) -> str:
         parts.append("password")
     if have.require_ssl != want.require_ssl:
         parts.append("TLS requirement")
-    if dict(have.places) != dict(want.places):
+    if grants.spelled_out(have.places) != grants.spelled_out(want.places):
         parts.append("privileges")
     return f"account {account}: {' and '.join(parts)} changed"

@@ -2,8 +2,9 @@
 
 Under slave_exec_mode=IDEMPOTENT the slave goes on where a row is missing (1032), there already
 (1062) or held by a foreign key (1451, 1452). MySQL 5.6 says so in one place, a warning in its error
-log (with `log_warnings` at 1, its default). It says nothing where a row overwrote another one: two
-equal values of a primary key, or of another unique one, that were inserted on both sides.
+log (with `log_warnings` at 1, its default), to which logrotate gives another name in time. It says
+nothing where a row overwrote another one: two equal values of a primary key, or of another unique
+one, that were inserted on both sides.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import json
 import os
 import re
 from collections import Counter
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from ..host import files
 
@@ -41,7 +43,7 @@ class Conflict:
 
 @dataclass
 class Conflicts:
-    """What was found in one error log, and how far that was read."""
+    """What was found in a server's error logs, and how far the one was read that was read last."""
 
     log: str = ""  # its path, links resolved: another incarnation has another one
     inode: int = 0
@@ -80,33 +82,53 @@ def found(text: bytes) -> tuple[list[Conflict], int]:
 
 
 def count(log: Path, memory: Path) -> Conflicts:
-    """All since this error log begins. `memory` keeps how far the log was read, until the host
-    boots again; a log that is larger than READ_BYTES then counts from there on only."""
+    """All since the oldest log begins that logrotate keeps. `memory` keeps how far they were read,
+    until the host boots again. Of a log that has more than READ_BYTES its end counts."""
     known = _remembered(memory)
     path = str(log.resolve())
     if known.log != path:
         known = Conflicts(path)
-    try:
-        with log.open("rb") as stream:
-            state = os.fstat(stream.fileno())
-            if (known.inode, state.st_size >= known.offset) != (state.st_ino, True):
-                known.inode, known.offset = state.st_ino, 0  # rotated: what was counted stands
-            skip = max(0, state.st_size - known.offset - READ_BYTES)
-            known.passed_over += skip
-            known.offset += skip
-            stream.seek(known.offset)
-            conflicts, read = found(stream.read(READ_BYTES))
-    except FileNotFoundError:
-        return known
+    with ExitStack() as stack:
+        streams = _unread(log, known, stack)
+        for stream in streams:
+            if _go_on(known, stream):
+                memory.parent.mkdir(exist_ok=True)
+                files.write(memory, json.dumps(asdict(known)).encode(), mode=0o600)
+    return known
+
+
+def _unread(log: Path, known: Conflicts, stack: ExitStack) -> list[BinaryIO]:
+    """The logs from the one on that was read last, the oldest first.
+
+    They are opened from the newest on: what is rotated meanwhile is met twice, and none is missed.
+    """
+    rotated = (each for each in log.parent.glob(f"{log.name}.*") if each.suffix[1:].isdigit())
+    found: dict[int, BinaryIO] = {}
+    for path in (log, *sorted(rotated, key=lambda each: int(each.suffix[1:]))):
+        with suppress(FileNotFoundError):
+            stream = stack.enter_context(path.open("rb"))
+            found.setdefault(os.fstat(stream.fileno()).st_ino, stream)
+            if os.fstat(stream.fileno()).st_ino == known.inode:
+                break
+    return list(reversed(found.values()))
+
+
+def _go_on(known: Conflicts, stream: BinaryIO) -> bool:
+    """Counts what is new in one log. Whether there was anything."""
+    state = os.fstat(stream.fileno())
+    if (known.inode, state.st_size >= known.offset) != (state.st_ino, True):
+        known.inode, known.offset = state.st_ino, 0  # what was counted stands
+    skip = max(0, state.st_size - known.offset - READ_BYTES)
+    known.passed_over += skip
+    known.offset += skip
+    stream.seek(known.offset)
+    conflicts, read = found(stream.read(READ_BYTES))
     counts = Counter(known.counts)
     counts.update(f"{each.code} {each.table}" for each in conflicts)
     known.counts = dict(counts)
     known.last = conflicts[-1] if conflicts else known.last
     known.offset += read
-    if conflicts or read or skip:
-        memory.parent.mkdir(exist_ok=True)
-        files.write(memory, json.dumps(asdict(known)).encode(), mode=0o600)
-    return known
+    return bool(conflicts or read or skip)
 
 
 def _remembered(memory: Path) -> Conflicts:

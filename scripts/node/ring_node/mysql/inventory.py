@@ -55,7 +55,8 @@ SYSTEM_TABLES = ("func", "plugin", "servers", "time_zone", "time_zone_name",
 DEFINED = "statements that define"
 DEFINING = (
     "SHOW GLOBAL STATUS WHERE Variable_name REGEXP"
-    " '^Com_(create|drop|alter|rename|truncate|optimize|grant|revoke|install|uninstall)(_|$)'"
+    " '^Com_(create|drop|alter|rename|truncate|optimize|repair|grant|revoke|install|uninstall)"
+    "(_|$)'"
 )
 UNDECODED = "#mysql50#"  # before a name that is not the file's encoding of one
 
@@ -65,7 +66,7 @@ def objects(session: Session) -> dict[str, str]:
     session.do("SET SESSION sql_mode = '', time_zone = '+00:00'")
     data = Path(session.value("SELECT @@datadir"))
     found: dict[str, str] = {}
-    began = _defined(session)
+    began = defined(session)
     for row in session.rows(DATABASES):
         found[f"database {row['name']}"] = str(row["default_collation_name"])
     for row in session.rows(TABLES):
@@ -98,7 +99,7 @@ def objects(session: Session) -> dict[str, str]:
     for table in SYSTEM_TABLES:
         rows = session.rows(ALL.format(table))
         found[f"rows of mysql.{table}"] = f"{len(rows)} {_digest_rows(rows)}"
-    found[DEFINED] = f"{began} to {_defined(session)}"
+    found[DEFINED] = f"{began} to {defined(session)}"
     return found
 
 
@@ -140,7 +141,8 @@ def _plugin(held: list[Any]) -> str:
     return "rights only" if stated is None else stated or "mysql_native_password"
 
 
-def _defined(session: Session) -> int:
+def defined(session: Session) -> int:
+    """How many statements that define objects have begun since the server started."""
     return sum(int(row["Value"]) for row in session.rows(DEFINING))
 
 

@@ -26,7 +26,29 @@ LOG_BYTES = 20000
 # https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html
 HANDSHAKE = b"\x0a"  # protocol version 10
 FULL = b"\xff\x10\x04"  # error 1040, too many connections: a server that runs
-COMMAND = f"{paths.MYSQLD} --defaults-file={paths.CONFIG} {SHUT}"
+COMMAND = f"{paths.MYSQLD} --defaults-file={paths.CONFIG} {SHUT} $MEMORY"
+# mysqld makes the new file: whichever it writes to, nothing is lost.
+LOGROTATE = f"""\
+# Written by ring-node.
+{paths.LOGS}/error.log {paths.LOGS}/slow.log {{
+    su root root
+    weekly
+    maxsize 64M
+    rotate 8
+    missingok
+    notifempty
+    nocreate
+    nodateext
+    nocompress
+    sharedscripts
+    postrotate
+        if systemctl is-active --quiet {paths.MYSQL_SERVICE}; then
+            timeout 60 mariadb --defaults-extra-file={paths.ROOT_CLIENT} --skip-ssl \\
+                --execute='FLUSH LOCAL ERROR LOGS, SLOW LOGS'
+        fi
+    endscript
+}}
+"""
 UNIT = f"""\
 # Written by ring-node. Do not edit: `systemctl edit mysql` for additions.
 [Unit]
@@ -43,6 +65,9 @@ Type=simple
 User={paths.MYSQL_USER}
 Group={paths.MYSQL_USER}
 ExecStartPre=+{gate.CLOSE}
+ExecStartPre=-+{paths.CURRENT_RELEASE}/ring-node memory
+Environment=MEMORY=
+EnvironmentFile=-{paths.MEMORY}
 ExecStart={COMMAND}
 ExecStartPost=-{paths.CURRENT_RELEASE}/ring-node wait-ready
 TimeoutStartSec=infinity

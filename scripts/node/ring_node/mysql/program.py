@@ -34,7 +34,7 @@ def install(wanted: Archive, report: Report, libraries: Callable[[], object]) ->
     place, new = archive.install(wanted, paths.MYSQL_ROOT, judge)
     version = judge(place)
     if new:
-        report.did(f"MySQL {version} from {wanted.url} in {place}")
+        report.did(f"MySQL {version} in {place}")
     if files.link(paths.MYSQL, place):
         report.did(f"{paths.MYSQL} points at {place.name}")
     return version
@@ -70,7 +70,7 @@ def _no_library(library: str) -> NodeError:
         f"mysqld of the archive needs {library}, and this host has none",
         "the libraries that the archive's mysqld is linked with",
         f"install Debian's package of it (`apt-get install {package}`; if there is none of that "
-        "name, look for the file on packages.debian.org), then run this again",
+        "name, look for the one that has the file), then run this again",
     )
 
 

@@ -7,6 +7,8 @@ judged good. A restart that is killed leaves the last two, and the next one know
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -27,6 +29,7 @@ KINDS = {
 
 def put(contents: Mapping[Path, bytes]) -> list[Path]:
     """Puts files in their places, for a server that is down. Answers those that changed."""
+    _remember(contents)
     if exchanged():
         _keep(paths.WAITING, contents)  # the next restart has both to choose from
     else:
@@ -42,6 +45,7 @@ def leave(contents: Mapping[Path, bytes]) -> list[Path]:
     Where they are what was there before a killed restart, they are back in place: the server runs
     with either, a restart stays due, and any start of it is one with these.
     """
+    _remember(contents)
     same = {path for path, content in contents.items() if content == read_by_server(path)}
     for path in same:
         files.remove(_in(paths.WAITING, path))
@@ -74,6 +78,12 @@ def exchanged() -> bool:
 def under_way() -> bool:
     """Whether a verb is at work on such a restart. One that was killed says nothing of now."""
     return exchanged() and held(paths.LOCK)
+
+
+def edited() -> bool:
+    """Whether the my.cnf in its place is not one that the program sent."""
+    found, sent = files.read_bytes(paths.CONFIG), _sent()
+    return bool(sent) and (found is None or _digest(found) not in sent)
 
 
 def restart_due() -> bool:
@@ -109,6 +119,26 @@ def settle() -> None:
     for path, content in waiting().items():
         if content == files.read_bytes(path):
             files.remove(_in(paths.WAITING, path))
+
+
+def _remember(contents: Mapping[Path, bytes]) -> None:
+    """Notes a my.cnf of the program before it is anywhere; one that is nowhere any more is left
+    out."""
+    if paths.CONFIG not in contents:
+        return
+    kept = (_in(folder, paths.CONFIG) for folder in (paths.WAITING, paths.FORMER))
+    places = (paths.CONFIG, *kept)
+    there = {_digest(found) for found in map(files.read_bytes, places) if found is not None}
+    sent = (there & _sent()) | {_digest(contents[paths.CONFIG])}
+    files.write(paths.LAID, json.dumps(sorted(sent)).encode(), mode=0o644, owner=ROOT)
+
+
+def _sent() -> set[str]:
+    return set(json.loads(files.read_bytes(paths.LAID) or b"[]"))
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
 
 
 def _in(folder: Path, path: Path) -> Path:

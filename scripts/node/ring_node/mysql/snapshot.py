@@ -1,12 +1,15 @@
 """A copy of a running server's data directory as of one moment, by reference (XFS reflink).
 
-Nothing commits under FLUSH TABLES WITH READ LOCK. When InnoDB's log sequence number is the same
-before and after the files were copied, no page changed in memory meanwhile, so the redo logs in
-the copy lack no record. They are copied before the data files: their checkpoint is the older one,
-and recovery replays from there, whatever was flushed in between.
+Nothing commits under FLUSH TABLES WITH READ LOCK. InnoDB's redo logs are copied last, so the copy
+has every record of what was done to a data file before that was copied: InnoDB writes no page
+before its records. With the logs goes the checkpoint that was in force before the first data file
+was copied. From there recovery replays, and brings every page to where the logs end, whatever was
+written in between. This is redo_log.py's part.
 
-Most files are copied before the lock already. Under it only those follow that were written to
-since, so that the time it is held does not grow with the number of tables.
+So most files are copied before the lock already, and a data file of InnoDB is not copied again
+because it was written to since: the time that the lock is held grows neither with the number of
+tables nor with their size. But what a statement that defines objects does to files is not all in
+the redo logs. When one ran meanwhile, all that was written to since follows under the lock.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,9 +29,11 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.lock import try_lock
 from ..base.waiting import Deadline, poll
-from ..host import files, programs, reflink
-from . import binlogs, inventory, kept, snapshot_room, snapshot_source, sql, statements
+from ..host import files, reflink
+from ..host.reflink import Mirror
+from . import binlogs, inventory, kept, redo_log, snapshot_room, snapshot_source, sql, statements
 from .binlogs import Commits
+from .redo_log import Head
 from .shows import Coordinates, innodb_status, show_master_status
 from .snapshot_room import Watcher
 from .snapshot_source import Source
@@ -51,13 +56,13 @@ NEXT_STEP = "see that the server runs, then run this again: it takes another sna
 LOCK_FILE = ".lock"
 # A process that was killed as it started a program may have it for a moment longer.
 LOCK_FILE_SECONDS = 2.0
-LOG_FILE = re.compile(r"ib_logfile\d+")
 # Files of one server, not of its data, at the top of the data directory. A folder is a database,
 # and may have such a name.
 LEFT_OUT = re.compile(
     r"\.mysql-ring.*|auto\.cnf|ibtmp\d+|ib_buffer_pool(\.incomplete)?|core(\.\d+)?"
     r"|[^/]*\.(pid|sock|err|lock)"
 )
+UNDO = re.compile(r"undo\d+")
 LOG_SEQUENCE = re.compile(r"^Log sequence number\s+(\d+)$", re.MULTILINE)
 LOG_FLUSHED = re.compile(r"^Log flushed up to\s+(\d+)$", re.MULTILINE)
 SLAVE = "SELECT Master_log_name AS file, Master_log_pos AS offset FROM mysql.slave_relay_log_info"
@@ -71,6 +76,7 @@ class Contents:
     `innodb`: what a server that is started on it must name as the place where InnoDB ended; None
     when that cannot be told.
     `slave`: what the server's slave had executed of its own master's log; None without a slave.
+    `holes`: how many of the bytes are in no block: of the redo logs what no recovery reads.
     `locked_seconds`: how long nobody could write.
     """
 
@@ -81,9 +87,15 @@ class Contents:
     slave: Coordinates | None
     bytes: int
     files: int
+    holes: int
     locked_seconds: float
     objects_before: Mapping[str, str]
     objects_after: Mapping[str, str]
+
+    @property
+    def filled(self) -> int:
+        """Bytes that are in blocks: what a copy transfers."""
+        return self.bytes - self.holes
 
     @property
     def changed_meanwhile(self) -> bool:
@@ -131,7 +143,9 @@ def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Ite
                 )
                 after = inventory.objects(session)
                 innodb = binlogs.last_commits(source.logs, frozen.master)
-                sizes = reflink.sizes(reflink.listed(folder))
+                leave_out_what_no_recovery_reads(folder, frozen.flushed)
+                held = reflink.listed(folder)
+                sizes = reflink.sizes(held)
                 yield Snapshot(
                     folder=folder,
                     version=source.version,
@@ -141,6 +155,7 @@ def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Ite
                     slave=frozen.slave,
                     bytes=sum(sizes),
                     files=len(sizes),
+                    holes=reflink.holes(held),
                     locked_seconds=frozen.seconds,
                     objects_before=before,
                     objects_after=after,
@@ -152,7 +167,7 @@ def taken(session: Session, still_wanted: Callable[[], None] = _for_ever) -> Ite
             files.remove_tree(folder)
 
 
-def _watched(watcher: Watcher, take: Callable[[], _Frozen]) -> _Frozen:
+def _watched(watcher: Watcher, take: Callable[[], Frozen]) -> Frozen:
     """What failed because the snapshot was dropped under it says so."""
     try:
         result = take()
@@ -192,26 +207,30 @@ def _remove_all() -> None:
 
 
 @dataclass(frozen=True)
-class _Frozen:
+class Frozen:
     master: Coordinates
     slave: Coordinates | None
+    flushed: int  # log sequence number up to which InnoDB's log was in the files
     seconds: float
 
 
 def frozen_under_lock(
     session: Session, source: Source, folder: Path, still_wanted: Callable[[], None] = _for_ever
-) -> _Frozen:
+) -> Frozen:
     """The files, the last of them copied under the lock; tried anew while it is not to be had."""
     folder.mkdir(mode=0o750)
     shutil.chown(folder, paths.MYSQL_USER, paths.MYSQL_USER)
-    mirror = reflink.Mirror(source.data, folder)
+    mirror = Mirror(source.data, folder)
     patience = Deadline(LOCK_PATIENCE)
     session.do("SET SESSION lock_wait_timeout = %s", [LOCK_SECONDS])
     try:
         while True:
             _wait_until_calm(session, patience, still_wanted)
-            _write_back(source.data)
+            # What waits to be written is not written under the lock: FICLONE writes a file first.
+            files.sync_file_system(source.data)
+            ahead = None
             if not source.unseen_writes:
+                ahead = ahead_of(session, source.data)
                 mirror.refresh(ordered(source.data), Deadline(AHEAD_SECONDS), still=False)
             still_wanted()
             held = _not_calm(session)  # what came meanwhile
@@ -220,7 +239,7 @@ def frozen_under_lock(
                 begun = time.monotonic()
                 if _locked(session):
                     try:
-                        return _copied(session, source, mirror, begun)
+                        return copied(session, source, mirror, ahead, begun)
                     finally:
                         if session.open:
                             session.do("UNLOCK TABLES")
@@ -266,44 +285,86 @@ def _locked(session: Session) -> bool:
     return True
 
 
-def _copied(session: Session, source: Source, mirror: reflink.Mirror, begun: float) -> _Frozen:
-    """Copies until a copy holds: the same log sequence number and places before and after."""
+@dataclass(frozen=True)
+class Ahead:
+    """What there was before files were copied without the lock."""
+
+    head: Head
+    defined: int  # statements that define objects
+
+
+def ahead_of(session: Session, data: Path) -> Ahead | None:
+    """None: a statement may be at work that defines objects."""
+    defined = inventory.defined(session)  # first: what begins after it is counted later
+    if statements.may_define(session):
+        return None
+    return Ahead(redo_log.head(data), defined)
+
+
+def copied(
+    session: Session, source: Source, mirror: Mirror, ahead: Ahead | None, begun: float
+) -> Frozen:
+    """The rest under the lock: what redo logs do not tell of, and the redo logs."""
     deadline = Deadline(HELD_SECONDS)
-    places = _places(session)
+    if ahead is not None and inventory.defined(session) != ahead.defined:
+        ahead = None
     while True:
-        number = _flushed(session, deadline)
+        places = _places(session)
+        head = redo_log.head(source.data) if ahead is None else ahead.head
+        session.do("FLUSH LOCAL ENGINE LOGS")
+        _, flushed = _numbers(session)
         wanted = ordered(source.data)
-        if number is None or not mirror.refresh(wanted, deadline, still=True):
+        logged = {each for each in wanted if redoes(each, source)}
+        redone = logged if ahead is not None else set[str]()
+        if not mirror.refresh(wanted, deadline, still=True, redone=redone):
             raise too_late(
                 f"no copy of {source.data} held within {HELD_SECONDS:.0f} s",
-                "the same log sequence number of InnoDB and coordinates before and after",
+                "all that was written to since it was copied before the lock copied again",
                 NEXT_STEP,
             )
-        if _numbers(session)[0] == number and _places(session) == places:
-            return _Frozen(*places, time.monotonic() - begun)
+        sizes = [wanted[each].st_size for each in wanted if redo_log.FILE.fullmatch(each)]
+        holds = _places(session) == places and head.holds(_numbers(session)[0], sizes)
+        if holds and not grown(source.data, wanted, logged):
+            redo_log.put_head(mirror.target, head)
+            return Frozen(*places, flushed, time.monotonic() - begun)
+        ahead = None
+
+
+def grown(data: Path, found: Mapping[str, os.stat_result], names: Iterable[str]) -> bool:
+    """Whether one of these files has another size than was found. Roll-backs and InnoDB's own
+    threads make files larger under the lock too, and recovery ends at a page that is not there."""
+    return any(os.stat(data / name).st_size != found[name].st_size for name in names)
+
+
+def redoes(name: str, source: Source) -> bool:
+    """Whether the redo logs tell of all that is written to that file, but for what defines it."""
+    return name.endswith(".ibd") or name in source.spaces or bool(UNDO.fullmatch(name))
 
 
 def ordered(data: Path) -> dict[str, os.stat_result]:
-    """What belongs to a snapshot of a data directory, as it must be copied: the redo logs first."""
+    """What belongs to a snapshot of a data directory, as it must be copied: the redo logs last."""
     found = {
         name: status
         for name, status in reflink.listed(data).items()
         if stat.S_ISDIR(status.st_mode)
         or (stat.S_ISREG(status.st_mode) and not LEFT_OUT.fullmatch(name))
     }
-    logs = {name: found.pop(name) for name in sorted(found) if LOG_FILE.fullmatch(name)}
-    return {**logs, **found}
+    logs = {name: found.pop(name) for name in sorted(found) if redo_log.FILE.fullmatch(name)}
+    return {**found, **logs}
 
 
-def _flushed(session: Session, deadline: Deadline) -> int | None:
-    """InnoDB's log sequence number once all of the log is in its files."""
-
-    def probe() -> int | None:
-        session.do("FLUSH LOCAL ENGINE LOGS")
-        written, flushed = _numbers(session)
-        return written if written == flushed else None
-
-    return poll(probe, deadline, longest_pause=0.01)
+def leave_out_what_no_recovery_reads(folder: Path, flushed: int) -> None:
+    """Of the redo logs. Raises unless they hold all up to that log sequence number."""
+    reached, kept = redo_log.replayed(folder)
+    if reached < flushed:
+        raise NodeError(
+            Exit.SERVER,
+            f"the redo logs of the snapshot can be followed up to {reached}",
+            f"up to log sequence number {flushed}, which was in the files under the lock",
+            NEXT_STEP,
+        )
+    for name, ranges in kept.items():
+        reflink.thin(folder / name, ranges)
 
 
 def _numbers(session: Session) -> tuple[int, int]:
@@ -337,11 +398,6 @@ def _places(session: Session) -> tuple[Coordinates, Coordinates | None]:
     file = row["file"]
     name = file.decode() if isinstance(file, bytes) else file
     return master, Coordinates(name, int(row["offset"]))
-
-
-def _write_back(data: Path) -> None:
-    """What waits to be written is not written under the lock: FICLONE writes a file first."""
-    programs.attempt(["sync", "--file-system", str(data)], seconds=300, next_step=NEXT_STEP)
 
 
 def _held(session: Session) -> str:

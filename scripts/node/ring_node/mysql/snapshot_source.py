@@ -28,6 +28,7 @@ class Source:
 
     data: Path
     logs: Path
+    spaces: frozenset[str]  # files of InnoDB's system tablespace
     unseen_writes: bool
     version: str
     uuid: str
@@ -62,7 +63,8 @@ def read(session: Session) -> Source:
             "dump it, drop it, and load it without that option, then run this again",
         )
     logs = Path(row["log_bin_basename"]).parent
-    return Source(data, logs, bool(row["mapped"]), row["version"], row["uuid"])
+    spaces = frozenset(part.partition(":")[0] for part in row["innodb_data_file_path"].split(";"))
+    return Source(data, logs, spaces, bool(row["mapped"]), row["version"], row["uuid"])
 
 
 def outside(data: Path, name: str, value: str) -> str | None:

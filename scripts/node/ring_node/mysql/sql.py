@@ -24,7 +24,16 @@ CONNECT_SECONDS = 5
 STATEMENT_SECONDS = 120
 # Client errors of a server that is not there (yet): may be tried again.
 PASSING = frozenset({2002, 2003, 2006, 2013, 1040, 1053})
-# For a session that is idle while something else takes long, whatever the server's setting is.
+# What the statements of this tool rely on: MySQL 5.6's own defaults, which my.cnf and init_connect
+# may change for a session. The driver alone would not: the greeting of a server whose autocommit is
+# off says that it is on (https://bugs.mysql.com/66884).
+RELIED_ON = (
+    "SET NAMES utf8, autocommit = 1, completion_type = 0, tx_read_only = 0,"
+    " tx_isolation = 'REPEATABLE-READ', sql_mode = 'NO_ENGINE_SUBSTITUTION', time_zone = 'SYSTEM',"
+    " wait_timeout = 28800, lock_wait_timeout = 31536000, innodb_lock_wait_timeout = 50,"
+    " sql_big_selects = 1, sql_quote_show_create = 1, old_passwords = 0, max_error_count = 64"
+)
+# For a session that is idle while something else takes longer.
 PATIENT = "SET SESSION wait_timeout = 31536000"
 # Notes of MySQL 5.6 that say what this tool intends.
 EXPECTED_WARNINGS = frozenset(
@@ -236,6 +245,7 @@ def _connect(who: str, deadline: Deadline, login: Login, **where: Any) -> Any:
                 password=login.password,
                 charset="utf8",
                 autocommit=True,
+                init_command=RELIED_ON,
                 write_timeout=STATEMENT_SECONDS,
                 client_flag=CLIENT.FOUND_ROWS,
                 **{

@@ -31,6 +31,13 @@ SLAVE_WAITS = (
     "SELECT state FROM information_schema.processlist"
     " WHERE user = 'system user' AND state LIKE 'Waiting for table%'"
 )
+# Those that run now and do not begin with a word that defines nothing.
+MAY_DEFINE = (
+    "SELECT COUNT(*) FROM information_schema.processlist"
+    " WHERE id <> CONNECTION_ID() AND info IS NOT NULL AND info NOT REGEXP"
+    " '^[[:space:]]*(select|insert|update|delete|replace|begin|start|commit|rollback|set|show|use)"
+    "[[:>:]]'"
+)
 TEXT = re.compile(r"'(?:[^'\\]|\\.|'')*'?|\"(?:[^\"\\]|\\.|\"\")*\"?", re.DOTALL)
 LENGTH = 80
 SHOWN = 3
@@ -68,6 +75,11 @@ def slave_waits(session: Session) -> str:
     """What the slave's SQL thread says, if it waits for a table; nothing otherwise. Unlike SHOW
     SLAVE STATUS this does not hang beside a STOP SLAVE."""
     return session.value(SLAVE_WAITS) or ""
+
+
+def may_define(session: Session) -> bool:
+    """Whether a statement is at work that may make, change or drop an object."""
+    return bool(session.value(MAY_DEFINE))
 
 
 def named(clients: list[Client]) -> str:

@@ -13,6 +13,7 @@ from ..base.clock import boottime
 from ..host import files
 
 STALE_SECONDS = 10.0
+CLOSED_SINCE = "it was closed since the agent last looked, as at each start of the server"
 
 
 def read() -> dict[str, Any] | None:
@@ -39,4 +40,9 @@ def why_closed() -> str:
     silent = silence(state, None)
     if silent is not None or state is None:
         return f"{paths.AGENT_SERVICE} says nothing: {silent}"
-    return state["gate"]["why"]
+    return why_not_open(state)
+
+
+def why_not_open(state: dict[str, Any]) -> str:
+    """Why a gate that is closed now is closed. What the agent said of an open one is no reason."""
+    return CLOSED_SINCE if state["gate"]["open"] else state["gate"]["why"]

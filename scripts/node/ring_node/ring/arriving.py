@@ -105,13 +105,13 @@ def _land(source: Stream, folder: Path, offered: Offer, deadline: Deadline) -> N
     data = folder / "data"
     paths.ARRIVING.mkdir(mode=0o755, exist_ok=True)
     incarnations.make(folder)
-    progress = Progress(source.who, offered.bytes)
+    progress = Progress(source.who, offered.filled)
     with unpacked(data) as write:
 
         def take(part: memoryview) -> None:
             if deadline.over:
                 raise too_late(
-                    f"{source.bytes >> 20} of {offered.bytes >> 20} MiB of {source.who} are here",
+                    f"{source.bytes >> 20} of {offered.filled >> 20} MiB of {source.who} are here",
                     f"all of it within {deadline.seconds / 3600:.0f} hours",
                     "see what the replication link carries, then run this again",
                 )
@@ -136,6 +136,9 @@ def check_landed(data: Path, offered: Offer, who: str) -> None:
             f"{offered.bytes} bytes in {offered.files} plain files, as it named them",
             f"run this again; if it comes again, look at the disk of {who} and of this host",
         )
+    for name, each in found.items():
+        if reflink.holes({name: each}):
+            reflink.fill(data / name)
 
 
 @contextmanager

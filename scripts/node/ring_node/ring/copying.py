@@ -20,25 +20,27 @@ TRIES = 3  # of a copy that definitions changed under
 COPY_SECONDS = 14 * 3600.0  # for all tries
 
 
-def copy(pair: Pair, expected_uuid: str, known: int, report: Report) -> None:
+def copy(pair: Pair, expected_uuid: str, known: int, beaten: int, report: Report) -> None:
     """The own server is restarted on the copy; what was there before is removed then.
 
     After an error, or killed, what was there is there, or the whole copy is. The copy's own
     `origin` says as of where it is. `known`: the highest number of a binary log that the peer's
     slave may ask this node for. Such a place must not exist in the new log: the slave would read
     on there, past what comes before it. It gets error 1236 until the peer follows the new server.
+    `beaten`: the generation of the server whose place the copy takes, of which a peer that was set
+    back in time knows an earlier one.
     """
     remove_left()
     first = binlogs.beginning_behind(max(known, binlogs.highest(paths.LOGS)))
     with back_after_an_error():
-        arrived = _proven(pair, expected_uuid, first, report)
+        arrived = _proven(pair, expected_uuid, first, beaten, report)
         lifecycle.stop()
         incarnations.take_place(arrived.folder)
     report.did(
-        f"copied {arrived.offer.bytes >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
+        f"copied {arrived.offer.filled >> 20} MiB of {pair.peer.name} as of {arrived.offer.master}"
     )
     report.facts["copy"] = {
-        "bytes": arrived.offer.bytes,
+        "bytes": arrived.offer.filled,
         "seconds": round(arrived.seconds, 1),
         "locked_s": arrived.offer.locked_seconds,
     }
@@ -66,14 +68,16 @@ def remove_left() -> None:
     binlogs.remove_stand_in(paths.LOGS)
 
 
-def _proven(pair: Pair, expected_uuid: str, first: Coordinates, report: Report) -> Arrived:
+def _proven(
+    pair: Pair, expected_uuid: str, first: Coordinates, beaten: int, report: Report
+) -> Arrived:
     version, deadline = program.check(paths.MYSQL), Deadline(COPY_SECONDS)
     for left in reversed(range(TRIES)):
         arrived = arriving.fetch(pair, expected_uuid, version, deadline)
         lifecycle.begin_stop()  # beside the proof, which takes as much memory as it does
         try:
             arriving.say(f"proving the copy of {pair.peer.name} on a scratch server")
-            proving.prove(arrived, first, pair, report)
+            proving.prove(arrived, first, beaten, pair, report)
             _refuse_reached(first)
         except NodeError as error:
             files.remove_tree(arrived.folder)

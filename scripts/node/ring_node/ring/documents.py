@@ -134,7 +134,11 @@ def release(value: Any) -> tuple[str, Node]:
 
 def archive(value: Any) -> Archive:
     fields = Fields(value, "document")
-    url = fields.matching("url", re.compile(r"https?://[!-~]+"), "an http or https URL")
+    url = fields.matching(
+        "url",
+        re.compile(r"https?://[!-~]+( +https?://[!-~]+)*"),
+        "an http or https URL, or several with spaces between them",
+    )
     checksum = fields.matching(
         "checksum",
         re.compile(r"sha256:[0-9a-fA-F]{64}|md5:[0-9a-fA-F]{32}"),
@@ -142,7 +146,7 @@ def archive(value: Any) -> Archive:
     )
     fields.end()
     algorithm, _, digest = checksum.partition(":")
-    return Archive(url, algorithm, digest.lower())
+    return Archive(tuple(url.split()), algorithm, digest.lower())
 
 
 def volume(value: Any) -> Volume:

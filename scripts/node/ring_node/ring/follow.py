@@ -12,7 +12,7 @@ from ..mysql import master, shows, sql
 from ..mysql.login import Login
 from ..mysql.shows import Coordinates, SlaveStatus
 from ..mysql.sql import Session
-from . import admission, records, relay, schema
+from . import admission, health, records, relay, schema
 from .documents import Pair
 from .join import State, discarding_either, where_to_read
 from .schema import Source
@@ -98,7 +98,11 @@ def wait_for_threads(own: Session) -> SlaveStatus:
 def check(status: SlaveStatus, me: State, peer: State) -> None:
     if not status.both_run:
         next_step = "resolve the error that the slave names, then run this again"
-        if status.io_errno == LOG_UNREADABLE:
+        if status.repeats:
+            next_step = health.ALREADY_DONE + next_step
+        if status.behind_the_torn is not None:
+            next_step = f"{health.read_on(status.behind_the_torn)}; then run this again"
+        elif status.io_errno == LOG_UNREADABLE:
             next_step = (
                 "the peer no longer has what this node lacks, or never had it: "
                 f"{discarding_either(me, peer)}"

@@ -18,7 +18,12 @@ CLOCK_SECONDS = 1.0
 BEHIND_SECONDS = 30
 SHOWN = 5
 REJOIN = "`sudo ring-node rejoin` on this node"
+ALREADY_DONE = (
+    "if that very statement was run on this node too, or before a crash, see that its outcome is "
+    "here, and pass over it: SET GLOBAL sql_slave_skip_counter = 1; START SLAVE. Otherwise "
+)
 LOG = "/var/log/mysql/error.log"
+MENDED = "cd /var/log/mysql && mkdir -p mended && mv --backup=numbered -t mended error.log*"
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,7 @@ class Facts:
     unapplied: int | None = None  # bytes that the slave has received and not applied
     tables: Tables | None = None
     restart_due: bool = False
+    edited: bool = False  # my.cnf, by another hand than the program's
     not_looked_at: tuple[str, ...] = ()  # for the notes
 
 
@@ -146,6 +152,13 @@ def notes(facts: Facts) -> list[str]:
             f"{facts.conflicts.passed_over >> 20} MiB of {LOG} were too much to be searched for "
             "conflicts: there may be more of them"
         )
+    if facts.edited:
+        result.append(
+            f"{paths.CONFIG} is not as the program laid it: somebody changed it by hand. The next "
+            "change of a setting undoes that. Put what is to stay into mysqlSettings; `pulumi up "
+            "--replace` with the URNs of this node's `config` and `restart` brings the program's "
+            "file back"
+        )
     if facts.restart_due:
         result.append(
             "a changed file of the server waits for its restart: `pulumi up` sees to it, or, where "
@@ -163,6 +176,18 @@ def unapplied(slave: SlaveStatus) -> int:
     if slave.read.file == slave.executed.file:
         return max(0, slave.read.offset - slave.executed.offset)
     return max(0, slave.relay_space - slave.relay_offset)
+
+
+def read_on(behind_the_torn: Coordinates) -> str:
+    """What to do where the master's log ends in the middle of an event. (A server that crashed cuts
+    such an end off; one that was told to end does not.)"""
+    file, offset = behind_the_torn
+    return (
+        "the master's log ends in the middle of an event, as when its server was ended while its "
+        "disk was full: what it was writing was not acknowledged. See here that unapplied_bytes "
+        f"is 0, then STOP SLAVE; CHANGE MASTER TO MASTER_LOG_FILE = '{file}', MASTER_LOG_POS = "
+        f"{offset}; START SLAVE: it goes on with the log after that, and nothing has to be copied"
+    )
 
 
 def _host(facts: Facts) -> Iterator[Problem]:
@@ -322,6 +347,8 @@ def _threads(facts: Facts, slave: SlaveStatus) -> Iterator[Problem]:
         step = f"start it: START SLAVE IO_THREAD, or {REJOIN}"
         if not slave.io_stopped:
             step = f"see that {facts.peer}'s server runs and that the replication network is open"
+        elif slave.behind_the_torn is not None:
+            step = read_on(slave.behind_the_torn)
         elif slave.io_errno:
             step = f"resolve what it names, then {REJOIN}"
         yield Problem("IO thread", f"the IO thread says {slave.io_running}, {text}", step)
@@ -331,6 +358,8 @@ def _threads(facts: Facts, slave: SlaveStatus) -> Iterator[Problem]:
         if slave.sql_errno:
             text = f"error {slave.sql_errno}: {slave.sql_error}"
             step = "resolve what it names, then START SLAVE SQL_THREAD"
+            if slave.repeats:
+                step = ALREADY_DONE + step
         yield Problem("SQL thread", f"the SQL thread says {slave.sql_running}, {text}", step)
 
 
@@ -382,8 +411,8 @@ def _data(facts: Facts) -> Iterator[Problem]:
         f"error and table: {counted}; the last at {last.at}: {last.text}",
         "the nodes may differ in these tables: compare them, and mend the rows, or the node whose "
         "rows are not wanted copies the other one anew (`sudo ring-node rejoin --discard` with its "
-        f"own name). What is mended stays counted as long as {LOG} is the same one: "
-        f"`sudo mv {LOG} {LOG}.1`, FLUSH ERROR LOGS, `sudo rm {paths.CONFLICTS}` begin a new one",
+        "own name). What is mended stays counted as long as the error logs are the same ones: "
+        f"`sudo sh -c '{MENDED}'`, FLUSH ERROR LOGS and `sudo rm {paths.CONFLICTS}` begin new ones",
     )
 
 

@@ -145,11 +145,23 @@ def decide_seed(me: State, peer: State) -> Seed | Refusal:
     return _begin_with_data(me, peer)
 
 
+@dataclass(frozen=True)
+class GivenUp:
+    """What the server says whose data is given up, before it is. One that cannot be asked is taken
+    to hold something."""
+
+    holds: bool = True
+    peer_set_back: str | None = None  # why the peer's data is older than what this one has seen
+    generation: int = 0  # of its own heartbeat
+    unasked: str = ""  # why it cannot be asked
+
+
 def decide_discard(
-    name: str, holds: bool, peer: State, though_behind: str | None
+    name: str, own: GivenUp, peer: State, though_behind: str | None
 ) -> Refusal | None:
     """Whether a node may give up what it holds for what the peer holds: not for nothing, and not
-    for what is older, unless the peer is named for that."""
+    for what is older or may be, unless the peer is named for that."""
+    named = f"`sudo ring-node rejoin --discard {name} --though-behind {peer.name}`"
     if peer.copying:
         return Refusal(
             "nothing to copy",
@@ -157,20 +169,31 @@ def decide_discard(
             "a peer that holds the data",
             f"let {peer.name} become whole first (`sudo ring-node rejoin` there)",
         )
-    if peer.empty and holds:
+    if peer.empty and own.holds:
         return Refusal(
             "nothing to copy",
             f"{peer.describe()}: {name} would give up what it holds for nothing",
             "a peer that holds the data",
             f"if it is {peer.name} that should discard: {discarding(peer.name, name)}",
         )
-    if peer.set_back and though_behind != peer.name:
+    if though_behind == peer.name:
+        return None
+    if own.unasked:
+        return Refusal(
+            "own server not asked",
+            f"{name}'s server cannot be asked whether {peer.name} was set back in time: "
+            f"{own.unasked}",
+            f"its word that {peer.name} holds all that {name} has seen of it",
+            f"bring {name}'s server up, then run this again; if what {peer.name} holds is wanted, "
+            f"though what {name} holds may be newer and would be lost, on {name}: {named}",
+        )
+    if own.peer_set_back:
         return Refusal(
             "set back in time",
-            f"{peer.name} was set back in time: {peer.set_back}; {name} holds what is newer",
+            f"{peer.name} was set back in time: {own.peer_set_back}; {name} holds what is newer",
             f"a peer that holds all that {name} has seen of it",
             f"{discarding(peer.name, name)}; if the older data is wanted on both, on {name}: "
-            f"`sudo ring-node rejoin --discard {name} --though-behind {peer.name}`",
+            f"{named}",
         )
     return None
 

@@ -44,6 +44,7 @@ def look() -> tuple[Facts, dict[str, Any]]:
         "installed": lifecycle.installed(),
         **volume,
         "restart_due": server_files.restart_due(),
+        "edited": server_files.edited(),
     }
     if facts["installed"]:
         try:
@@ -121,7 +122,7 @@ def _conflicts() -> Conflicts:
 def _from_agent(agent: dict[str, Any], facts: dict[str, Any]) -> None:
     now = boottime()
     own, peer = agent["beat"], agent["peer"]
-    facts["gate_why"] = agent["gate"]["why"]
+    facts["gate_why"] = agent_state.why_not_open(agent)
     facts["beats"] = Beats(
         None if own["done"] is None else now - own["done"],
         None if peer["beat_changed"] is None else now - peer["beat_changed"],

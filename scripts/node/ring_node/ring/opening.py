@@ -43,7 +43,9 @@ class Verdict(Enum):
     STRANGER = "the peer is not the server that this node follows, and has joined the ring"
     BROKEN = "the slave has stopped, and the peer has what is not here"
     BEHIND = "the slave catches up"
-    UNAPPLIED = "the peer cannot be asked, and not all that came from it is applied"
+    UNAPPLIED = (
+        "who this node followed cannot be asked, and not all that came from there is applied"
+    )
     PATIENT = "the peer cannot be asked"
     FULL = "the peer runs, and has no connection left for this node to ask it"
     TURNED_AWAY = "the peer runs, and does not let this node ask it"
@@ -168,7 +170,7 @@ def lift(own: Session, closed: int) -> bool:
 
     False when it was closed anew since: the server that was asked may not be the one that runs.
     """
-    with _one_at_a_time("opening"):
+    with alone("opening"):
         if not admission.admitted() or gate.number() != closed:
             return False
         own.do("SET GLOBAL read_only = 0")
@@ -179,7 +181,7 @@ def lift(own: Session, closed: int) -> bool:
 
 def shut(own: Session, report: Report) -> None:
     """This node is not admitted any more: no client reaches it, nothing but the slave writes."""
-    with _one_at_a_time("closing"):
+    with alone("closing"):
         if admission.revoke():
             report.did("not admitted any more: the gate stays closed until it has joined its ring")
         gate.close()
@@ -188,7 +190,8 @@ def shut(own: Session, report: Report) -> None:
 
 
 @contextmanager
-def _one_at_a_time(what: str) -> Iterator[None]:
+def alone(what: str) -> Iterator[None]:
+    """Nobody else opens the gate inside, or closes it, but a start of the server."""
     files.folder(paths.AGENT_RUN, mode=0o755)
     with host_lock(paths.GATE_LOCK, what, LOCK_SECONDS):
         yield

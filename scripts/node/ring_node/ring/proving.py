@@ -26,16 +26,16 @@ class Changed(NodeError):
     another one may be good."""
 
 
-def prove(arrived: Arrived, first: Coordinates, pair: Pair, report: Report) -> None:
+def prove(arrived: Arrived, first: Coordinates, beaten: int, pair: Pair, report: Report) -> None:
     """Raises unless the copy is what its source was; then makes it this node's, whose binary log
-    begins at `first`."""
+    begins at `first`. `beaten`: the generation of this node's server until now."""
     who = pair.peer.name
     with scratch.running(arrived.folder) as server:
         check_place(server.innodb, arrived.offer, who)
         if arrived.offer.innodb is None:
             report.note(f"no commit of InnoDB is in the last binary logs of {who} to compare with")
         check_objects(inventory.objects(server.session), arrived.offer, who)
-        _adapt(server.session, arrived.offer, first, pair, report)
+        _adapt(server.session, arrived.offer, first, beaten, pair, report)
     log = arrived.folder / "log"
     for left in log.iterdir():
         files.remove_tree(left)
@@ -74,7 +74,12 @@ def check_objects(found: dict[str, str], offered: Offer, who: str) -> None:
 
 
 def _adapt(
-    session: Session, offered: Offer, first: Coordinates, pair: Pair, report: Report
+    session: Session,
+    offered: Offer,
+    first: Coordinates,
+    beaten: int,
+    pair: Pair,
+    report: Report,
 ) -> None:
     """What is of the one server and not of its data: slave, accounts of the ring, events."""
     own = shows.identity(session)
@@ -89,7 +94,7 @@ def _adapt(
         report.did(change)
     own_id = pair.node.server_id
     schema.add_rows(session, own_id, pair.peer.server_id)
-    schema.go_on_from(session, own_id, schema.generation(session, own_id))
+    schema.go_on_from(session, own_id, max(beaten, schema.generation(session, own_id)))
     schema.write_origin(
         session, Origin(own.uuid, offered.server_uuid, "copied", "copied", first, offered.master)
     )

@@ -1,4 +1,5 @@
-"""The files of a server change, and it restarts with those that wait for it."""
+"""The files of a server change, and it restarts with those that wait for it; with a my.cnf only
+where that has to be."""
 
 from __future__ import annotations
 
@@ -9,14 +10,14 @@ from pathlib import Path
 from ..base import paths
 from ..base.report import Report
 from ..mysql import datadir, lifecycle, server_files
-from . import restart
+from . import live, restart
 
 
 class Act(Enum):
     """What is done with the server."""
 
     NOTHING = "it runs with the files that are in place"
-    IN_TURN = "restarted in its turn, with the files that wait"
+    IN_TURN = "given the files that wait: restarted in its turn, where that has to be"
     AT_ONCE = "it is down and serves nobody: started, with the files that wait"
 
 
@@ -47,9 +48,18 @@ def bring_in(report: Report, only: Collection[Path] | None = None) -> None:
     if act is Act.AT_ONCE:
         restart.at_once(reason, report, only)
     elif act is Act.IN_TURN:
+        if only is None and live.bring_in(report):
+            return
         # New certificates may be what makes the ring healthy.
         needed = not waiting or paths.CONFIG in waiting
         restart.in_turn(reason, report, only, peer_must_be_healthy=needed)
+
+
+def bring_in_though_unwell(report: Report) -> None:
+    """As `bring_in`, by a restart that waits for no peer."""
+    if server_files.restart_due() or not lifecycle.running():
+        reason = " and ".join(_kinds(set(server_files.waiting()))) or "what was begun"
+        restart.though_unwell(reason, report)
 
 
 def _kinds(waiting: set[Path]) -> list[str]:

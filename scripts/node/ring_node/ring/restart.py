@@ -28,7 +28,19 @@ from ..base.waiting import Deadline, poll
 from ..host import gate
 from ..mysql import lifecycle, server_files, shows, sql, tls
 from ..mysql.sql import Session
-from . import admission, agent_state, beats, opening, reach, records, relay, schema
+from . import (
+    admission,
+    agent_state,
+    beats,
+    health,
+    look,
+    opening,
+    reach,
+    records,
+    relay,
+    schema,
+    trial,
+)
 from .documents import Node, Peer
 
 LOCK = "mysql_ring.restart"
@@ -40,6 +52,10 @@ OPEN_SECONDS = 120.0  # beside a peer that answers; else after the setting openW
 BEATS_SECONDS = 3.0  # for one on each side
 GREETING_SECONDS = 20.0
 GREETING_WAIT = 5.0
+BY_HAND = (
+    "If the files that wait are what heals the ring: `sudo ring-node restart --though-unwell NODE` "
+    "with the name of this node, on its host; while it restarts maybe neither node serves"
+)
 TAKE = "SELECT GET_LOCK(%s, 0)"
 GIVE = "SELECT RELEASE_LOCK(%s)"
 HELD = "SELECT IS_USED_LOCK(%s)"
@@ -69,7 +85,7 @@ def in_turn(
         def judge() -> None:
             opening.wait_until_open(OPEN_SECONDS + (records.opening() or 0))
             if ways is None or ways.fresh:
-                _wait_until_healthy(node, peer, report, known=ways is not None)
+                wait_until_healthy(node, peer, report, "the restart", known=ways is not None)
 
         _restart(judge, only)
         served = ", the peer serving meanwhile" if ways is not None else ""
@@ -82,25 +98,35 @@ def at_once(reason: str, report: Report, only: Collection[Path] | None = None) -
     report.did(f"server restarted for {reason}")
 
 
+def though_unwell(reason: str, report: Report) -> None:
+    """As `at_once`, for a server of a ring that is not healthy. Nothing that came from the peer is
+    dropped, unless the peer still has it."""
+    peer = records.peer()
+    with ExitStack() as stack:
+        runs = lifecycle.running() and not server_files.left_down()
+        if runs and (peer is None or not _has_what_is_not_applied(peer)):
+            stack.enter_context(_drained())
+        at_once(reason, report)
+    report.note("clients reach this node when its gate is open: see `ring-node gate`")
+
+
+def _has_what_is_not_applied(peer: Peer) -> bool:
+    """A peer that lost the end of its log, as in a crash with sync_binlog off, has not."""
+    with sql.own() as own:
+        status = shows.show_slave_status(own)
+    if status is None:
+        return True
+    login = records.credentials().peer
+    with suppress(NodeError), reach.peer(peer.replication_address, login) as other:
+        end = shows.show_master_status(other)
+        same = shows.identity(other).uuid == status.master_uuid
+        known = same and status.executed.file in shows.show_binary_logs(other)
+        return known and end is not None and status.read.order <= end.order
+    return False
+
+
 def _restart(judge: Callable[[], None], only: Collection[Path] | None) -> None:
-    server_files.exchange(only)
-    try:
-        _run(judge)
-    except NodeError as error:
-        if not server_files.exchanged():
-            raise
-        server_files.take_back()
-        try:
-            _run(judge)
-        except NodeError as again:
-            outcome = f"with what was there before: {again.found}"
-        else:
-            server_files.settle()
-            outcome = "what was there before is back and the server runs with it"
-        raise NodeError(
-            error.code, f"{error.found}; {outcome}", error.expected, error.next_step
-        ) from None
-    server_files.settle()
+    trial.run(only, lambda: _run(judge), lambda: _run(judge))
 
 
 def _run(judge: Callable[[], None]) -> None:
@@ -134,7 +160,7 @@ def _turn(node: Node, peer: Peer, must_be_healthy: bool) -> Iterator[beats.Ways 
             if must_be_healthy and not (gate.is_open() or server_files.exchanged()):
                 raise _unhealthy(f"the gate of this node is closed, and {error.found}") from None
             # It may be restarting for the same reason: not both at once.
-            _wait_for_peers_turn()
+            wait_for_peers_turn()
             poll(lambda: _greets(peer.replication_address), Deadline(GREETING_SECONDS))
             with suppress(NodeError):
                 _enter_turn(stack, node, peer)
@@ -153,6 +179,13 @@ def _nothing_dropped(ways: beats.Ways | None) -> Iterator[None]:
     if ways is not None and ways.fresh:
         yield
         return
+    with _drained():
+        yield
+
+
+@contextmanager
+def _drained() -> Iterator[None]:
+    """The IO thread stands still meanwhile; after an error it goes on."""
     with sql.own() as own:
         relay.drain(own)
     try:
@@ -163,7 +196,7 @@ def _nothing_dropped(ways: beats.Ways | None) -> Iterator[None]:
         raise
 
 
-def _wait_for_peers_turn() -> None:
+def wait_for_peers_turn() -> None:
     """The peer holds its lock here until its gate is open, also when neither trusts the other."""
     with sql.own() as own:
         if poll(lambda: own.value(HELD, [LOCK]) is None or None, Deadline(TURN_SECONDS)) is None:
@@ -199,7 +232,7 @@ def _refuse_a_gate_that_would_stay_closed(own: Session) -> None:
         raise refused(
             f"the slave of this node does not run: {said}",
             "both threads Yes: after a restart the gate opens when the slave has caught up",
-            "resolve what the slave names (`ring-node status`), then run this again",
+            f"resolve what the slave names (`ring-node status`), then run this again. {BY_HAND}",
         )
 
 
@@ -244,7 +277,7 @@ def _refuse_beside_a_closed_gate(other: Session, peer: Peer) -> None:
         raise refused(
             f"{peer.name} is read-only: its gate is closed",
             "it serving clients while the server of this node restarts",
-            f"see on {peer.name} why (`ring-node gate`), then run this again",
+            f"see on {peer.name} why (`ring-node gate`), then run this again. {BY_HAND}",
         )
 
 
@@ -262,8 +295,8 @@ def _take_turn(own: Session, other: Session, node: Node, peer: Peer) -> None:
         raise _still_restarting()
 
 
-def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) -> None:
-    """Only with a peer that can be asked: `known` if it could before."""
+def wait_until_healthy(node: Node, peer: Peer, report: Report, what: str, *, known: bool) -> None:
+    """After `what`. Only with a peer that can be asked: `known` if it could before."""
     login = records.credentials().peer
     try:
         with reach.peer(peer.replication_address, login):
@@ -274,19 +307,37 @@ def _wait_until_healthy(node: Node, peer: Peer, report: Report, *, known: bool) 
             return
 
     def healthy() -> bool | None:
-        try:
-            with sql.own() as own, reach.peer(peer.replication_address, login) as other:
-                watch = beats.Watch(own, other, node.server_id, peer.server_id)
-                return True if watch.until_fresh(BEATS_SECONDS).fresh else None
-        except NodeError:
-            return None
+        return True if not unhealthy(node, peer) else None
 
     if poll(healthy, Deadline(BACK_SECONDS)) is None:
+        wrong = "; ".join(filter(None, [unhealthy(node, peer), *_what_is_wrong()]))
         raise too_late(
-            f"the ring is not healthy {BACK_SECONDS:.0f} s after the restart",
+            f"the ring is not healthy {BACK_SECONDS:.0f} s after {what}: {wrong}",
             "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
+
+
+def unhealthy(node: Node, peer: Peer) -> str:
+    """Which heartbeat is not fresh on the other side, in words; "" when both are."""
+    try:
+        login = records.credentials().peer
+        with sql.own() as own, reach.peer(peer.replication_address, login) as other:
+            ways = beats.Watch(own, other, node.server_id, peer.server_id).until_fresh(
+                BEATS_SECONDS
+            )
+    except NodeError as error:
+        return error.found
+    return "" if ways.fresh else str(ways)
+
+
+def _what_is_wrong() -> list[str]:
+    """In the words of `ring-node status`. What is to be taken back does not hang on it."""
+    try:
+        facts, _ = look.look()
+    except (NodeError, OSError, ValueError):
+        return []
+    return [each.text for each in health.problems(facts)]
 
 
 def _still_restarting() -> NodeError:
@@ -301,5 +352,5 @@ def _unhealthy(found: str) -> NodeError:
     return refused(
         f"the ring is not healthy: {found}",
         "both heartbeats fresh on the other side before a server of the ring is restarted",
-        "look at `ring-node status` on both nodes; nothing was changed",
+        f"look at `ring-node status` on both nodes; nothing was changed. {BY_HAND}",
     )

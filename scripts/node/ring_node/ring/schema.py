@@ -196,8 +196,8 @@ def generation(session: Session, server_id: int) -> int:
 
 
 def go_on_from(session: Session, server_id: int, known: int) -> None:
-    """A server in the place of a former one counts on from beyond what the peer knows of that, and
-    beyond what that may have beaten unseen."""
+    """A server in the place of a former one counts on from beyond what is known of that, and beyond
+    what that may have beaten unseen."""
     with session.unlogged():
         session.do(RAISE, [known + LIFE if known else 0, server_id])
 

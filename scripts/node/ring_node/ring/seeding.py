@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
 from ..base.report import Report
@@ -25,7 +23,7 @@ from . import (
     state,
 )
 from .documents import Pair
-from .join import Refusal, Seed, State, decide_discard, decide_seed
+from .join import GivenUp, Refusal, Seed, State, decide_discard, decide_seed
 from .schema import Origin
 
 PEER_SECONDS = 60.0
@@ -63,38 +61,53 @@ def run(pair: Pair, report: Report) -> None:
 def discard(pair: Pair, though_behind: str | None, report: Report) -> None:
     """This node gives up what it holds, whatever that is, and copies the peer.
 
-    Its server need not be usable: it is asked if it can be, and stopped. It gets its old data back
-    when the copy fails. `though_behind`: the name of a peer that is copied although it was set back
-    in time.
+    Its server is asked, and stopped. It gets its old data back when the copy fails.
+    `though_behind`: the name of a peer that is copied although it was set back in time, or although
+    this node's server cannot be asked whether it was.
     """
     login = records.credentials().peer
     with reach.peer(pair.peer.replication_address, login, report, seconds=PEER_SECONDS) as other:
         other.do(PATIENT)
         peer = state.read(other, pair.peer.name)
         state.check_id(peer, pair.peer.server_id)
-        holds, peer = _asked(other, peer, report)
-        refusal = decide_discard(pair.node.name, holds, peer, though_behind)
+        said = _asked(other, pair, report)
+        refusal = decide_discard(pair.node.name, said, peer, though_behind)
         if refusal:
             state.raise_refusal(refusal)
+        if said.unasked:
+            report.note(f"whether {peer.name} was set back in time was not known: {said.unasked}")
         with copying.back_after_an_error():
             lifecycle.begin_stop()
             _wait_until_closed()
             _wait_until_applied(other, pair)
-        copying.copy(pair, peer.uuid, _known(other), report)
+        copying.copy(pair, peer.uuid, _known(other), said.generation, report)
 
 
-def _asked(other: Session, peer: State, report: Report) -> tuple[bool, State]:
-    """What this node's own server says: whether it holds anything, and whether the peer was set
-    back in time. One that cannot be asked is taken to hold something."""
-    try:
-        if not lifecycle.running():
+def _asked(other: Session, pair: Pair, report: Report) -> GivenUp:
+    """What this node's own server says. One that is down is started for it, behind a gate that
+    stays closed, and stopped again."""
+    if lifecycle.running():
+        return _said(other, pair, report)
+    with opening.alone("asking the server before its data is given up"):
+        try:
             lifecycle.start()
+            return _said(other, pair, report)
+        except NodeError as error:
+            return GivenUp(unasked=error.found)
+        finally:
+            lifecycle.stop()
+
+
+def _said(other: Session, pair: Pair, report: Report) -> GivenUp:
+    try:
         with sql.own(report) as own:
-            said = generation.set_back(other, own, peer.server_id)
-            return bool(content.found(own)), replace(peer, set_back=said)
+            return GivenUp(
+                bool(content.found(own)),
+                generation.set_back(other, own, pair.peer.server_id),
+                schema.generation(own, pair.node.server_id) if schema.exists(own) else 0,
+            )
     except NodeError as error:
-        report.note(f"whether {peer.name} was set back in time is not known here: {error.found}")
-        return True, peer
+        return GivenUp(unasked=error.found)
 
 
 def seed(own: Session, other: Session, pair: Pair, report: Report) -> None:
@@ -176,7 +189,8 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     _wait_until_quiet(other, me, peer)
     other.do(PATIENT)
     own.do(PATIENT)
-    copying.copy(pair, peer.uuid, _known(other), report)
+    beaten = schema.generation(own, me.server_id)
+    copying.copy(pair, peer.uuid, _known(other), beaten, report)
     own.connect_anew()
     if peer.follows(me):
         report.note(f"this node's server is a new one: on {peer.name}, `sudo ring-node rejoin`")

@@ -53,7 +53,7 @@ def _send(stream: Stream, report: Report) -> None:
 
 
 def said(taken: Snapshot) -> str:
-    return f"{taken.bytes >> 20} MiB in {taken.files} files"
+    return f"{taken.filled >> 20} MiB of {taken.files} files"
 
 
 @contextmanager
@@ -62,7 +62,7 @@ def packed(folder: Path) -> Iterator[int]:
     with tempfile.TemporaryFile() as problems:
         process = subprocess.Popen(
             [*DIES_WITH_VERB, "tar", "--create", f"--directory={folder}", "--file=-",
-             "--blocking-factor=2048", "."],
+             "--sparse", "--blocking-factor=2048", "."],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=problems,

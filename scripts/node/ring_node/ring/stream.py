@@ -29,7 +29,7 @@ from ..base import paths
 from ..base.errors import Exit, NodeError, refused
 
 PORT = 3307
-PROTOCOL = 1
+PROTOCOL = 2
 SILENCE_SECONDS = 30.0
 HANDSHAKE_SECONDS = 15.0
 WAIT_SECONDS = 5.0  # between two signs of life of an end that is at work

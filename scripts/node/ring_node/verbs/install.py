@@ -18,7 +18,7 @@ from ..ring.documents import Node
 
 # libaio1, libnuma1: mysqld, the second since 5.6.27. libtinfo5, libncurses5: the client programs of
 # the vendor's archive. nftables: the gate. xfsprogs: the data volume.
-# mariadb-client-core: a prompt.
+# mariadb-client-core: a prompt, and with logrotate other log files.
 PACKAGES = (
     "libaio1",
     "libnuma1",
@@ -28,6 +28,7 @@ PACKAGES = (
     "xfsprogs",
     "python3-pymysql",
     "mariadb-client-core",
+    "logrotate",
 )
 FOLDERS = (
     (paths.CONFIG.parent, 0o755, "root"),
@@ -60,6 +61,8 @@ def run(document: Any) -> Report:
     if os.path.realpath(paths.MYSQL) != before and _serves():
         report.note(f"the server runs on with {Path(before).name} until it is restarted")
     _units(node, report)
+    if files.write(paths.LOGROTATE, lifecycle.LOGROTATE.encode(), mode=0o644):
+        report.did(f"{paths.LOGROTATE} written")
     network.notice_dead_links(report)
     report.facts["version"] = version
     return report

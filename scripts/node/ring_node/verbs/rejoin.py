@@ -2,7 +2,8 @@
 
 Of two nodes the one whose data is wanted runs it without an option. The other one, whose data is
 not wanted, runs it with `--discard` and its own name first: it then copies its peer. A peer that
-was set back in time is copied only if `--though-behind` names it.
+was set back in time, or of which this node's server cannot say whether it was, is copied only if
+`--though-behind` names it.
 """
 
 from __future__ import annotations

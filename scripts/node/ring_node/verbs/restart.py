@@ -1,5 +1,7 @@
 """Verb `restart`: the server runs with the files that the steps before it laid ready.
 
+It restarts for that where it has to.
+
 It comes after both nodes replicate and serve: one of them serves while the other one restarts, also
 when one was made anew in the same update.
 """
@@ -14,16 +16,32 @@ from ..base import paths
 from ..base.errors import refused
 from ..base.report import Report
 from ..mysql import server_files
-from ..ring import documents, renewal
+from ..ring import documents, records, renewal
 
 
-def run(document: Any) -> Report:
+def run(document: Any = None, *, though_unwell: str | None = None) -> Report:
+    """By hand, with the name of this node as `though_unwell`, there is no document."""
     report = Report("restart")
+    if though_unwell is not None:
+        _refuse_other_name(though_unwell)
+        renewal.bring_in_though_unwell(report)
+        return report
     wanted = documents.server_files(document)
     _refuse_other("my_cnf", wanted, paths.CONFIG, "config")
     _refuse_other("certificate", wanted, paths.CERTIFICATE, "tls")
     renewal.bring_in(report)
     return report
+
+
+def _refuse_other_name(given: str) -> None:
+    node = records.node()
+    if node is None or node.name != given:
+        raise refused(
+            f"--though-unwell {given}, on {node.name if node else 'a host without a node'}",
+            "the name of this node, typed out: its server restarts whether or not the peer serves, "
+            "and its gate opens when the ring allows it",
+            "look at `ring-node status` on both nodes, and say the one that is to restart",
+        )
 
 
 def _refuse_other(name: str, wanted: dict[str, str], path: Path, verb: str) -> None:

@@ -70,7 +70,7 @@ def _fresh(watch: beats.Watch) -> beats.Ways:
     if not ways.fresh:
         raise too_late(
             str(ways),
-            f"both to change, and to be no more than {beats.BEHIND_BEATS} beats behind, within "
+            f"both to change, and to be fewer than {beats.BEHIND_BEATS} beats behind, within "
             f"{FRESH_SECONDS:.0f} s",
             "run `ring-node status` on both nodes: threads may say Yes over a dead link",
         )

@@ -16,6 +16,7 @@ FOLDERS = (
     (paths.SNAPSHOTS, 0o700, "root"),
     (paths.ARRIVING, 0o755, "root"),
     (paths.TMP, 0o700, paths.MYSQL_USER),
+    (paths.FILES, 0o750, paths.MYSQL_USER),
 )
 LINKS = ((paths.DATA, paths.CURRENT / "data"), (paths.LOGS, paths.CURRENT / "log"))
 

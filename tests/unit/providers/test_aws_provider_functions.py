@@ -1,0 +1,31 @@
+"""The functions of the plugin that stands in for AWS's."""
+
+from typing import Any
+
+import pytest
+from provider_engine import Engine
+
+pytestmark = pytest.mark.unit
+
+OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
+
+
+def offered(aws: Engine, **arguments: Any) -> set[tuple[str, str, str]]:
+    found = aws.provider.invoke(OFFERINGS, arguments, aws.call())
+    lists = (found["instanceTypes"], found["locations"], found["locationTypes"])
+    return set(zip(*lists, strict=True))
+
+
+def by_type(name: str) -> list[dict[str, Any]]:
+    return [{"name": "instance-type", "values": [name]}]
+
+
+def test_the_zones_that_have_an_instance_type_are_told(aws: Engine) -> None:
+    assert offered(aws, locationType="availability-zone", filters=by_type("mac1.metal")) == {
+        ("mac1.metal", f"eu-central-1{letter}", "availability-zone") for letter in "ac"
+    }
+    assert offered(aws, filters=by_type("t3.small")) == {("t3.small", "eu-central-1", "region")}
+
+
+def test_an_instance_type_that_there_is_not_is_offered_nowhere(aws: Engine) -> None:
+    assert offered(aws, locationType="availability-zone", filters=by_type("t3.huge")) == set()
