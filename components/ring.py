@@ -28,7 +28,7 @@ from components.replication import Replication, ReplicationArgs
 from components.role import Role, RoleArgs
 from components.settings import RingArgs, camel
 from components.standing import read_standing
-from components.step import LOGIN, step
+from components.step import CURRENT, LOGIN, step
 from components.tags import Tags
 from components.tools import SOURCE, digest
 
@@ -194,7 +194,7 @@ class Ring(pulumi.ComponentResource):
                 "",
                 parent=built,
                 depends_on=[built.tools_step],
-                program="/opt/mysql-ring/current/ring-node",
+                program=f"{CURRENT}/ring-node",
                 triggers=[self._args.instance_type],
             )
             serves = [*serves, serving]

@@ -16,6 +16,7 @@ from pulumi_command import remote
 # Debian's images on EC2 have this login and no other.
 LOGIN = "admin"
 RELEASES = "/opt/mysql-ring/releases"
+CURRENT = "/opt/mysql-ring/current"  # the release that the step `tools` has put in its place
 # The provider waits 0.1 s after a refused dial, half as much again after each further one, at most
 # 5 s. Sixty dials cover four and a half minutes of refusals, which is longer than Debian takes to
 # boot on the smallest instance types.

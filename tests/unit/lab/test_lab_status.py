@@ -9,21 +9,11 @@ from cloud.cli import errors, show
 from cloud.cli.errors import LabError
 from cloud.cli.nodes import Nodes
 from cloud.commands import main
+from ring_nodes import node
 
 pytestmark = pytest.mark.unit
 Answer = dict[str, Any] | LabError
 SILENT = LabError("node-2 did not answer `status` within 60 s; expected its state; look at it")
-
-
-def node(number: int) -> dict[str, Any]:
-    return {
-        "clientAddress": f"192.168.100.1{number}",
-        "replicationAddress": f"10.10.1.1{number}",
-        "publicAddress": f"203.0.113.{number}",
-        "instanceId": f"i-{number:017x}",
-        "serverId": number,
-        "dataVolumeId": f"vol-{number:017x}",
-    }
 
 
 def state(**changes: Any) -> dict[str, Any]:

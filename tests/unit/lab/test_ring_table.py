@@ -8,18 +8,9 @@ from cloud.cli.stack import Update
 from cloud.cli.table import print_next, print_ring, print_timings
 from cloud.cli.timings import Timings
 from rich.console import Console
+from ring_nodes import node
 
 pytestmark = pytest.mark.unit
-
-
-def node(number: int) -> dict[str, Any]:
-    return {
-        "clientAddress": f"192.168.100.1{number}",
-        "replicationAddress": f"10.10.1.1{number}",
-        "publicAddress": f"203.0.113.{number}",
-        "instanceId": f"i-{number:017x}",
-        "serverId": number,
-    }
 
 
 def status(number: int, **changes: Any) -> dict[str, Any]:

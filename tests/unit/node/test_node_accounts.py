@@ -16,6 +16,8 @@ from ring_node.mysql.grants import Account, Rights
 from ring_node.ring import admission, content, documents, privileges, records, schema
 from ring_node.verbs import accounts
 
+from components.accounts import PRIVILEGES
+
 pytestmark = pytest.mark.unit
 
 APP = Account("app", "192.168.100.%")
@@ -104,6 +106,10 @@ def test_show_grants_is_read() -> None:
     assert found.require_ssl
     assert found.places["*.*"] == {"RELOAD", "SHOW DATABASES"}
     assert found.places["`mysql_ring`.`probe`"] == {"UPDATE", "GRANT OPTION"}
+
+
+def test_the_program_takes_the_rights_that_all_of_a_database_are_on_the_host() -> None:
+    assert set(PRIVILEGES) - {"ALL", "ALL PRIVILEGES"} == grants.ON_DATABASE
 
 
 GRANTED = (

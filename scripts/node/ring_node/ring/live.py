@@ -14,7 +14,6 @@ from ..mysql import options, server_files, shows, sql, variables
 from ..mysql.sql import Session
 from ..mysql.variables import Change, File
 from . import admission, records, relay, restart, trial
-from .documents import Node, Peer
 
 HEALED_SECONDS = 15.0
 BEHIND_SECONDS = 5
@@ -34,7 +33,7 @@ def bring_in(report: Report) -> bool:
         return False
     with suppress(NodeError):  # a dead peer's lock lasts
         restart.wait_for_peers_turn()
-    healthy = poll(lambda: _healthy(node, peer), Deadline(restart.FRESH_SECONDS)) is True
+    healthy = poll(lambda: restart.healthy(node, peer), Deadline(restart.FRESH_SECONDS)) is True
     not_set: list[variables.NotSet] = []
     with sql.own(report) as own:
         told = _told_to_stop(own)
@@ -67,7 +66,7 @@ def bring_in(report: Report) -> bool:
             return False
     names = ", ".join(each.variable for each in changes) or "nothing that it knows"
     report.did(f"a changed my.cnf brought in without a restart, by SET GLOBAL: {names}")
-    if not healthy and poll(lambda: _healthy(node, peer), Deadline(HEALED_SECONDS)) is None:
+    if not healthy and poll(lambda: restart.healthy(node, peer), Deadline(HEALED_SECONDS)) is None:
         report.note(f"the ring is not healthy, as before: {restart.unhealthy(node, peer)}")
     return True
 
@@ -89,10 +88,6 @@ def _changes() -> list[Change] | None:
 
 def _file(content: bytes) -> File:
     return File(content.decode(errors="replace"), options.judge(content))
-
-
-def _healthy(node: Node, peer: Peer) -> bool | None:
-    return True if not restart.unhealthy(node, peer) else None
 
 
 def _told_to_stop(own: Session) -> bool:

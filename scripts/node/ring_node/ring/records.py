@@ -102,3 +102,15 @@ def heartbeat_login() -> Login:
 def _read(path: Path) -> Any:
     content = files.read_bytes(path)
     return None if content is None else json.loads(content)
+
+
+def refuse_other_name(given: str, name: str, consequence: str, next_step: str) -> None:
+    """What may cost something is done only with this node's name typed out. `given`: the option as
+    it was given."""
+    here = node()
+    if here is None or here.name != name:
+        raise refused(
+            f"{given}, on {here.name if here else 'a host without a node'}",
+            f"the name of this node, typed out: {consequence}",
+            next_step,
+        )

@@ -306,16 +306,18 @@ def wait_until_healthy(node: Node, peer: Peer, report: Report, what: str, *, kno
             report.note(f"the ring is not healthy until {peer.name} can be asked: {error.found}")
             return
 
-    def healthy() -> bool | None:
-        return True if not unhealthy(node, peer) else None
-
-    if poll(healthy, Deadline(BACK_SECONDS)) is None:
+    if poll(lambda: healthy(node, peer), Deadline(BACK_SECONDS)) is None:
         wrong = "; ".join(filter(None, [unhealthy(node, peer), *_what_is_wrong()]))
         raise too_late(
             f"the ring is not healthy {BACK_SECONDS:.0f} s after {what}: {wrong}",
             "both heartbeats fresh on the other side",
             "look at `ring-node status` on both nodes before the other one is restarted",
         )
+
+
+def healthy(node: Node, peer: Peer) -> bool | None:
+    """True when both heartbeats are fresh on the other side, else None: a probe for `poll`."""
+    return True if not unhealthy(node, peer) else None
 
 
 def unhealthy(node: Node, peer: Peer) -> str:

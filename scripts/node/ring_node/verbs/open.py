@@ -12,14 +12,13 @@ from ..ring import admission, agent_state, opening, records
 
 def run(*, though_behind: str) -> Report:
     report = Report("open")
-    node = records.node()
-    if node is None or node.name != though_behind:
-        raise refused(
-            f"--though-behind {though_behind}, on {node.name if node else 'a host without a node'}",
-            "the name of this node, typed out: what it lacks, its clients will not see, and a row "
-            "that its peer changed meanwhile may end different on both",
-            "look at `ring-node gate` on both nodes and open the one whose data is wanted",
-        )
+    records.refuse_other_name(
+        f"--though-behind {though_behind}",
+        though_behind,
+        "what it lacks, its clients will not see, and a row that its peer changed meanwhile may "
+        "end different on both",
+        "look at `ring-node gate` on both nodes and open the one whose data is wanted",
+    )
     closed = gate.number()
     if closed is None:
         return report

@@ -23,7 +23,13 @@ def run(document: Any = None, *, though_unwell: str | None = None) -> Report:
     """By hand, with the name of this node as `though_unwell`, there is no document."""
     report = Report("restart")
     if though_unwell is not None:
-        _refuse_other_name(though_unwell)
+        records.refuse_other_name(
+            f"--though-unwell {though_unwell}",
+            though_unwell,
+            "its server restarts whether or not the peer serves, and its gate opens when the ring "
+            "allows it",
+            "look at `ring-node status` on both nodes, and say the one that is to restart",
+        )
         renewal.bring_in_though_unwell(report)
         return report
     wanted = documents.server_files(document)
@@ -31,17 +37,6 @@ def run(document: Any = None, *, though_unwell: str | None = None) -> Report:
     _refuse_other("certificate", wanted, paths.CERTIFICATE, "tls")
     renewal.bring_in(report)
     return report
-
-
-def _refuse_other_name(given: str) -> None:
-    node = records.node()
-    if node is None or node.name != given:
-        raise refused(
-            f"--though-unwell {given}, on {node.name if node else 'a host without a node'}",
-            "the name of this node, typed out: its server restarts whether or not the peer serves, "
-            "and its gate opens when the ring allows it",
-            "look at `ring-node status` on both nodes, and say the one that is to restart",
-        )
 
 
 def _refuse_other(name: str, wanted: dict[str, str], path: Path, verb: str) -> None:

@@ -23,7 +23,7 @@ def run() -> Report:
     from ..ring import restart  # needs packages, which a new host lacks so far
 
     def serves() -> bool | None:
-        return True if gate.is_open() and not restart.unhealthy(node, peer) else None
+        return restart.healthy(node, peer) if gate.is_open() else None
 
     if poll(serves, Deadline(BACK_SECONDS)) is None:
         said = f"heartbeats of {node.name} and {peer.name} are not fresh on the other side"
