@@ -1,4 +1,5 @@
-"""What a node's role may do in S3, tried from the node with the credentials of its metadata."""
+"""What a node may do in the ring's bucket, tried from the node with the credentials of its
+metadata."""
 
 import subprocess
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def with_s3cmd(lab: Lab) -> Iterator[Lab]:
         " && echo backup > dump",
     )
     yield lab
-    on_both(lab, "sudo apt-get -q -y purge s3cmd >/dev/null; rm -f .s3cfg dump")
+    on_both(lab, "sudo apt-get -q -y purge s3cmd >/dev/null; rm -f .s3cfg dump large")
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +63,38 @@ def test_a_node_writes_and_reads_under_its_own_prefix(nodes: Lab, node: str) -> 
 
 
 @pytest.mark.parametrize("node", NODES)
+def test_a_node_reads_what_the_other_one_has_kept(nodes: Lab, node: str) -> None:
+    peers = f"s3://{nodes.outputs()['bucket']['name']}/mysql/{PEER[node]}/kept"
+    put = s3cmd(nodes, PEER[node], "put", "dump", peers)
+    assert put.returncode == 0, put.stderr
+    assert peers in s3cmd(nodes, node, "ls", peers.removesuffix("kept")).stdout
+    got = s3cmd(nodes, node, "get", "--force", peers, "got")
+    assert got.returncode == 0, got.stderr
+    assert nodes.ssh(node, "cat got; rm got") == "backup\n"
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_s3cmd_goes_on_with_an_upload_in_parts(nodes: Lab, node: str) -> None:
+    """It asks the bucket for its open uploads, also when there is none."""
+    large = f"s3://{nodes.outputs()['bucket']['name']}/mysql/{node}/large"
+    nodes.ssh(node, "head -c 16777217 /dev/zero > large")
+    put = s3cmd(nodes, node, "put", "--continue-put", "large", large)
+    assert put.returncode == 0, put.stderr
+    assert "16777217" in s3cmd(nodes, node, "ls", large).stdout
+
+
+@pytest.mark.parametrize("node", NODES)
 @pytest.mark.parametrize(
     "refused",
     [
         ["put", "dump", "s3://{bucket}/mysql/{peer}/dump"],
         ["put", "dump", "s3://{bucket}/dump"],
-        ["ls", "s3://{bucket}/mysql/{peer}/"],
+        ["ls", "s3://{bucket}/"],
         ["del", "s3://{bucket}/mysql/{node}/dump"],
+        ["dellifecycle", "s3://{bucket}"],
         ["ls"],
     ],
-    ids=["write for the peer", "write at the top", "list the peer's", "delete", "list buckets"],
+    ids=["write for the peer", "write at the top", "list all", "delete", "rules", "list buckets"],
 )
 def test_a_node_is_denied_everything_else(nodes: Lab, node: str, refused: list[str]) -> None:
     names = {"bucket": nodes.outputs()["bucket"]["name"], "peer": PEER[node], "node": node}
