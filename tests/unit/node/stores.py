@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
 from typing import IO, Any
@@ -83,6 +83,9 @@ class MemoryStore(Store):
     def get_bytes(self, key: str, stored: Stored | None = None, **_: Any) -> bytes:
         with self.get(key, stored) as stream:
             return stream.read()
+
+    def get_small(self, keys: Iterable[str], **_: Any) -> dict[str, bytes]:
+        return {key: self.get_bytes(key) for key in keys}
 
     def listed(self, prefix: str, **_: Any) -> dict[str, Entry]:
         self._must_be_there()
