@@ -1,4 +1,4 @@
-"""The purge on this host: what `retention` says of the server's binary logs is done by the server."""
+"""The purge on this host: what `retention` says of its binary logs is done by the server."""
 
 from __future__ import annotations
 

@@ -41,6 +41,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 SOCKET_SECONDS = 60  # s3cmd waits that long for S3 to say anything
 # Exit codes of s3cmd (S3/ExitCodes.py): what another try does not mend.
 NOT_FOUND, USAGE, DENIED, CONFIG = 12, 64, 77, 78
+NO_PROGRAM = 127  # of setpriv
 LASTING = frozenset({NOT_FOUND, USAGE, DENIED, CONFIG})
 SECRETS = ("AWS_", "S3CMD_")  # of the environment: the role's are the ones that count
 LISTED = re.compile(
@@ -330,6 +331,8 @@ class Store:
         found = f"s3cmd ended with {status} at bucket {self.place.bucket}: {said}"
         if status == NOT_FOUND:
             return Missing(False, Exit.HOST, found, "that bucket and object", FORBIDDEN)
+        if status == NO_PROGRAM:
+            return StoreError(False, Exit.HOST, "no program named s3cmd", "it", "`pulumi up`")
         if status in LASTING:
             return StoreError(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         step = AWAY.format(host=host_of(self.place.region))

@@ -3,10 +3,12 @@ for `look`."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from ..base import paths
 from ..base.clock import boottime
 from ..base.errors import NodeError
 from ..ring.health import Disk, Problem
@@ -24,13 +26,14 @@ TIMER = "look at `systemctl status {unit}.timer {unit}.service` and `journalctl 
 class Facts:
     """`place` None: nobody has asked for backups yet, and nothing is judged. `broken`: why the
     record of it cannot be read. `disk`: the data volume; None: it does not answer, which is said
-    elsewhere."""
+    elsewhere. `since`: from when on a pass is expected."""
 
     place: Place | None
     archive: Archive | None
     purge: Purge | None
     now: float
     disk: Disk | None
+    since: float = 0.0  # the boot
     broken: str | None = None
 
 
@@ -40,7 +43,8 @@ def look(disk: Disk | None) -> Facts:
         where = place.found()
     except (NodeError, ValueError) as error:
         where, broken = None, error.found if isinstance(error, NodeError) else str(error)
-    return Facts(where, standing.archive(), standing.purge(), boottime(), disk, broken)
+    now = boottime()
+    return Facts(where, standing.archive(), standing.purge(), now, disk, _asked(now), broken=broken)
 
 
 def problems(facts: Facts) -> list[Problem]:
@@ -77,6 +81,18 @@ def shown(facts: Facts) -> dict[str, Any] | None:
     }
 
 
+def _asked(now: float) -> float:
+    """When the record was written; 0 if that was before the boot."""
+    try:
+        return max(0.0, now - (time.time() - paths.BACKUP.stat().st_mtime))
+    except OSError:
+        return 0.0
+
+
+def _age(state: Archive | Purge | None, facts: Facts) -> float:
+    return facts.now - max(state.written if state else 0.0, facts.since)
+
+
 def _shown(state: Archive | Purge | None, now: float) -> dict[str, Any] | None:
     if state is None:
         return None
@@ -91,13 +107,12 @@ def _shown(state: Archive | Purge | None, now: float) -> dict[str, Any] | None:
 
 def _archive(facts: Facts, where: Place) -> Iterator[Problem]:
     state, longest = facts.archive, 2 * where.archive_interval + SLACK_SECONDS
-    age = facts.now - (state.written if state else 0.0)  # since the host booted
+    age = _age(state, facts)
     if age > longest:
-        heard = "was last heard of" if state else "has not run, and the host booted"
         yield Problem(
             "archive silent",
-            f"the archive of binary logs {heard} {age:.0f} s ago: what was written since is on "
-            f"the servers only{_safe(state)}",
+            f"no pass of the archive of binary logs has run for {age:.0f} s: what was written "
+            f"since is on the servers only{_safe(state)}",
             TIMER.format(unit="mysql-ring-archive"),
         )
     elif state is not None and state.problem is not None:
@@ -114,7 +129,7 @@ def _archive(facts: Facts, where: Place) -> Iterator[Problem]:
 
 def _purge(facts: Facts) -> Iterator[Problem]:
     state = facts.purge
-    age = facts.now - (state.written if state else 0.0)
+    age = _age(state, facts)
     if age > PURGE_LATE_SECONDS:
         yield Problem(
             "purge silent",

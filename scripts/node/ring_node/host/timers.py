@@ -72,7 +72,7 @@ def check_calendar(setting: str, value: str) -> None:
     if not value:
         return
     status, output, problems = attempt(
-        ["systemd-analyze", "calendar", value],
+        ["systemd-analyze", "calendar", "--", value],
         seconds=30,
         next_step="see that systemd-analyze is on the host",
     )

@@ -119,6 +119,6 @@ def _damaged(path: Path, why: str) -> Damaged:
         Exit.SERVER,
         f"{path} is damaged: {why}",
         "a binary log of MySQL 5.6",
-        "look at `dmesg` for the disk. What it held is on the peer, if that has read it: compare "
-        "the nodes, or make this one anew as a copy of its peer",
+        "look at `dmesg` for the disk. What it held is also on a server that has read it all: "
+        "compare the two, or make this one anew as a copy of the other",
     )
