@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import ec2
 
+from components.backups import Backups, BackupsArgs
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
@@ -123,13 +124,24 @@ class Ring(pulumi.ComponentResource):
         )
         nodes = self._nodes(network, credentials, roles, stops(standing, args))
         servers = self._servers(nodes, credentials)
-        Replication(
+        replication = Replication(
             f"{name}-replication",
             ReplicationArgs(
                 settings=self._args,
                 hosts={each: node.host for each, node in nodes.items()},
                 files={each: server.files for each, server in zip(nodes, servers, strict=True)},
                 after=[server.last_step for server in servers],
+            ),
+            self._child,
+        )
+        Backups(
+            f"{name}-backups",
+            BackupsArgs(
+                ring=name,
+                settings=self._args,
+                hosts={each: node.host for each, node in nodes.items()},
+                bucket=bucket,
+                after=replication.last_steps,
             ),
             self._child,
         )

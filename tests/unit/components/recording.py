@@ -28,6 +28,7 @@ STEPS = {
     **{
         verb: f"ring-replication-{{}}-{verb}" for verb in ("seed", "replicate", "restart", "verify")
     },
+    "schedule": "ring-backups-{}-schedule",
 }
 """The names of the steps of a node, by verb, in their order."""
 SERVING = "ring-{}-serving"
