@@ -112,7 +112,7 @@ def bucket_policy(bucket_arn: str, role_arns: Sequence[str]) -> str:
 
 def lifecycle_rules(
     nodes: Sequence[str], backups_days: int, logs_days: int, versions_days: int
-) -> list[dict[str, Any]]:
+) -> list[s3.BucketLifecycleConfigurationRuleArgsDict]:
     """What the bucket lets go, and when. What is let go by its age, overwritten or deleted stays as
     an older version for `versions_days` more."""
     kept = {
