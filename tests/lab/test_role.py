@@ -51,7 +51,8 @@ def with_settings(lab: Lab) -> Iterator[Lab]:
     text = SETTINGS.replace("{base}", "s3.eu-central-1.amazonaws.com")
     on_both(
         lab,
-        f"printf '[default]\\n{text}bucket_location = eu-central-1\\n' > .s3cfg && echo backup > dump",
+        f"printf '[default]\\n{text}bucket_location = eu-central-1\\n' > .s3cfg"
+        " && echo backup > dump",
     )
     yield lab
     on_both(lab, "rm -f .s3cfg dump large kept")
