@@ -21,6 +21,8 @@ _moto_delete = VPCBackend.delete_vpc_endpoints
 def _init(self: Any, *arguments: Any, **named: Any) -> None:
     _moto_init(self, *arguments, **named)
     self.vpc_endpoint_type = self.vpc_endpoint_type or "Gateway"
+    if self.vpc_endpoint_type == "Gateway":
+        self.private_dns_enabled = False
 
 
 def _modify(self: Any, *arguments: Any) -> None:

@@ -97,8 +97,8 @@ def _is_whole(rule: _Rule) -> bool:
 def lifecycle_rule_has_anothers_id(call: BucketCall) -> str | None:
     """Two rules have one id, or an id has more than 255 characters.
 
-    Source: S3 API Reference, LifecycleRule (ID); text as observed in pingcap/tiflash#9888; for the
-    length it is inferred.
+    Source: S3 API Reference, LifecycleRule (ID); text as observed in pingcap/tiflash#9888; for
+    the length code and text are inferred.
     """
     names = [rule.text("ID") for rule in _rules(call)]
     if any(count > 1 for name, count in Counter(names).items() if name):
@@ -112,8 +112,8 @@ def lifecycle_rule_has_anothers_id(call: BucketCall) -> str | None:
 def lifecycle_days_are_none(call: BucketCall) -> str | None:
     """The days of an action are no whole number from 1 on.
 
-    Source: S3 API Reference, LifecycleExpiration ("must be a non-zero positive integer"),
-    NoncurrentVersionExpiration; texts as observed by users of PutBucketLifecycleConfiguration.
+    Source: S3 API Reference, LifecycleExpiration ("must be a non-zero positive integer"); code and
+    texts as observed in scality/Arsenal#2648.
     """
     for rule, (path, what) in _with_days(_rules(call)):
         days = rule.text(*path)
@@ -132,7 +132,8 @@ def _with_days(rules: list[_Rule]) -> Iterator[tuple[_Rule, tuple[tuple[str, str
 def lifecycle_rule_does_nothing(call: BucketCall) -> str | None:
     """A rule has no action.
 
-    Source: S3 API Reference, PutBucketLifecycleConfiguration; text as observed by users of it.
+    Source: S3 API Reference, PutBucketLifecycleConfiguration; text as Ansible's s3_lifecycle looks
+    for it.
     """
     for rule in _rules(call):
         if not any(rule.part(action) is not None for action in ACTIONS):
@@ -145,8 +146,8 @@ def lifecycle_of_tagged_objects_takes_no_uploads(call: BucketCall) -> str | None
     """A rule whose filter has tags gives open uploads up, or removes delete markers: neither has
     tags.
 
-    Source: S3 User Guide, intro-lifecycle-rules ("can't specify this action in a rule that has a
-    filter based on object tags"); text as observed by users of PutBucketLifecycleConfiguration.
+    Source: S3 User Guide, intro-lifecycle-rules; code and text as observed in
+    terraform-aws-modules/terraform-aws-s3-bucket#109, for delete markers they are inferred.
     """
     for rule in _rules(call):
         tagged = rule.part("Filter", "Tag") is not None or any(

@@ -19,8 +19,8 @@ def _is_gateway(call: Call) -> bool:
 def vpc_of_the_endpoint_does_not_exist(call: Call) -> str | None:
     """The VPC does not exist.
 
-    Source: text and code as observed in hashicorp/terraform-provider-aws, of the calls about
-    endpoints (errors-overview spells it InvalidVpcID.NotFound for all others).
+    Source: aws-controllers-k8s/ec2-controller#66 names the code for endpoints (errors-overview
+    spells it InvalidVpcID.NotFound); the text is ours.
     """
     vpc = call.get("VpcId")
     if vpc not in call.backend.vpcs:
@@ -32,8 +32,8 @@ def vpc_of_the_endpoint_does_not_exist(call: Call) -> str | None:
 def service_has_no_gateway_endpoint(call: Call) -> str | None:
     """The service is not one of this region that has gateway endpoints: S3 and DynamoDB.
 
-    Source: errors-overview (InvalidServiceName); AWS PrivateLink, gateway-endpoints; text as
-    observed by users of terraform-provider-aws.
+    Source: AWS PrivateLink, gateway-endpoints; code and text as observed in
+    terraform-aws-modules/terraform-aws-vpc#481.
     """
     name = call.get("ServiceName")
     names = [f"com.amazonaws.{call.response.region}.{each}" for each in GATEWAYS]
@@ -46,14 +46,17 @@ def service_has_no_gateway_endpoint(call: Call) -> str | None:
 def gateway_is_given_what_it_does_not_take(call: Call) -> str | None:
     """A gateway endpoint is to have subnets, security groups or a private name.
 
-    Source: AWSEC2 API Reference, CreateVpcEndpoint (SubnetIds, SecurityGroupIds and
-    PrivateDnsEnabled are "(Interface endpoint)" alone); code and text are inferred.
+    Source: AWSEC2 API Reference, CreateVpcEndpoint (what is for interface endpoints); code and text
+    for subnets as observed in nanlabs/terraform-aws-starter#18, for the others they are inferred.
     """
-    named = [name for name in ("SubnetIds", "SecurityGroupIds") if call.get(name)]
+    if not _is_gateway(call):
+        return None
+    if call.get("SubnetIds"):
+        return "Subnet IDs are only supported for Interface and GatewayLoadBalancer type VPC Endpoints."
+    if call.get("SecurityGroupIds"):
+        return "Security groups are only supported for Interface type VPC Endpoints."
     if call.flag("PrivateDnsEnabled"):
-        named.append("PrivateDnsEnabled")
-    if _is_gateway(call) and named:
-        return f"{named[0]} is not supported for an endpoint of the type Gateway"
+        return "Private DNS is only supported for Interface type VPC Endpoints."
     return None
 
 
@@ -61,7 +64,8 @@ def gateway_is_given_what_it_does_not_take(call: Call) -> str | None:
 def endpoint_policy_is_not_one(call: Call) -> str | None:
     """The endpoint's policy is not JSON.
 
-    Source: errors-overview (InvalidPolicyDocument); the text is ours.
+    Source: errors-overview (InvalidPolicyDocument: "The specified policy document is not a valid
+    JSON policy document").
     """
     text = call.get("PolicyDocument")
     try:
@@ -69,19 +73,20 @@ def endpoint_policy_is_not_one(call: Call) -> str | None:
             return None
     except ValueError:
         pass
-    return "The policy document is not valid JSON"
+    return "The specified policy document is not a valid JSON policy document"
 
 
 @refuses("ec2", "ModifyVpcEndpoint", "DescribeVpcEndpoints", code="InvalidVpcEndpointId.NotFound")
 def endpoint_does_not_exist(call: Call) -> str | None:
     """The endpoint does not exist.
 
-    Source: errors-overview (InvalidVpcEndpointId.NotFound), code and text as moto has them.
+    Source: terraform-provider-aws, internal/service/ec2/vpc_endpoint.go, which looks for the code;
+    the text is moto's.
     """
     named = call.get("VpcEndpointIds") or [call.get("VpcEndpointId")]
     for each in filter(None, named):
         if each not in call.backend.vpc_end_points:
-            return f"The Vpc Endpoint Id '{each}' does not exist"
+            return f"The VpcEndPoint ID '{each}' does not exist"
     return None
 
 
@@ -89,8 +94,8 @@ def endpoint_does_not_exist(call: Call) -> str | None:
 def route_table_of_the_endpoint_does_not_exist(call: Call) -> str | None:
     """A route table does not exist.
 
-    Source: errors-overview (InvalidRouteTableId.NotFound, which it has beside
-    InvalidRouteTableID.NotFound); the text is moto's.
+    Source: terraform-provider-aws, internal/service/ec2/errors.go, which has this code besides
+    InvalidRouteTableID.NotFound; that it is this call's is inferred, the text is moto's.
     """
     for each in _tables(call):
         if each not in call.backend.route_tables:
@@ -117,7 +122,7 @@ def route_table_has_the_services_route(call: Call) -> str | None:
     """A route table has a route to the service by another endpoint.
 
     Source: AWS PrivateLink, gateway-endpoints ("You cannot have multiple endpoint routes to the
-    same service in a single route table"); text as observed in eksctl-io/eksctl#2510.
+    same service in a single route table"); code and text as users of CreateVpcEndpoint quote them.
     """
     points = call.backend.vpc_end_points
     own = points.get(call.get("VpcEndpointId"))
@@ -137,8 +142,8 @@ def route_table_has_the_services_route(call: Call) -> str | None:
 def route_is_an_endpoints(call: Call) -> str | None:
     """The route is a gateway endpoint's: it goes when the endpoint leaves the route table.
 
-    Source: AWS PrivateLink, gateway-endpoints ("You cannot modify or delete"); text as observed
-    by users of terraform-provider-aws.
+    Source: AWS PrivateLink, gateway-endpoints (the route is the endpoint's); the text begins as
+    tools that clean up VPCs quote it, the code is inferred.
     """
     table, wanted = call.get("RouteTableId"), call.get("DestinationPrefixListId")
     own = [

@@ -70,12 +70,12 @@ def test_a_gateway_leads_to_s3_of_its_region(ec2: Any, world: World, service: st
 
 def test_a_gateway_takes_no_subnets_groups_or_names(ec2: Any, world: World) -> None:
     vpc = world.vpc()
-    for arguments in (
-        {"SubnetIds": [world.subnet(vpc)]},
-        {"SecurityGroupIds": [world.group(vpc)]},
-        {"PrivateDnsEnabled": True},
-    ):
-        with refused("InvalidParameter", *arguments):
+    for what, arguments in {
+        "Subnet IDs": {"SubnetIds": [world.subnet(vpc)]},
+        "Security groups": {"SecurityGroupIds": [world.group(vpc)]},
+        "Private DNS": {"PrivateDnsEnabled": True},
+    }.items():
+        with refused("InvalidParameter", what, "only supported for Interface"):
             endpoint(ec2, vpc, **arguments)
     endpoint(ec2, vpc, PrivateDnsEnabled=False)
 
