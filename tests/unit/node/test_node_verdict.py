@@ -75,6 +75,7 @@ def test_nothing_is_wrong(of: Facts) -> None:
         (archive(written=NOW - 721), ["archive silent"], "safe up to bin.000011"),
         (archive(failing_since=NOW - 300, **FAILING), ["archive fails"], "S3 is away"),
         (archive(failing_since=NOW - 900, **FAILING), ["archive fails"], "3 closed binary logs"),
+        (archive(expire_days=14), ["logs expire"], "expire_logs_days is 14"),
         (facts(purge=None), ["purge silent"], "100000 s"),
         (purge(written=NOW - 10_801), ["purge silent"], "10801 s"),
         (purge(problem="the server is away", next_step="x"), ["purge fails"], "server is away"),

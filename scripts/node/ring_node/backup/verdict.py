@@ -126,6 +126,14 @@ def _archive(facts: Facts, where: Place) -> Iterator[Problem]:
                 state.next_step or TIMER.format(unit="mysql-ring-archive"),
             )
 
+    if state is not None and state.expire_days:
+        yield Problem(
+            "logs expire",
+            f"expire_logs_days is {state.expire_days}: the server purges logs by itself, also "
+            "those that are not safe in the bucket or that the peer has not read",
+            "take it out of mysqlSettings, or set it to 0; keepBinlogHours says how long logs stay",
+        )
+
 
 def _purge(facts: Facts) -> Iterator[Problem]:
     state = facts.purge
