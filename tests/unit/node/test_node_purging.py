@@ -83,9 +83,7 @@ def rig(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Rig:
     monkeypatch.setattr(paths, "SNAPSHOTS", tmp_path)
     monkeypatch.setattr(sql, "own", own)
     monkeypatch.setattr(logs, "own", lambda *_: rig.mine)
-    monkeypatch.setattr(
-        shows, "show_binary_logs", lambda _: dict.fromkeys(rig.server.names, 100)
-    )
+    monkeypatch.setattr(shows, "show_binary_logs", lambda _: dict.fromkeys(rig.server.names, 100))
     monkeypatch.setattr(purging, "_needs", lambda *_, **__: rig.needs)
     monkeypatch.setattr(purging, "disk", lambda _: rig.disk)
     return rig
@@ -205,6 +203,24 @@ def test_a_purge_that_fails_keeps_what_was_known_and_says_why(
         rig.purge()
     assert (state().problem, state().next_step) == ("no server", "start it")
     assert state().given_up == NAMES[0]
+    assert state().failing_since is not None
+
+
+def test_the_first_purge_of_all_may_fail_too(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> Own:
+        raise NodeError(Exit.UNREACHABLE, "no server", "one", "start it")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(logs, "own", silent)
+        with pytest.raises(NodeError, match="no server"):
+            rig.purge()
+        first = state()
+        with pytest.raises(NodeError, match="no server"):
+            rig.purge()
+    assert state().problem == "no server"
+    assert state().failing_since == first.failing_since
+    rig.purge()
+    assert (state().problem, state().failing_since) == (None, None)
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ class Purge:
     given_up: str | None = None
     problem: str | None = None
     next_step: str | None = None
+    failing_since: float | None = None
 
 
 def archive() -> Archive | None:
@@ -69,7 +70,7 @@ def write(state: Archive | Purge) -> None:
     files.write(path, (json.dumps(asdict(state)) + "\n").encode(), mode=0o644)
 
 
-def failing(before: Archive | None, now: float, error: NodeError) -> dict[str, Any]:
+def failing(before: Archive | Purge | None, now: float, error: NodeError) -> dict[str, Any]:
     """The fields of a pass that failed, after what the one before it came to."""
     since = before.failing_since if before is not None else None
     return {
