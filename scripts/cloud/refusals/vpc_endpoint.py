@@ -7,6 +7,9 @@ import json
 from cloud.refusals.call import Call
 from cloud.refusals.guard import refuses
 
+ONLY_SUBNETS = (
+    "Subnet IDs are only supported for Interface and GatewayLoadBalancer type VPC Endpoints."
+)
 GATEWAYS = ("s3", "dynamodb")
 """The services that have such endpoints: AWS PrivateLink, gateway-endpoints."""
 
@@ -52,7 +55,7 @@ def gateway_is_given_what_it_does_not_take(call: Call) -> str | None:
     if not _is_gateway(call):
         return None
     if call.get("SubnetIds"):
-        return "Subnet IDs are only supported for Interface and GatewayLoadBalancer type VPC Endpoints."
+        return ONLY_SUBNETS
     if call.get("SecurityGroupIds"):
         return "Security groups are only supported for Interface type VPC Endpoints."
     if call.flag("PrivateDnsEnabled"):
