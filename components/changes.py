@@ -38,6 +38,12 @@ def changes(standing: Standing, settings: RingArgs, region: str | None) -> Found
                 )
                 yield Problem(f"{where}.autoIncrementOffset", found, expected)
     yield from _sizes(standing, settings)
+    if standing.bucket and settings.bucket_name:
+        expected = (
+            f"nothing: the ring has a bucket of its own, {standing.bucket}, which would be deleted "
+            f"with the backups in it. For another one {way}"
+        )
+        yield Problem("bucketName", settings.bucket_name, expected)
 
 
 def _place(standing: Standing, settings: RingArgs, region: str | None, way: str) -> Found:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from difflib import get_close_matches
 from itertools import combinations
 
-from components import accounts, given_keys, volumes
+from components import accounts, given_keys, keeping, volumes
 from components.inputs import Texts, known
 from components.mysql.configuration import (
     LEAST,
@@ -326,6 +326,9 @@ SHAPES: tuple[Callable[[RingArgs], Found], ...] = (
     open_without_peer,
     accounts.databases,
     accounts.users,
+    keeping.bucket,
+    keeping.bounds,
+    keeping.schedules,
 )
 VALUES: tuple[Callable[[RingArgs, Texts], Found], ...] = (
     instance_type,

@@ -1,6 +1,7 @@
 """What stands between the settings and the ring: every mistake, before anything is touched."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pulumi
 from pulumi_aws import config, get_region
@@ -36,7 +37,8 @@ def with_losses(
     found: list[Problem], standing: Standing, args: RingArgs, region: str | None
 ) -> list[Problem]:
     """The flaws that were found, and every change that what stands cannot take."""
-    if standing == Standing():
+    # A bucket may outlast a destroy, and has no keys in it.
+    if replace(standing, bucket=None) == Standing():
         found = [*found, *key_maker()]
     wrong = {problem.setting for problem in found}
     late = changes(standing, args, region)

@@ -138,6 +138,17 @@ class Network(pulumi.ComponentResource):
             subnet_id=client_subnet.id,
             opts=self._child,
         )
+        # What goes to S3 stays in AWS's network and costs nothing. Only to buckets of the region
+        # (https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-s3.html).
+        ec2.VpcEndpoint(
+            f"{self._name}-s3",
+            vpc_id=client_vpc.id,
+            service_name=client_vpc.region.apply(lambda region: f"com.amazonaws.{region}.s3"),
+            vpc_endpoint_type="Gateway",
+            route_table_ids=[table.id],
+            tags=self._tags("s3"),
+            opts=self._child,
+        )
         return table
 
     def _client_group(self, client_vpc: ec2.Vpc) -> ec2.SecurityGroup:

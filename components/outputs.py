@@ -49,10 +49,11 @@ class RingNetwork:
 
 @dataclass(frozen=True)
 class RingBucket:
-    """The bucket for binary logs and dumps. Each node has the prefix `mysql/` and its name."""
+    """The bucket for binary logs and backups. Each node has the prefix `mysql/` and its name."""
 
     name: pulumi.Output[str]
     arn: pulumi.Output[str]
+    region: pulumi.Output[str]
 
 
 @dataclass(frozen=True)

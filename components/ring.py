@@ -12,6 +12,7 @@ from typing import Any
 import pulumi
 from pulumi_aws import ec2
 
+from components.backups import Backups, BackupsArgs
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
@@ -101,32 +102,46 @@ class Ring(pulumi.ComponentResource):
             f"{name}-network", NetworkArgs(self._args, self._place.zone, self._tags), self._child
         )
         credentials = Credentials(f"{name}-credentials", CredentialsArgs(self._args), self._child)
+        roles = {
+            node.name: Role(
+                f"{name}-{node.name}-role", RoleArgs(node.name, self._tags), self._child
+            )
+            for node in self._args.nodes
+        }
         bucket = Bucket(
             f"{name}-bucket",
             BucketArgs(
                 self._tags,
+                roles,
+                existing=self._args.bucket_name,
+                keep_backups_days=self._args.keep_backups_days,
+                keep_logs_days=self._args.keep_logs_days,
+                keep_versions_days=self._args.keep_versions_days,
                 destroy_contents=self._args.destroy_bucket_contents,
                 protect=self._args.protect_data,
             ),
             self._child,
         )
-        roles = {
-            node.name: Role(
-                f"{name}-{node.name}-role",
-                RoleArgs(node.name, bucket.arn, self._tags),
-                self._child,
-            )
-            for node in self._args.nodes
-        }
         nodes = self._nodes(network, credentials, roles, stops(standing, args))
         servers = self._servers(nodes, credentials)
-        Replication(
+        replication = Replication(
             f"{name}-replication",
             ReplicationArgs(
                 settings=self._args,
                 hosts={each: node.host for each, node in nodes.items()},
                 files={each: server.files for each, server in zip(nodes, servers, strict=True)},
                 after=[server.last_step for server in servers],
+            ),
+            self._child,
+        )
+        Backups(
+            f"{name}-backups",
+            BackupsArgs(
+                ring=name,
+                settings=self._args,
+                hosts={each: node.host for each, node in nodes.items()},
+                bucket=bucket,
+                after=replication.last_steps,
             ),
             self._child,
         )
@@ -266,7 +281,7 @@ class Ring(pulumi.ComponentResource):
             replication_subnet_id=network.replication_subnet_id,
         )
         self.protection = PROTECTION if args.protect_data else ""
-        self.bucket = RingBucket(name=bucket.bucket_name, arn=bucket.arn)
+        self.bucket = RingBucket(name=bucket.bucket_name, arn=bucket.arn, region=bucket.region)
         applications = [user.name for user in args.users]
         self.users = RingUsers("root", args.replication_user, applications)
         shown = ["root", args.replication_user, *applications]

@@ -58,7 +58,8 @@ class RingArgs:
     What is typed `Input` may be an output of another resource or a secret. All else is plain, for
     one of two reasons: it says which resources there are (nodes, users, the names of accounts and
     the keys of mappings), or it is compared, before anything is touched, with what stands or with
-    another setting (ranges, zone, volumes, databases).
+    another setting (ranges, zone, volumes, databases, bucket), or is written on the hosts as it is
+    (what is archived, backed up and kept, and when).
 
     An empty secret or certificate is made by the program, once. No `client_ranges` are the range of
     the network for clients alone.
@@ -89,7 +90,18 @@ class RingArgs:
     users: list[UserSettings] = field(default_factory=lambda: [UserSettings("app", ["app"])])
     replication_user: str = "repuser"
     require_client_tls: pulumi.Input[bool] = True
+    bucket_name: str = ""
     destroy_bucket_contents: pulumi.Input[bool] = False
+    keep_backups_days: int = 30
+    keep_logs_days: int = 30
+    keep_versions_days: int = 7
+    archive_interval_seconds: int = 300
+    backup_schedule: str = "*-*-* 03:15:00"
+    drill_schedule: str = ""
+    maintenance_schedule: str = "Sun *-*-* 04:30:00"
+    keep_binlog_hours: int = 24
+    disk_warn_percent: int = 80
+    disk_critical_percent: int = 92
     tags: dict[str, pulumi.Input[str]] = field(default_factory=dict)
     ssh_private_key: pulumi.Input[str] = field(default="", repr=False)
     ca_certificate: pulumi.Input[str] = ""

@@ -17,6 +17,7 @@ SUBNET = "aws:ec2/subnet:Subnet"
 INTERFACE = "aws:ec2/networkInterface:NetworkInterface"
 INSTANCE = "aws:ec2/instance:Instance"
 VOLUME = "aws:ebs/volume:Volume"
+BUCKET = "aws:s3/bucket:Bucket"
 STEP = "command:remote:Command"
 # The types of components: one of them is in the URN of each resource of a ring.
 OF_A_RING = "mysql-ring:"
@@ -63,11 +64,13 @@ class StandingNode:
 
 @dataclass(frozen=True)
 class Standing:
-    """The networks and the nodes. The empty one is a stack without resources."""
+    """The networks, the nodes and the bucket that the ring made. The empty one is a stack without
+    resources."""
 
     client_cidr: str | None = None
     zone: str | None = None
     nodes: tuple[StandingNode, ...] = ()
+    bucket: str | None = None
 
 
 def read_standing(ring: str) -> Standing:
@@ -165,6 +168,7 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
             (each["availabilityZone"] for each in placed if "availabilityZone" in each), None
         ),
         nodes=tuple(nodes),
+        bucket=outputs(BUCKET, f"{ring}-bucket-store").get("bucket"),
     )
 
 

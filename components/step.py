@@ -42,6 +42,7 @@ MINUTES = {
     "replicate": 26 * 60,  # it seeds first if that was missed
     "restart": 8 * 60,
     "verify": 15,
+    "schedule": 120,  # it installs packages too
 }
 UPLOAD_MINUTES = 15
 # One that is told to end and does not is killed this much later.

@@ -17,6 +17,7 @@ from typing import Any
 
 from cloud.api import faults
 from cloud.hosts import gates
+from cloud.services.instance_data import ORDERS
 from waits import PATIENCE
 
 HELD_SECONDS = 300
@@ -151,6 +152,17 @@ class Gates:
             yield gate
 
     @contextmanager
+    def credentials(self, seconds: float) -> Iterator[None]:
+        """Those that hosts get meanwhile end after so many seconds."""
+        self._prepare()
+        order = self._folder / "cloud" / ORDERS
+        order.write_text(json.dumps({"seconds": seconds * PATIENCE}))
+        try:
+            yield
+        finally:
+            order.unlink()
+
+    @contextmanager
     def verb(
         self, verb: str, at: str = "", *, host: str | None = None, seconds: float = HELD_SECONDS
     ) -> Iterator[Gate]:
@@ -211,6 +223,7 @@ class Gates:
             folder = self._folder / place
             for path in folder.iterdir() if folder.is_dir() else ():
                 path.unlink(missing_ok=True)
+        (self._folder / "cloud" / ORDERS).unlink(missing_ok=True)
 
 
 def inner_pid(note: str) -> int:

@@ -46,6 +46,8 @@ def step_name(node: str, verb: str) -> str:
     when `node` is one."""
     if verb in ("seed", "replicate", "restart", "verify"):
         return f"ring-replication-{node}-{verb}"
+    if verb == "schedule":
+        return f"ring-backups-{node}-{verb}"
     return resource(node, "tools-release" if verb == "tools" else f"mysql-{verb}")
 
 

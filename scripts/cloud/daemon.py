@@ -159,7 +159,7 @@ class Daemon:
             kept = api.store.load()
         except StateUnreadable as error:
             raise Refused(str(error)) from error
-        directory = Directory(changing=lambda: api.changing("iam", "sts"))
+        directory = Directory(changing=lambda: api.changing("iam", "sts"), orders=self.folder)
 
         def metadata(vpc_id: str) -> Any:
             def find(address: str) -> Any:

@@ -64,7 +64,7 @@ def carry_out_due(backends: Iterable[Any], orders: Path) -> tuple[bool, float | 
     waiting = [backend for backend in backends if _to_come(backend)]
     if not waiting:
         return False, None
-    ordered = _orders(orders)
+    ordered = read_orders(orders)
     now = time.time()
     carried_out, waits = False, []
     for backend in waiting:
@@ -86,7 +86,8 @@ def _to_come(backend: Any) -> list[Change]:
     return getattr(backend, _ATTRIBUTE, [])
 
 
-def _orders(file: Path) -> dict[str, float]:
+def read_orders(file: Path) -> dict[str, float]:
+    """Seconds by name; none where there is no such file, or it is old or cannot be read."""
     try:
         if time.time() > file.stat().st_mtime + GOOD_FOR_SECONDS:
             return {}

@@ -32,6 +32,7 @@ ALIVE: dict[str, Callable[[Any], Iterable[str]]] = {
     ),
     "vol": lambda backend: backend.volumes,
     "vpc": lambda backend: backend.vpcs,
+    "vpce": lambda backend: backend.vpc_end_points,
 }
 """The ids of what there is, by the prefix of a kind: the kinds that the lab knows."""
 

@@ -33,6 +33,7 @@ RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 ACTIONS = {
     "ListBucket": "ListObjectsV2",
     "PutEncryptionConfiguration": "PutBucketEncryption",
+    "PutLifecycleConfiguration": "PutBucketLifecycleConfiguration",
 }
 """Calls on a bucket that are named otherwise than the permission that they need."""
 UPLOADS = {"PUT": "UploadPart", "POST": "CompleteMultipartUpload"}

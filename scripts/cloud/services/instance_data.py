@@ -6,8 +6,10 @@ import contextlib
 import datetime
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from cloud.api import later
 from cloud.api.snapshot import user_data_bytes
 from cloud.api.state import backends, regions
 from cloud.names import private_name
@@ -16,6 +18,9 @@ from cloud.services.metadata import Instance, Tree, as_json
 CREDENTIAL_SECONDS = 21600
 RENEW_BEFORE = 1800
 """Credentials are replaced when less than this is left, well before clients ask again."""
+ORDERS = "credentials.json"
+"""LAB/cloud/credentials.json with {"seconds": 20} has those that are issued end after so many: each
+time somebody asks there are new ones. Good for ten minutes, as the orders of `later`."""
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -26,17 +31,19 @@ def _utc_now() -> datetime.datetime:
 class Directory:
     """Finds instances by VPC and address; call it while their state is `locked`.
 
-    Credentials are issued inside `changing()`.
+    Credentials are issued inside `changing()`. `orders` is the folder that has ORDERS.
     """
 
     def __init__(
         self,
         now: Callable[[], datetime.datetime] = _utc_now,
         changing: Callable[[], contextlib.AbstractContextManager[None]] = contextlib.nullcontext,
+        orders: Path | None = None,
     ) -> None:
         self._now = now
         self._changing = changing
-        self._roles: dict[str, tuple[str, datetime.datetime, Any]] = {}
+        self._orders = orders
+        self._roles: dict[str, tuple[str, float, datetime.datetime, Any]] = {}
         self._lock = threading.Lock()
 
     def find(self, vpc_id: str, address: str) -> Instance | None:
@@ -132,22 +139,27 @@ class Directory:
             tree["security-credentials"] = {role.name: self._credentials(backend, instance, role)}
         return tree
 
+    def _seconds(self) -> float:
+        ordered = later.read_orders(self._orders / ORDERS) if self._orders else {}
+        return ordered.get("seconds", CREDENTIAL_SECONDS)
+
     def _credentials(self, backend: Any, instance: Any, role: Any) -> str:
-        now = self._now()
+        now, seconds = self._now(), self._seconds()
         with self._lock:
-            arn, updated, session = self._roles.get(instance.id, ("", now, None))
-            if session is None or arn != role.arn or _left(session, now) < RENEW_BEFORE:
+            arn, good_for, updated, session = self._roles.get(instance.id, ("", 0, now, None))
+            current = arn == role.arn and good_for == seconds
+            if session is None or not current or _left(session, now) < RENEW_BEFORE:
                 with self._changing():
                     session = backends("sts")[backend.account_id][backend.partition].assume_role(
                         region_name=backend.region_name,
                         role_session_name=instance.id,
                         role_arn=role.arn,
                         policy="",
-                        duration=CREDENTIAL_SECONDS,
+                        duration=seconds,
                         external_id="",
                     )
                     updated = now
-                    self._roles[instance.id] = (role.arn, updated, session)
+                    self._roles[instance.id] = (role.arn, seconds, updated, session)
         return as_json(
             {
                 "Code": "Success",

@@ -189,3 +189,31 @@ def test_credentials_are_renewed_before_they_end(network: Any, make_profile: Any
     assert key() == first
     now[0] += datetime.timedelta(minutes=45)
     assert key() != first
+
+
+def test_credentials_end_as_soon_as_a_test_orders_it(
+    network: Any, make_profile: Any, tmp_path: Path
+) -> None:
+    make_profile("r")
+    network.run(network.interface("192.168.100.10"), IamInstanceProfile={"Name": "r"})
+    directory = Directory(orders=tmp_path)
+
+    def credentials() -> dict[str, str]:
+        found = directory.find(network.vpc, "192.168.100.10")
+        assert found is not None
+        return json.loads(found.tree["meta-data"]["iam"]["security-credentials"]["r"])
+
+    def good_for(found: dict[str, str]) -> float:
+        ends = datetime.datetime.strptime(found["Expiration"], "%Y-%m-%dT%H:%M:%S%z")
+        return (ends - datetime.datetime.now(datetime.UTC)).total_seconds()
+
+    long = credentials()
+    assert credentials() == long
+    order = tmp_path / "credentials.json"
+    order.write_text('{"seconds": 120}')
+    short = credentials()
+    assert short["AccessKeyId"] != long["AccessKeyId"]
+    assert good_for(short) <= 120
+    assert credentials()["AccessKeyId"] != short["AccessKeyId"]
+    order.unlink()
+    assert good_for(credentials()) > 3600

@@ -28,6 +28,7 @@ STEPS = {
     **{
         verb: f"ring-replication-{{}}-{verb}" for verb in ("seed", "replicate", "restart", "verify")
     },
+    "schedule": "ring-backups-{}-schedule",
 }
 """The names of the steps of a node, by verb, in their order."""
 SERVING = "ring-{}-serving"
@@ -38,6 +39,7 @@ ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
 OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 REGION = "aws:index/getRegion:getRegion"
 ZONE_NAMES = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-west-1c"]
+FOUND_BUCKET = "aws:s3/getBucket:getBucket"
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 
 
@@ -144,6 +146,9 @@ class _Answers(pulumi.runtime.Mocks):
             outputs["publicIp"] = "203.0.113.1" + node_in(args.name)[-1]
         elif args.typ == "aws:s3/bucket:Bucket":
             outputs["arn"] = f"arn:aws:s3:::{args.name}"
+            outputs["bucketRegion"] = "eu-central-1"
+        elif args.typ == "aws:ec2/vpc:Vpc":
+            outputs["region"] = "eu-central-1"
         elif args.typ == "aws:ec2/keyPair:KeyPair":
             outputs.setdefault("keyName", args.name)
         elif args.typ.startswith("aws:iam/") or args.typ.endswith(":PlacementGroup"):
@@ -157,6 +162,9 @@ class _Answers(pulumi.runtime.Mocks):
             return {"name": args.args["stackName"], "outputs": self.state}, []
         if args.token == REGION:
             return {"region": "eu-west-1"}, []
+        if args.token == FOUND_BUCKET:
+            name = args.args["bucket"]
+            return {"id": name, "arn": f"arn:aws:s3:::{name}", "bucketRegion": "eu-west-1"}, []
         if args.token == IMAGE:
             return {"value": "ami-debian", "name": args.args["name"]}, []
         if args.token == ZONES:

@@ -110,6 +110,15 @@ def test_a_change_that_a_ring_cannot_take_names_what_stands_and_the_next_step(
     assert next_step in found[setting]
 
 
+def test_the_rings_own_bucket_is_not_left_for_another_one() -> None:
+    on = replace(RING, bucket="ring-bucket-store-7")
+    found = refused({"bucket_name": "logs-of-mine"}, on)
+    assert set(found) == {"bucketName"}
+    assert "ring-bucket-store-7" in found["bucketName"]
+    assert refused({}, on) == {}
+    assert refused({"bucket_name": "logs-of-mine"}) == {}
+
+
 def test_another_region_is_refused_wherever_something_stands() -> None:
     for standing_now in (RING, UNBORN):
         assert set(refused({}, standing_now, "us-east-1")) == {"aws:region"}

@@ -32,6 +32,7 @@ WITHOUT_TAGS = (
     ":BucketPublicAccessBlock",
     ":BucketServerSideEncryptionConfiguration",
     ":BucketVersioning",
+    ":BucketLifecycleConfiguration",
     ":BucketOwnershipControls",
     ":BucketPolicy",
 )
@@ -297,6 +298,7 @@ def test_the_outputs_are_what_it_takes_to_attach_to_a_ring(ring: Recorded) -> No
     assert found["bucket"] == {
         "name": "ring-bucket-store-id",
         "arn": "arn:aws:s3:::ring-bucket-store",
+        "region": "eu-central-1",
     }
     assert found["endpoints"] == ["192.168.100.10:3306", "192.168.100.11:3306"]
     assert (found["port"], found["login"]) == (3306, "admin")

@@ -117,6 +117,17 @@ def test_only_the_client_network_has_a_way_out(ring: Recorded) -> None:
     ]
 
 
+def test_what_goes_to_s3_from_the_client_network_does_not_leave_awss(ring: Recorded) -> None:
+    (endpoint,) = ring.of_type(":VpcEndpoint")
+    inputs = {name: value for name, value in endpoint.inputs.items() if name != "tags"}
+    assert inputs == {
+        "serviceName": "com.amazonaws.eu-central-1.s3",
+        "vpcEndpointType": "Gateway",
+        "vpcId": "ring-network-client-vpc-id",
+        "routeTableIds": ["ring-network-routes-id"],
+    }
+
+
 @pytest.mark.parametrize(("node", "last"), [("node-1", "10"), ("node-2", "11")])
 def test_each_interface_has_its_fixed_address_and_the_groups_of_its_network(
     ring: Recorded, node: str, last: str

@@ -9,9 +9,9 @@ import yaml
 from conftest import stand_up
 from recording import Recorded
 
-from components.bucket import tls_only_policy
+from components.bucket import bucket_policy, node_policy
 from components.first_boot import user_data
-from components.role import own_prefix_policy, trust_policy
+from components.role import trust_policy
 
 pytestmark = pytest.mark.unit
 
@@ -44,17 +44,28 @@ def test_user_data_is_a_document_that_cloud_init_reads() -> None:
 
 
 def test_the_role_policy_is_the_golden_file() -> None:
-    text = own_prefix_policy("arn:aws:s3:::store", "node-1")
+    text = node_policy("arn:aws:s3:::store", "node-1")
     assert text + "\n" == (GOLDEN / "role-policy.json").read_text()
 
 
-def test_the_role_reaches_its_own_prefix_and_deletes_nothing() -> None:
-    policy = json.loads(own_prefix_policy("arn:aws:s3:::store", "node-1"))
+def test_a_node_writes_under_its_own_prefix_reads_the_rings_and_deletes_nothing() -> None:
+    policy = json.loads(node_policy("arn:aws:s3:::store", "node-1"))
     actions = json.dumps([statement["Action"] for statement in policy["Statement"]])
     assert "Delete" not in actions
     assert "*" not in actions
-    objects = [each for each in policy["Statement"] if "s3:PutObject" in each["Action"]]
-    assert [each["Resource"] for each in objects] == ["arn:aws:s3:::store/mysql/node-1/*"]
+
+    def where(action: str) -> list[str]:
+        return [each["Resource"] for each in policy["Statement"] if action in each["Action"]]
+
+    assert where("s3:PutObject") == ["arn:aws:s3:::store/mysql/node-1/*"]
+    assert where("s3:GetObject") == ["arn:aws:s3:::store/mysql/*"]
+
+
+def test_each_role_has_the_policy_of_its_node(ring: Recorded) -> None:
+    for node in ("node-1", "node-2"):
+        made = ring.named(f"ring-bucket-{node}-access").inputs
+        assert made["role"] == f"ring-{node}-role-identity"
+        assert made["policy"] == node_policy("arn:aws:s3:::ring-bucket-store", node)
 
 
 def test_only_ec2_may_take_the_role() -> None:
@@ -63,7 +74,8 @@ def test_only_ec2_may_take_the_role() -> None:
 
 
 def test_the_bucket_policy_is_the_golden_file() -> None:
-    text = tls_only_policy("arn:aws:s3:::store")
+    roles = [f"arn:aws:iam::123456789012:role/node-{number}" for number in (1, 2)]
+    text = bucket_policy("arn:aws:s3:::store", roles)
     assert text + "\n" == (GOLDEN / "bucket-policy.json").read_text()
 
 
@@ -85,6 +97,44 @@ def test_the_bucket_is_private_encrypted_and_versioned(ring: Recorded) -> None:
     assert versioning["versioningConfiguration"] == {"status": "Enabled"}
     ownership = ring.of_type(":BucketOwnershipControls")[0].inputs
     assert ownership["rule"] == {"objectOwnership": "BucketOwnerEnforced"}
+
+
+def test_the_bucket_refuses_to_both_roles_what_would_lose_data(ring: Recorded) -> None:
+    text = ring.named("ring-bucket-policy").inputs["policy"]
+    roles = [f"arn:aws:iam::123456789012:role/ring-node-{n}-role-identity" for n in (1, 2)]
+    assert text == bucket_policy("arn:aws:s3:::ring-bucket-store", roles)
+
+
+def test_the_bucket_lets_each_kind_go_after_its_days_and_gives_up_open_uploads() -> None:
+    made = stand_up(keep_backups_days=40, keep_logs_days=20, keep_versions_days=3)
+    lifecycle = made.named("ring-bucket-lifecycle")
+    rules = {rule["filter"]["prefix"]: rule for rule in lifecycle.inputs["rules"]}
+    assert {prefix: rule["expiration"].get("days") for prefix, rule in rules.items()} == {
+        "mysql/node-1/backups/": 40,
+        "mysql/node-1/logs/": 20,
+        "mysql/node-2/backups/": 40,
+        "mysql/node-2/logs/": 20,
+        "mysql/": None,
+    }
+    assert rules["mysql/"]["expiration"] == {"expiredObjectDeleteMarker": True}
+    assert rules["mysql/"]["noncurrentVersionExpiration"] == {"noncurrentDays": 3}
+    assert rules["mysql/"]["abortIncompleteMultipartUpload"] == {"daysAfterInitiation": 7}
+    assert {rule["status"] for rule in rules.values()} == {"Enabled"}
+    assert len({rule["id"] for rule in rules.values()}) == len(lifecycle.inputs["rules"]) == 5
+    assert "ring-bucket-versioning" in made.before("ring-bucket-lifecycle")
+
+
+def test_of_an_existing_bucket_nothing_is_changed_and_the_roles_get_into_it() -> None:
+    made = stand_up(bucket_name="logs-of-mine")
+    kinds = {each.type.rpartition(":")[2] for each in made.resources if ":s3/" in each.type}
+    assert kinds == set()
+    policy = made.named("ring-bucket-node-2-access").inputs["policy"]
+    assert policy == node_policy("arn:aws:s3:::logs-of-mine", "node-2")
+    assert made.outputs["bucket"][0] == {
+        "name": "logs-of-mine",
+        "arn": "arn:aws:s3:::logs-of-mine",
+        "region": "eu-west-1",
+    }
 
 
 def test_backups_outlive_a_destroy_unless_the_settings_say_otherwise(ring: Recorded) -> None:

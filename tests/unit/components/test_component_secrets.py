@@ -10,7 +10,7 @@ pytestmark = pytest.mark.unit
 
 SECRET_VALUES = (MADE["private_key"].splitlines()[1], MADE["password"], "BEGIN RSA PRIVATE KEY")
 SECRET_STEPS = ("tls", "server", "accounts")
-OPEN_STEPS = ("tools", "install", "config", "seed", "replicate", "restart", "verify")
+OPEN_STEPS = ("tools", "install", "config", "seed", "replicate", "restart", "verify", "schedule")
 
 
 def test_no_secret_value_is_in_an_input_that_is_not_secret(ring: Recorded) -> None:

@@ -148,6 +148,28 @@ def test_the_article_fixes_these_values() -> None:
         ({"protectData": "perhaps"}, "protectData"),
         ({"openWithoutPeerSeconds": "4"}, "openWithoutPeerSeconds"),
         ({"openWithoutPeerSeconds": "3601"}, "openWithoutPeerSeconds"),
+        ({"bucketName": "Ring_logs"}, "bucketName"),
+        ({"bucketName": "192.168.100.10"}, "bucketName"),
+        ({"bucketName": "xn--ring"}, "bucketName"),
+        ({"bucketName": "logs", "destroyBucketContents": "true"}, "destroyBucketContents"),
+        ({"bucketName": "logs", "keepBackupsDays": "10"}, "keepBackupsDays"),
+        ({"bucketName": "logs", "keepVersionsDays": "10"}, "keepVersionsDays"),
+        ({"keepBackupsDays": "1"}, "keepBackupsDays"),
+        ({"keepBackupsDays": "3651"}, "keepBackupsDays"),
+        ({"keepLogsDays": "1"}, "keepLogsDays"),
+        ({"keepVersionsDays": "0"}, "keepVersionsDays"),
+        ({"archiveIntervalSeconds": "9"}, "archiveIntervalSeconds"),
+        ({"archiveIntervalSeconds": "86401"}, "archiveIntervalSeconds"),
+        ({"archiveIntervalSeconds": "often"}, "archiveIntervalSeconds"),
+        ({"backupSchedule": ""}, "backupSchedule"),
+        ({"backupSchedule": "15 3 * * *"}, "backupSchedule"),
+        ({"drillSchedule": "sometimes"}, "drillSchedule"),
+        ({"maintenanceSchedule": "Sun 24:30"}, "maintenanceSchedule"),
+        ({"keepBinlogHours": "-1"}, "keepBinlogHours"),
+        ({"keepBinlogHours": "8785"}, "keepBinlogHours"),
+        ({"diskWarnPercent": "0"}, "diskWarnPercent"),
+        ({"diskWarnPercent": "92"}, "diskWarnPercent"),
+        ({"diskCriticalPercent": "100"}, "diskCriticalPercent"),
         ({"mysqlArchiveUrl": "ftp://example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
         ({"mysqlArchiveUrl": "https://me:word@example.org/mysql.tar.gz"}, "mysqlArchiveUrl"),
         ({"mysqlArchiveChecksum": "md5:abc"}, "mysqlArchiveChecksum"),
@@ -262,6 +284,22 @@ def test_a_secret_of_the_wrong_shape_is_not_shown() -> None:
     ],
 )
 def test_what_aws_lets_a_volume_be_is_taken(values: dict[str, Any]) -> None:
+    assert problems_of(RingArgs(admin_cidrs=ADMIN, **values)) == []
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"bucket_name": "ring.logs-1"},
+        {"keep_backups_days": 2, "keep_logs_days": 2, "keep_versions_days": 1},
+        {"keep_backups_days": 3650, "keep_logs_days": 3650, "keep_versions_days": 3650},
+        {"archive_interval_seconds": 10, "keep_binlog_hours": 0},
+        {"archive_interval_seconds": 86400, "keep_binlog_hours": 8784},
+        {"disk_warn_percent": 98, "disk_critical_percent": 99},
+        {"drill_schedule": "Sat 12:00", "maintenance_schedule": ""},
+    ],
+)
+def test_the_bounds_of_what_is_kept_are_taken(values: dict[str, Any]) -> None:
     assert problems_of(RingArgs(admin_cidrs=ADMIN, **values)) == []
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import stand_up
 from recording import SERVING, STEPS, Recorded, Resource, node_in, step
+from ring_node.backup import place
 from waits import within
 
 from components import ring as ring_module
@@ -122,7 +123,8 @@ def test_a_restart_is_told_the_files_that_the_hosts_have(ring: Recorded) -> None
 
 
 @pytest.mark.parametrize(
-    ("earlier", "later"), [("accounts", "seed"), ("seed", "replicate"), ("restart", "verify")]
+    ("earlier", "later"),
+    [("accounts", "seed"), ("seed", "replicate"), ("restart", "verify"), ("verify", "schedule")],
 )
 def test_both_nodes_finish_a_stage_of_the_wiring_before_the_next(
     ring: Recorded, earlier: str, later: str
@@ -200,6 +202,50 @@ def test_the_documents_of_the_wiring_name_both_nodes(ring: Recorded) -> None:
             },
             **({"open_without_peer_seconds": 30} if verb == "replicate" else {}),
         }
+
+
+def test_a_node_is_told_where_its_backups_go_and_when() -> None:
+    made = stand_up(
+        archive_interval_seconds=60,
+        backup_schedule="daily",
+        drill_schedule="Sat 12:00",
+        maintenance_schedule="",
+        keep_binlog_hours=48,
+        disk_warn_percent=70,
+        disk_critical_percent=85,
+    )
+    for node in NODES:
+        told = made.named(step(node, "schedule")).inputs["stdin"]
+        assert place.parse(json.loads(told), node) == place.Place(
+            bucket="ring-bucket-store-id",
+            region="eu-central-1",
+            stack="test",
+            ring="ring",
+            node=node,
+            archive_interval=60,
+            backup_schedule="daily",
+            drill_schedule="Sat 12:00",
+            maintenance_schedule="",
+            keep_binlog_hours=48,
+            disk_warn=70,
+            disk_critical=85,
+        )
+
+
+def test_backups_begin_when_the_bucket_lets_the_node_in(ring: Recorded) -> None:
+    for node in NODES:
+        assert {
+            f"ring-bucket-{node}-access",
+            "ring-bucket-policy",
+            "ring-bucket-lifecycle",
+        } <= ring.before(step(node, "schedule"))
+
+
+def test_another_schedule_is_a_step_of_each_node_alone(ring: Recorded) -> None:
+    other = stand_up(backup_schedule="daily", keep_binlog_hours=48)
+    assert changed(ring, other) == {step(node, "schedule") for node in NODES}
+    days = stand_up(keep_backups_days=40)
+    assert changed(ring, days) == {"ring-bucket-lifecycle"}
 
 
 def test_the_step_volume_runs_again_when_the_volume_grows(ring: Recorded) -> None:

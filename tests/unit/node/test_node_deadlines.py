@@ -44,6 +44,7 @@ LONGEST = {
     "restart": RESTART,
     "wait-serving": wait_serving.BACK_SECONDS + restart.BEATS_SECONDS + 2 * sql.CONNECT_SECONDS,
     "verify": 2 * verify.FRESH_SECONDS + 2 * verify.ROW_SECONDS,
+    "schedule": 2 * APT,
 }  # fmt: skip
 
 

@@ -14,12 +14,14 @@ from provider_types import (
     EIP,
     EIP_ASSOCIATION,
     ENCRYPTION,
+    ENDPOINT,
     GATEWAY,
     GROUP,
     INGRESS,
     INSTANCE,
     INTERFACE,
     KEY_PAIR,
+    LIFECYCLE,
     OWNERSHIP,
     PLACEMENT,
     POLICY,
@@ -70,6 +72,17 @@ World = dict[str, Made]
 Id = Callable[[str], str]
 RULE = {"cidrIpv4": "192.168.100.0/24", "description": "d", "ipProtocol": "tcp"}
 PORTS = {"fromPort": 3306, "toPort": 3306}
+LIFECYCLE_RULES = [
+    {"id": "logs", "status": "Enabled", "filter": {"prefix": "a/"}, "expiration": {"days": 30}},
+    {
+        "id": "remains",
+        "status": "Enabled",
+        "filter": {"prefix": ""},
+        "expiration": {"expiredObjectDeleteMarker": True},
+        "noncurrentVersionExpiration": {"noncurrentDays": 7},
+        "abortIncompleteMultipartUpload": {"daysAfterInitiation": 7},
+    },
+]
 ROWS: dict[str, Callable[[Id], dict[str, Any]]] = {
     VPC: lambda _: {"cidrBlock": "192.168.100.0/24", "enableDnsHostnames": True},
     SUBNET: lambda id_of: {
@@ -86,6 +99,12 @@ ROWS: dict[str, Callable[[Id], dict[str, Any]]] = {
         "gatewayId": id_of(GATEWAY),
     },
     ASSOCIATION: lambda id_of: {"routeTableId": id_of(TABLE), "subnetId": id_of(SUBNET)},
+    ENDPOINT: lambda id_of: {
+        "vpcId": id_of(VPC),
+        "serviceName": "com.amazonaws.eu-central-1.s3",
+        "routeTableIds": [id_of(TABLE)],
+        "tags": TAGS,
+    },
     GROUP: lambda id_of: {"vpcId": id_of(VPC), "description": "d", "tags": TAGS},
     INGRESS: lambda id_of: {"securityGroupId": id_of(GROUP), **RULE, **PORTS, "tags": TAGS},
     EGRESS: lambda id_of: {"securityGroupId": id_of(GROUP), **RULE, **PORTS},
@@ -143,6 +162,7 @@ ROWS: dict[str, Callable[[Id], dict[str, Any]]] = {
         "bucket": id_of(BUCKET),
         "versioningConfiguration": {"status": "Enabled"},
     },
+    LIFECYCLE: lambda id_of: {"bucket": id_of(BUCKET), "rules": LIFECYCLE_RULES},
     OWNERSHIP: lambda id_of: {
         "bucket": id_of(BUCKET),
         "rule": {"objectOwnership": "BucketOwnerEnforced"},

@@ -16,12 +16,14 @@ from provider_types import (
     EIP,
     EIP_ASSOCIATION,
     ENCRYPTION,
+    ENDPOINT,
     GATEWAY,
     GROUP,
     INGRESS,
     INSTANCE,
     INTERFACE,
     KEY_PAIR,
+    LIFECYCLE,
     OWNERSHIP,
     PLACEMENT,
     POLICY,
@@ -42,6 +44,7 @@ pytestmark = pytest.mark.unit
 AES = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "AES256"}}
 KMS = {"applyServerSideEncryptionByDefault": {"sseAlgorithm": "aws:kms"}}
 ROOT = {"deleteOnTermination": True, "volumeSize": 10, "encrypted": True}
+RULE = {"id": "r", "status": "Enabled", "filter": {"prefix": "a/"}, "expiration": {"days": 7}}
 BASE: dict[str, dict[str, Any]] = {
     VPC: {"cidrBlock": "10.10.1.0/24"},
     SUBNET: {"vpcId": "vpc-1", "cidrBlock": "10.10.1.0/24", "availabilityZone": "a"},
@@ -58,7 +61,9 @@ BASE: dict[str, dict[str, Any]] = {
     EGRESS: {"securityGroupId": "sg-1", "ipProtocol": "-1", "cidrIpv4": "0.0.0.0/0"},
     GATEWAY: {"vpcId": "vpc-1"},
     TABLE: {"vpcId": "vpc-1"},
+    ENDPOINT: {"vpcId": "vpc-1", "serviceName": "s3", "routeTableIds": ["rtb-1"]},
     BLOCK: {"bucket": "b", "blockPublicAcls": True},
+    LIFECYCLE: {"bucket": "b", "rules": [RULE]},
     OWNERSHIP: {"bucket": "b", "rule": {"objectOwnership": "BucketOwnerEnforced"}},
     POLICY: {"bucket": "b", "policy": "{}"},
     ENCRYPTION: {"bucket": "b", "rules": [AES]},
@@ -121,6 +126,24 @@ ROWS = [
     (TABLE, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
     (TABLE, {"tags": {"a": "b"}}, "tags.a", UPDATED),
     (ROUTE, {"routeTableId": "rtb-2"}, "routeTableId", REPLACED),
+    (ENDPOINT, {"vpcId": "vpc-2"}, "vpcId", REPLACED),
+    (ENDPOINT, {"serviceName": "dynamodb"}, "serviceName", REPLACED),
+    (ENDPOINT, {"routeTableIds": ["rtb-2"]}, "routeTableIds", UPDATED),
+    (ENDPOINT, {"policy": '{"a":1}'}, "policy", UPDATED),
+    (ENDPOINT, {"tags": {"a": "b"}}, "tags.a", UPDATED),
+    (
+        LIFECYCLE,
+        {"rules": [{**RULE, "expiration": {"days": 8}}]},
+        "rules[0].expiration.days",
+        UPDATED,
+    ),
+    (
+        LIFECYCLE,
+        {"rules": [{**RULE, "filter": {"prefix": "b/"}}]},
+        "rules[0].filter.prefix",
+        UPDATED,
+    ),
+    (LIFECYCLE, {"bucket": "other"}, "bucket", REPLACED),
     (BLOCK, {"blockPublicAcls": False}, "blockPublicAcls", UPDATED),
     (BLOCK, {"bucket": "other"}, "bucket", REPLACED),
     (OWNERSHIP, {"rule": {"objectOwnership": "ObjectWriter"}}, "rule.objectOwnership", UPDATED),

@@ -3,10 +3,12 @@
 from typing import Any
 
 import pytest
-from provider_engine import Engine
+from cloud.providers.resource import ProviderError
+from provider_engine import REGION, Engine
 
 pytestmark = pytest.mark.unit
 
+BUCKET = "aws:s3/getBucket:getBucket"
 OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 
 
@@ -29,3 +31,17 @@ def test_the_zones_that_have_an_instance_type_are_told(aws: Engine) -> None:
 
 def test_an_instance_type_that_there_is_not_is_offered_nowhere(aws: Engine) -> None:
     assert offered(aws, locationType="availability-zone", filters=by_type("t3.huge")) == set()
+
+
+def test_a_bucket_that_there_is_tells_its_region_and_one_that_there_is_not_is_named(
+    aws: Engine,
+) -> None:
+    s3 = aws.provider.session.client("s3")
+    s3.create_bucket(
+        Bucket="logs-of-mine", CreateBucketConfiguration={"LocationConstraint": REGION}
+    )
+    found = aws.provider.invoke(BUCKET, {"bucket": "logs-of-mine"}, aws.call())
+    assert (found["id"], found["bucketRegion"]) == ("logs-of-mine", REGION)
+    assert found["arn"] == "arn:aws:s3:::logs-of-mine"
+    with pytest.raises(ProviderError, match="logs-of-yours"):
+        aws.provider.invoke(BUCKET, {"bucket": "logs-of-yours"}, aws.call())

@@ -15,12 +15,14 @@ from provider_types import (
     EIP,
     EIP_ASSOCIATION,
     ENCRYPTION,
+    ENDPOINT,
     GATEWAY,
     GROUP,
     INGRESS,
     INSTANCE,
     INTERFACE,
     KEY_PAIR,
+    LIFECYCLE,
     OWNERSHIP,
     PLACEMENT,
     POLICY,
@@ -236,6 +238,11 @@ def of_bucket(operation: str, **arguments: Any) -> Drift:
 INTERFACE_CALL = ("modify_network_interface_attribute", "NetworkInterfaceId")
 KMS = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "aws:kms"}}]}
 WRITER = {"Rules": [{"ObjectOwnership": "ObjectWriter"}]}
+SHORTER = {
+    "Rules": [
+        {"ID": "logs", "Status": "Enabled", "Filter": {"Prefix": "a/"}, "Expiration": {"Days": 1}}
+    ]
+}
 DRIFTED = {"Key": "a", "Value": "drift"}
 DRIFTS: list[tuple[str, Drift, set[str]]] = [
     (
@@ -252,6 +259,19 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
     (TABLE, tagged, {"tags.a"}),
     (ROUTE, other_target, {"gatewayId"}),
     (ASSOCIATION, disassociated("disassociate_route_table"), GONE),
+    (ENDPOINT, tagged, {"tags.a"}),
+    (
+        ENDPOINT,
+        asks(
+            "ec2",
+            "modify_vpc_endpoint",
+            lambda made: {
+                "VpcEndpointId": made.id,
+                "RemoveRouteTableIds": made.inputs["routeTableIds"],
+            },
+        ),
+        {"routeTableIds"},
+    ),
     (GROUP, tagged, {"tags.a"}),
     (INGRESS, other_rule, {"description"}),
     (INGRESS, revoked("revoke_security_group_ingress"), GONE),
@@ -320,6 +340,12 @@ DRIFTS: list[tuple[str, Drift, set[str]]] = [
         OWNERSHIP,
         of_bucket("put_bucket_ownership_controls", OwnershipControls=WRITER),
         {"rule.objectOwnership"},
+    ),
+    (LIFECYCLE, of_bucket("delete_bucket_lifecycle"), GONE),
+    (
+        LIFECYCLE,
+        of_bucket("put_bucket_lifecycle_configuration", LifecycleConfiguration=SHORTER),
+        {"rules[0].expiration.days", "rules[1]"},
     ),
     (POLICY, of_bucket("delete_bucket_policy"), GONE),
     (

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from cloud.providers.aws.errors import ignoring
+from cloud.providers.aws.resources.bucket import MISSING, ZONES
 from cloud.providers.aws.session import Session
 from cloud.providers.resource import Call, ProviderError
 
@@ -127,6 +129,28 @@ def _partition(session: Session, given: dict[str, Any], _call: Call) -> dict[str
     }
 
 
+def _bucket(session: Session, given: dict[str, Any], _call: Call) -> dict[str, Any]:
+    name = _arguments("getBucket", given, "bucket", "region")["bucket"]
+    s3 = session.client("s3")
+    if ignoring(MISSING, s3.head_bucket, Bucket=name) is None:
+        raise ProviderError(f"reading S3 Bucket ({name}): couldn't find resource")
+    # S3 has no name for the first of its regions
+    region = s3.get_bucket_location(Bucket=name)["LocationConstraint"] or "us-east-1"
+    suffix = session.dns_suffix
+    return {
+        "id": name,
+        "bucket": name,
+        "arn": f"arn:{session.partition}:s3:::{name}",
+        "bucketDomainName": f"{name}.s3.{suffix}",
+        "bucketRegion": region,
+        "bucketRegionalDomainName": f"{name}.s3.{region}.{suffix}",
+        "hostedZoneId": ZONES.get(region, ""),
+        "region": session.region,
+        "websiteDomain": "",
+        "websiteEndpoint": "",
+    }
+
+
 FUNCTIONS: dict[str, Callable[[Session, dict[str, Any], Call], dict[str, Any]]] = {
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
@@ -134,4 +158,5 @@ FUNCTIONS: dict[str, Callable[[Session, dict[str, Any], Call], dict[str, Any]]] 
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
     "aws:index/getPartition:getPartition": _partition,
+    "aws:s3/getBucket:getBucket": _bucket,
 }

@@ -44,6 +44,8 @@ CREDENTIALS = ETC / "credentials.json"
 HEARTBEAT_CREDENTIALS = ETC / "heartbeat.json"
 GATE = ETC / "gate.nft"  # what closes the gate, as nft reads it
 OPENING = ETC / "opening.json"
+BACKUP = ETC / "backup.json"  # where this node's backups go, and when
+S3CFG = ETC / "s3cfg"  # what s3cmd reads; it holds no key
 WAITING = ETC / "waiting"  # files of the server that take their place with its next restart
 LAID = ETC / "my.cnf.json"  # digests of the my.cnf that the program sent and the host still has
 FORMER = ETC / "former"  # what they took the place of, until that restart is judged good
@@ -54,6 +56,10 @@ AGENT_RUN = Path("/run/mysql-ring")
 AGENT_STATE = AGENT_RUN / "agent.json"
 CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for them
 GATE_LOCK = AGENT_RUN / "gate.lock"
+
+ARCHIVE_LOCK = Path("/run/mysql-ring-archive.lock")  # who archives or purges binary logs
+ARCHIVE_STATE = Path("/run/mysql-ring-archive.json")  # how the last pass of the archive ended
+PURGE_STATE = Path("/run/mysql-ring-purge.json")
 
 LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")

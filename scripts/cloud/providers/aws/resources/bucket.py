@@ -21,7 +21,7 @@ from cloud.providers.values import Unknown
 MISSING = ("NoSuchBucket", "404", "NotFound")
 _SECONDS = 20 * 60.0
 # AWS's hosted zones of website endpoints (docs.aws.amazon.com/general/latest/gr/s3.html).
-_ZONES = {
+ZONES = {
     "us-east-1": "Z3AQBSTGFYJSTF",
     "us-east-2": "Z2O1EMRO9K5GLX",
     "us-west-2": "Z3BJ6K6RIION7M",
@@ -123,7 +123,7 @@ class Bucket(AwsResource):
             "bucketDomainName": f"{name}.s3.{suffix}",
             "bucketRegion": session.region,
             "bucketRegionalDomainName": f"{name}.s3.{session.region}.{suffix}",
-            "hostedZoneId": _ZONES.get(session.region, ""),
+            "hostedZoneId": ZONES.get(session.region, ""),
             "objectLockEnabled": bool(lock),
             "tags": self._tags(work),
         }

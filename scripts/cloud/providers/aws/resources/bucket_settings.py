@@ -9,7 +9,7 @@ from cloud.providers.aws.resources.bucket import MISSING
 from cloud.providers.aws.resources.iam import check_policy
 from cloud.providers.difference import Changes
 from cloud.providers.resource import Call, ProviderError
-from cloud.providers.schema import BOOLEAN, JSON, LIST, OBJECT, Argument, Failure, Table
+from cloud.providers.schema import BOOLEAN, INTEGER, JSON, LIST, OBJECT, Argument, Failure, Table
 
 _BUCKET = Argument("bucket", required=True, replace=True)
 _SECONDS = 2 * 60.0
@@ -245,4 +245,61 @@ class Policy(Setting):
         return check_policy(inputs, "policy")
 
 
-RESOURCES = (PublicAccessBlock(), Encryption(), Versioning(), OwnershipControls(), Policy())
+class Lifecycle(Setting):
+    """What is not served is refused by name: transitions, filters by tags and sizes, dates."""
+
+    type_name = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
+    noun, body = "BucketLifecycleConfiguration", "LifecycleConfiguration"
+    absent = ("NoSuchLifecycleConfiguration",)
+    table = Table(
+        source="terraform-provider-aws internal/service/s3/bucket_lifecycle_configuration.go",
+        arguments=(
+            _BUCKET,
+            REGION,
+            Argument(
+                "rules",
+                LIST,
+                required=True,
+                fields=(
+                    Argument(
+                        "abortIncompleteMultipartUpload",
+                        OBJECT,
+                        fields=(Argument("daysAfterInitiation", INTEGER),),
+                    ),
+                    Argument(
+                        "expiration",
+                        OBJECT,
+                        fields=(
+                            Argument("days", INTEGER, computed=True),
+                            Argument("expiredObjectDeleteMarker", BOOLEAN, computed=True),
+                        ),
+                    ),
+                    Argument(
+                        "filter", OBJECT, required=True, fields=(Argument("prefix", computed=True),)
+                    ),
+                    Argument("id", required=True, api="ID"),
+                    Argument(
+                        "noncurrentVersionExpiration",
+                        OBJECT,
+                        fields=(Argument("noncurrentDays", INTEGER, required=True),),
+                    ),
+                    Argument("status", required=True, choices=("Enabled", "Disabled")),
+                ),
+            ),
+        ),
+    )
+
+    def remove(self, work: Work) -> None:
+        """S3's own name of the call lacks a word."""
+        missing = (*MISSING, *self.absent)
+        ignoring(missing, work.s3.delete_bucket_lifecycle, Bucket=self.bucket(work))
+
+
+RESOURCES = (
+    PublicAccessBlock(),
+    Encryption(),
+    Versioning(),
+    OwnershipControls(),
+    Policy(),
+    Lifecycle(),
+)

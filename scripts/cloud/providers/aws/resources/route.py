@@ -35,7 +35,9 @@ class RouteTable(Ec2Resource):
                 "networkInterfaceId": route.get("NetworkInterfaceId", ""),
             }
             for route in found.get("Routes", [])
+            # those of endpoints are the endpoints' (flattenRoutes)
             if route.get("Origin") == "CreateRoute"
+            and not route.get("GatewayId", "").startswith("vpce-")
         ]
         propagating = [one["GatewayId"] for one in found.get("PropagatingVgws", [])]
         return {**super().told(work, found), "propagatingVgws": propagating, "routes": routes}
