@@ -17,6 +17,7 @@ from ring_node.backup.standing import Purge
 from ring_node.base import lock, paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
+from ring_node.host import room
 from ring_node.mysql import shows, snapshot, sql
 from ring_node.mysql.shows import Coordinates
 from ring_node.mysql.sql import Session
@@ -221,6 +222,16 @@ def test_the_first_purge_of_all_may_fail_too(rig: Rig, monkeypatch: pytest.Monke
     assert state().failing_since == first.failing_since
     rig.purge()
     assert (state().problem, state().failing_since) == (None, None)
+
+
+def test_a_server_without_any_room_is_not_asked_to_purge(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would wait for some, and nobody could write until then."""
+    monkeypatch.setattr(room, "free", lambda _: logs.INDEX_ROOM - 1)
+    with pytest.raises(NodeError, match="no binary log is purged"):
+        rig.purge()
+    assert rig.server.done == []
 
 
 @pytest.fixture

@@ -36,6 +36,7 @@ LOG_SECONDS = 3600.0  # for one log
 ASK_SECONDS = 60.0  # for what is tried again within a pass; the next pass does so too
 LEVEL = "-3"
 ROOM = 64 << 20  # bytes, to begin a log
+INDEX_ROOM = 1 << 20  # bytes, to write the index of the logs anew
 
 
 @dataclass(frozen=True)
@@ -88,22 +89,27 @@ def own(session: Session, place: Place) -> Own:
 def close_the_open_one(session: Session, mine: Own, place: Place, now: float) -> bool:
     """Begins a new log if the open one holds something and is due. A slave learns nothing of it.
 
-    Raises NodeError, and asks nothing of the server, where the disk has no room: a server that
-    cannot make the new log ends (binlog_error_action = ABORT_SERVER)."""
+    Raises NodeError, and asks nothing of the server, where the disk has no room."""
     if not mine.names or not binlog_file.has_events(mine.path(mine.names[-1])):
         return False
     if not due(_opened(mine), now, place.archive_interval):
         return False
-    left = room.free(mine.folder)
-    if left < ROOM:
-        raise NodeError(
-            Exit.HOST,
-            f"{left >> 20} MiB are free in {mine.folder}: the open log is not closed",
-            f"{ROOM >> 20} MiB for the next one",
-            room.NEXT_STEP,
-        )
+    refuse_full_disk(mine, ROOM, "no new binary log is begun")
     session.do("FLUSH LOCAL BINARY LOGS")
     return True
+
+
+def refuse_full_disk(mine: Own, needed: int, otherwise: str) -> None:
+    """FLUSH LOGS and PURGE write the index of the logs anew. A server that finds no room for that
+    waits for some in the middle of it, and nobody can write until then (ran on 5.6.24)."""
+    left = room.free(mine.folder)
+    if left < needed:
+        raise NodeError(
+            Exit.HOST,
+            f"{left >> 20} MiB are free in {mine.folder}: {otherwise}",
+            f"{needed >> 20} MiB there",
+            room.NEXT_STEP,
+        )
 
 
 def due(opened: float | None, now: float, interval: int) -> bool:

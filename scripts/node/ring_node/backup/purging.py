@@ -70,6 +70,7 @@ def _run(store: Store, report: Report, before: Purge | None) -> Purge:
         )
         verdict = retention.retention(proven(facts, mine, store))
         if verdict.purge_to is not None:
+            logs.refuse_full_disk(mine, logs.INDEX_ROOM, "no binary log is purged")
             session.do("PURGE BINARY LOGS TO %s", [verdict.purge_to])
         left = shows.show_binary_logs(session)
     gone = [log for log in verdict.goes if log.name not in left]
