@@ -1,0 +1,1 @@
+"""Binary logs and backups in the bucket, and what is brought back from there."""
