@@ -24,6 +24,7 @@ INCARNATIONS = VOLUME / "incarnations"
 CURRENT = VOLUME / "current"
 SNAPSHOTS = VOLUME / "snapshots"
 ARRIVING = VOLUME / "arriving"
+IMAGES = VOLUME / "images"  # data directories of backups, while they are checked and sent
 TMP = VOLUME / "tmp"
 FILES = VOLUME / "files"  # of LOAD DATA and SELECT ... INTO OUTFILE
 ERROR_LOG = LOGS / "error.log"
