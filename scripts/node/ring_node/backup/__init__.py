@@ -1,1 +1,1 @@
-"""Binary logs and backups in the bucket, and what is brought back from there."""
+"""Binary logs and backups in the bucket: what is put there, found there and taken back."""
