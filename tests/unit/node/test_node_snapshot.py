@@ -655,7 +655,7 @@ def test_the_place_is_read_off_a_tablespace_that_was_closed_clean(
     (tmp_path / "ibdata1").write_bytes(space)
     assert scratch.stored_place(tmp_path / "ibdata1") is None
     struct.pack_into(
-        ">III512s", space, size * 6 - 1000, 873422344, 1, 5, b"/var/log/mysql/bin.000003"
+        ">III512s", space, size * 6 - 1000 + 38, 873422344, 1, 5, b"/var/log/mysql/bin.000003"
     )
     (tmp_path / "ibdata1").write_bytes(space)
     found = scratch.stored_place(tmp_path / "ibdata1")

@@ -134,12 +134,14 @@ def place_in(error_log: str) -> Coordinates | None:
     return Coordinates(last["file"], (int(last["high"]) << 32) + int(last["low"]))
 
 
-# InnoDB keeps the place in page 5 of its system tablespace, 1000 bytes before that page's end;
-# the size of a page is in the flags of page 0 (fil0fil.h, fsp0fsp.h, trx0sys.h of MySQL 5.6).
+# InnoDB keeps the place in page 5 of its system tablespace, a page less 1000 bytes behind where the
+# header of that page ends (fil0fil.h, fsp0fsp.h, trx0sys.h of MySQL 5.6; seen in 5.6.24). The size
+# of a page is in the flags of page 0.
 FLAGS = struct.Struct(">I")
-FLAGS_AT = 38 + 16
+PAGE_HEADER = 38
+FLAGS_AT = PAGE_HEADER + 16
 TRX_SYS_PAGE = 5
-PLACE_BEFORE_END = 1000
+PLACE_BEFORE_END = 1000 - PAGE_HEADER
 STORED = struct.Struct(">III512s")
 STORED_MAGIC = 873422344
 
