@@ -63,8 +63,8 @@ EVENTS = (
     " ORDER BY event_name"
 )
 OF_THE_SERVER = (
-    ("servers", "Server_name", "CREATE SERVER"),
-    ("func", "name", "loadable functions"),
+    ("SELECT Server_name AS name FROM mysql.servers", "servers of CREATE SERVER left out"),
+    ("SELECT name FROM mysql.func", "loadable functions left out"),
 )
 ZONE_WITHOUT_TABLES = re.compile(r"SYSTEM|[-+].*")
 USERS = "SELECT User AS user, Host AS host, plugin, password_expired FROM mysql.user ORDER BY 1, 2"
