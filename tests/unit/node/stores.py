@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from typing import IO
+from typing import IO, Any
 
 from ring_node.backup.place import Place
 from ring_node.backup.store import (
@@ -54,7 +54,7 @@ class MemoryStore(Store):
         self.away = False
         self.now = NOW
 
-    def put(self, key: str, read: IO[bytes], *, at_most: int = 0, seconds: float = 60) -> Stored:
+    def put(self, key: str, read: IO[bytes], **_: Any) -> Stored:
         self._must_be_there()
         content = read.read()
         assert content, f"an object has a byte at least: {key}"
@@ -62,13 +62,11 @@ class MemoryStore(Store):
         self.objects[key] = content
         return stored(content)
 
-    def put_bytes(self, key: str, content: bytes, *, seconds: float = 60) -> Stored:
-        return self.put(key, BytesIO(content), seconds=seconds)
+    def put_bytes(self, key: str, content: bytes, **_: Any) -> Stored:
+        return self.put(key, BytesIO(content))
 
     @contextmanager
-    def get(
-        self, key: str, stored: Stored | None = None, *, seconds: float = 60
-    ) -> Iterator[IO[bytes]]:
+    def get(self, key: str, stored: Stored | None = None, **_: Any) -> Iterator[IO[bytes]]:
         """A file, so that a program can be given it as its standard input."""
         self._must_be_there()
         self.gets.append(key)
@@ -82,11 +80,14 @@ class MemoryStore(Store):
         if stored is not None and hashlib.sha256(content).hexdigest() != stored.sha256:
             raise Wrong(True, Exit.HOST, f"{key} is other bytes", "those put", "look at the bucket")
 
-    def get_bytes(self, key: str, stored: Stored | None = None, *, seconds: float = 60) -> bytes:
-        with self.get(key, stored, seconds=seconds) as stream:
+    def get_bytes(self, key: str, stored: Stored | None = None, **_: Any) -> bytes:
+        with self.get(key, stored) as stream:
             return stream.read()
 
-    def listed(self, prefix: str, *, seconds: float = 60) -> dict[str, Entry]:
+    def get_small(self, keys: Iterable[str], **_: Any) -> dict[str, bytes]:
+        return {key: self.get_bytes(key) for key in keys}
+
+    def listed(self, prefix: str, **_: Any) -> dict[str, Entry]:
         self._must_be_there()
         return {
             key: Entry(len(content), stored(content).etag, self.now)

@@ -39,12 +39,18 @@ class Place:
     disk_warn: int  # percent of the data volume that are used
     disk_critical: int
 
+    def logs(self, node: str = "") -> str:
+        """Where the logs of every server of a node are, of this one or another. Ends with a slash,
+        as the others do. The bucket keeps logs and backups for times of their own, so the uuid of a
+        server comes behind what is kept."""
+        return f"{TOP}/{node or self.node}/logs/"
+
     def server(self, server_uuid: str, node: str = "") -> str:
-        """Where the logs of one server are, of this node or another one. Ends with a slash."""
-        return f"{TOP}/{node or self.node}/{server_uuid}/logs/"
+        """Where the logs of one server are."""
+        return f"{self.logs(node)}{server_uuid}/"
 
     def backups(self, node: str = "") -> str:
-        """Where a node's backups are. Ends with a slash."""
+        """Where a node's backups are."""
         return f"{TOP}/{node or self.node}/backups/"
 
 
