@@ -67,6 +67,23 @@ VERBS = {
         False,
         {"--remove-left": {"action": "store_true", "help": "only what a killed one left"}},
     ),
+    "backup": Verb(
+        "put a checked copy of this node's data into the ring's bucket (a timer's service)",
+        "",
+        False,
+        {
+            "--export": {
+                "action": "store_true",
+                "help": "and its databases as SQL and as mydumper's files",
+            },
+            "--check-seconds": {
+                "type": int,
+                "default": 1800,
+                "metavar": "SECONDS",
+                "help": "time for the check of its tables (1800)",
+            },
+        },
+    ),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
     "gate": Verb("say whether clients reach this node, and why not", "", False),

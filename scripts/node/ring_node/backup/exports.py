@@ -59,8 +59,8 @@ TRIGGERS = (
     " ORDER BY event_object_table, action_timing, event_manipulation"
 )
 EVENTS = (
-    "SELECT event_name AS name, status, time_zone FROM information_schema.events WHERE event_schema = %s"
-    " ORDER BY event_name"
+    "SELECT event_name AS name, status, time_zone FROM information_schema.events"
+    " WHERE event_schema = %s ORDER BY event_name"
 )
 OF_THE_SERVER = (
     ("SELECT Server_name AS name FROM mysql.servers", "servers of CREATE SERVER left out"),
