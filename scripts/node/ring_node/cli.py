@@ -84,6 +84,19 @@ VERBS = {
             },
         },
     ),
+    "maintain": Verb(
+        "check this node's tables, and rebuild those that gain (a timer's service)",
+        "",
+        False,
+        {
+            "--seconds": {
+                "type": int,
+                "default": 7200,
+                "metavar": "SECONDS",
+                "help": "when it ends at the latest (7200)",
+            },
+        },
+    ),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
     "gate": Verb("say whether clients reach this node, and why not", "", False),

@@ -74,11 +74,11 @@ class Image:
 
 
 @contextmanager
-def alone() -> Iterator[None]:
-    """One backup at a time on a host, and nothing that rebuilds tables beside it. What a killed one
-    left goes."""
+def alone(seconds: float = 0.0) -> Iterator[None]:
+    """One backup at a time on a host, and nothing that rebuilds tables beside it; waits that long
+    for its turn. What a killed one left goes."""
     paths.IMAGES.mkdir(mode=0o755, exist_ok=True)
-    with try_lock(paths.IMAGES / LOCK_FILE) as mine:
+    with try_lock(paths.IMAGES / LOCK_FILE, seconds) as mine:
         if not mine:
             raise NodeError(
                 Exit.BUSY,
@@ -147,16 +147,16 @@ def check(server: Scratch, image: Image, seconds: float, report: Report) -> Outc
     def another() -> AbstractContextManager[Session]:
         return sql.at_socket(scratch.WHO, server.socket)
 
-    outcome = checking.check(
-        server.session, another, image.taken_at.isoformat(), Deadline(seconds), checksums=True
-    )
+    found = checking.in_turn(checking.tables(server.session), image.taken_at.isoformat())
+    outcome = checking.check(server.session, another, found, Deadline(seconds), checksums=True)
     for each in outcome.warned:
         report.note(f"CHECK TABLE of the snapshot: {each}")
     if outcome.wrong:
-        more = f", and {len(outcome.wrong) - 5} more" if len(outcome.wrong) > 5 else ""
+        said = [f"{table}: {problem}" for table, problem in outcome.wrong.items()]
+        more = f", and {len(said) - 5} more" if len(said) > 5 else ""
         raise NodeError(
             Exit.SERVER,
-            f"tables of a snapshot are not sound: {' | '.join(outcome.wrong[:5])}{more}",
+            f"tables of a snapshot are not sound: {' | '.join(said[:5])}{more}",
             "CHECK TABLE says OK of each of them",
             "CHECK TABLE them on this node's server; what is broken there too is to be had from "
             "the peer or from the last backup. Then run this again: nothing was put in the bucket",

@@ -16,6 +16,7 @@ from .store import Store, StoreError
 
 TRIES = 3  # of a snapshot that definitions changed under, and of an object
 PAUSE_SECONDS = 20.0
+TURN_SECONDS = 6 * 3600.0  # for the maintenance of tables to end, or another backup
 
 
 def take(store: Store, seconds: float, *, export: bool, report: Report) -> Manifest:
@@ -24,7 +25,7 @@ def take(store: Store, seconds: float, *, export: bool, report: Report) -> Manif
     After an error nothing counts that came into the bucket: it has no manifest. What was there
     before stays.
     """
-    with images.alone():
+    with images.alone(TURN_SECONDS):
         store.listed(store.place.backups())  # whether S3 answers, before anything is locked
         for left in reversed(range(TRIES)):
             try:

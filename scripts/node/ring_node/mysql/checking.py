@@ -32,6 +32,7 @@ CHANGING = frozenset(
         "innodb_index_stats",
     )
 )
+WAITED = "Lock wait timeout exceeded"
 GOOD = ("OK", "Table is already up to date")
 
 
@@ -47,13 +48,14 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """`sound`: checked, and nothing wrong. `left_out`: not looked at, or not to the end. `wrong`:
-    what CHECK TABLE said of those that are not sound. `warned`: what it said of those that are."""
+    """Of tables by their quoted names. `sound`: checked, and nothing wrong. `left_out`: not looked
+    at, or not to the end. `wrong`: what CHECK TABLE said of those that are not sound. `warned`:
+    what it said of those that are."""
 
     sound: tuple[str, ...]
     left_out: tuple[str, ...]
     checksums: dict[str, int]
-    wrong: tuple[str, ...]
+    wrong: dict[str, str]
     warned: tuple[str, ...]
     seconds: float
 
@@ -76,13 +78,13 @@ def in_turn(found: list[Table], key: str) -> list[Table]:
 def check(
     session: Session,
     another: Callable[[], AbstractContextManager[Session]],
-    key: str,
+    found: list[Table],
     deadline: Deadline,
     *,
     checksums: bool,
     over: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """CHECK TABLE of all tables, one after the other, with CHECKSUM TABLE if asked for.
+    """CHECK TABLE of these tables, one after the other, with CHECKSUM TABLE if asked for.
 
     It ends with the deadline, or when `over` says so. `another`: a further session of that server.
     """
@@ -90,21 +92,21 @@ def check(
     def ends() -> bool:
         return deadline.over or over()
 
-    sound, left_out, wrong, warned = list[str](), list[str](), list[str](), list[str]()
-    sums: dict[str, int] = {}
-    for table in in_turn(tables(session), key):
+    sound, left_out, warned = list[str](), list[str](), list[str]()
+    wrong, sums = dict[str, str](), dict[str, int]()
+    for table in found:
         if table.engine is None:
-            wrong.append(f"{table.quoted}: it cannot be opened")
+            wrong[table.quoted] = "it cannot be opened"
             continue
         said = total = None
         if table.engine in ENGINES:
             said = bounded.rows(session, another, f"CHECK TABLE {table.quoted}", ends)
-        if said is None:
+        if said is None or held_up(said):
             left_out.append(table.quoted)
             continue
         problem, remarks = judge(said)
         if problem is not None:
-            wrong.append(f"{table.quoted}: {problem}")
+            wrong[table.quoted] = problem
             continue
         warned.extend(f"{table.quoted}: {each}" for each in remarks)
         if checksums and (table.db, table.name) not in CHANGING:
@@ -119,10 +121,15 @@ def check(
         sound=tuple(sorted(sound)),
         left_out=tuple(sorted(left_out)),
         checksums=sums,
-        wrong=tuple(wrong),
+        wrong=wrong,
         warned=tuple(warned),
         seconds=deadline.seconds - deadline.left,
     )
+
+
+def held_up(rows: list[dict[str, Any]]) -> bool:
+    """Whether the statement gave up waiting for the table."""
+    return any(WAITED in str(row["Msg_text"]) for row in rows)
 
 
 def judge(rows: list[dict[str, Any]]) -> tuple[str | None, list[str]]:
