@@ -15,6 +15,7 @@ from ring_node.backup.store import (
     SMALLEST_PART_MIB,
     Entry,
     Missing,
+    Readable,
     Store,
     Stored,
     StoreError,
@@ -54,9 +55,9 @@ class MemoryStore(Store):
         self.away = False
         self.now = NOW
 
-    def put(self, key: str, read: IO[bytes], **_: Any) -> Stored:
+    def put(self, key: str, read: Readable, **_: Any) -> Stored:
         self._must_be_there()
-        content = read.read()
+        content = b"".join(iter(lambda: read.read(MIB), b""))
         assert content, f"an object has a byte at least: {key}"
         self.puts.append(key)
         self.objects[key] = content

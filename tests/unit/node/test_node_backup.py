@@ -14,9 +14,10 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
-from ring_node.backup import exports, images, maintenance, manifest, taking
+from ring_node.backup import exports, images, maintenance, manifest, taking, turns
 from ring_node.backup.exports import Script, Unlike
 from ring_node.backup.store import StoreError
+from ring_node.backup.turns import Turn
 from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
@@ -24,9 +25,11 @@ from ring_node.base.report import Report
 from ring_node.base.waiting import Deadline
 from ring_node.mysql import bounded, checking, rebuilding, sql
 from ring_node.mysql.checking import Outcome, Table
+from ring_node.mysql.login import Login
 from ring_node.mysql.rebuilding import Size
 from ring_node.mysql.shows import Coordinates
 from ring_node.ring import proving
+from ring_node.ring.documents import Node, Pair, Peer
 from stores import MemoryStore
 
 pytestmark = pytest.mark.unit
@@ -190,6 +193,75 @@ def test_the_tables_that_no_time_was_left_for_are_others_another_time() -> None:
     assert checking.in_turn(list(reversed(tables)), "monday") == first
 
 
+NODE = Node("node-1", 1, "192.168.100.10", "10.10.1.10")
+PAIR = Pair(NODE, Peer("node-2", 2, "10.10.1.11", "vol-2"))
+BACK = Pair(Node("node-2", 2, "192.168.100.11", "10.10.1.11"), Peer("node-1", 1, "10.10.1.10", "v"))
+
+
+class Arbiter(Server):
+    """Whose lock is had or not."""
+
+    def __init__(self, had: int) -> None:
+        super().__init__()
+        self.had = had
+
+    def value(self, statement: str, _parameters: Any = ()) -> Any:
+        self.asked.append(statement)
+        return self.had
+
+
+def servers(monkeypatch: pytest.MonkeyPatch, own: Any, other: Any) -> None:
+    def session(answer: Any) -> Any:
+        @contextmanager
+        def connect(*_: Any, **__: Any) -> Iterator[Any]:
+            if isinstance(answer, Exception):
+                raise answer
+            yield answer
+
+        return connect
+
+    monkeypatch.setattr(turns.sql, "own", session(own))
+    monkeypatch.setattr(turns.reach, "peer", session(other))
+    login = SimpleNamespace(peer=Login("peer", "word"))
+    monkeypatch.setattr(turns.records, "credentials", lambda: login)
+
+
+@pytest.mark.parametrize("pair", [PAIR, BACK], ids=["the first", "the second"])
+def test_both_nodes_ask_one_server_whose_turn_it_is(
+    pair: Pair, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = Arbiter(1), Arbiter(1)
+    here, there = (first, second) if pair is PAIR else (second, first)
+    servers(monkeypatch, here, there)
+    with turns.upkeep(pair, 5, without_peer=False) as turn:
+        assert turn.held
+    assert turns.TAKE in first.asked
+    assert second.asked == []
+
+
+def test_nothing_is_done_while_the_other_node_is_at_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers(monkeypatch, Arbiter(0), Arbiter(1))
+    with (
+        pytest.raises(NodeError, match="node-2 takes a backup") as caught,
+        turns.upkeep(PAIR, 5, without_peer=True),
+    ):
+        raise AssertionError
+    assert caught.value.code is Exit.BUSY
+
+
+GONE = sql.ServerError(2003, Exit.UNREACHABLE, "no answer", "", "")
+
+
+def test_a_backup_is_taken_beside_a_peer_that_is_gone_and_no_table_rebuilt(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers(monkeypatch, Arbiter(1), GONE)
+    with turns.upkeep(BACK, 5, without_peer=True) as turn:
+        assert turn.held
+    with pytest.raises(NodeError, match="no answer"), turns.upkeep(BACK, 5, without_peer=False):
+        raise AssertionError
+
+
 MIB = 1 << 20
 
 
@@ -346,6 +418,13 @@ class Image:
             raise NodeError(Exit.HOST, "the snapshot was dropped", "", "")
 
 
+@contextmanager
+def upkeep(_pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
+    assert seconds > 0
+    assert without_peer
+    yield Turn(None)
+
+
 SOUND = Outcome(
     sound=("`app`.`t`",), left_out=(), checksums={"`app`.`t`": 5}, wrong={}, warned=(), seconds=1
 )
@@ -369,6 +448,8 @@ def image(host: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     monkeypatch.setattr(images, "check", lambda *_: SOUND)
     monkeypatch.setattr(images, "quietly", lambda: None)
     monkeypatch.setattr(taking, "_ours", frozenset)
+    monkeypatch.setattr(taking.records, "pair", lambda: PAIR)
+    monkeypatch.setattr(turns, "upkeep", upkeep)
     monkeypatch.setattr(taking, "PAUSE_SECONDS", 0.0)
     return made
 

@@ -81,3 +81,17 @@ def test_a_log_that_its_server_only_began_holds_nothing(tmp_path: Path, begun: i
     path.write_bytes((SAMPLES / OPEN).read_bytes()[:begun])
     log = binlog_file.read(path)
     assert (log.size, log.end, log.empty, log.closed) == (begun, 0, True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "events"), [(ROTATED, True), (STOPPED, True), (KILLED, True), (OPEN, False)]
+)
+def test_an_open_log_without_an_event_is_told_from_one_with(name: str, events: bool) -> None:
+    assert binlog_file.has_events(SAMPLES / name) is events
+
+
+@pytest.mark.parametrize("begun", [0, 4, 22, 30, 119, 121, 138])
+def test_an_event_whose_header_is_not_whole_yet_does_not_count(tmp_path: Path, begun: int) -> None:
+    path = tmp_path / "bin.000001"
+    path.write_bytes((SAMPLES / ROTATED).read_bytes()[:begun])
+    assert not binlog_file.has_events(path)

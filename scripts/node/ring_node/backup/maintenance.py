@@ -18,19 +18,16 @@ from ..base.waiting import Deadline
 from ..host import room
 from ..mysql import bounded, checking, rebuilding, snapshot, snapshot_room, sql
 from ..mysql.rebuilding import Size
-from ..mysql.sql import PATIENT, Session
+from ..mysql.sql import Session
 from ..ring import admission, beats, reach, records
 from ..ring.documents import Pair
-from . import images
+from . import images, turns
+from .turns import AGAIN
 
-TURN = "mysql_ring.maintain"  # a named lock, on the server with the lower id
-TAKE = "SELECT GET_LOCK(%s, 0)"
-HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
 FRESH_SECONDS = 15.0
 WAIT_SECONDS = 5  # for a table that is in use; whoever comes after it waits as long
 CHECK_PART = 0.5  # of the time
 ROOM_FACTOR = 1.2  # of what is used, for the table beside its former self
-AGAIN = "run this again when that is over, or leave it to its timer"
 
 
 def maintain(seconds: float, report: Report) -> None:
@@ -43,13 +40,11 @@ def maintain(seconds: float, report: Report) -> None:
         )
     with (
         images.alone(),
+        turns.upkeep(pair, 0, without_peer=False) as turn,
         sql.own(report, patience=seconds + images.STATEMENT_SECONDS) as own,
         reach.peer(pair.peer.replication_address, login) as other,
         own.unlogged(),
     ):
-        arbiter = own if pair.node.server_id < pair.peer.server_id else other
-        other.do(PATIENT)
-        _take_turn(arbiter)
         _refuse_unhealthy(own, other, pair)
         own.do("SET SESSION lock_wait_timeout = %s", [WAIT_SECONDS])
         deadline = Deadline(seconds)
@@ -59,7 +54,7 @@ def maintain(seconds: float, report: Report) -> None:
 
         wrong = _check(own, Deadline(seconds * CHECK_PART), over, report)
         for size in rebuilding.gain(rebuilding.sizes(own)):
-            if over() or not arbiter.value(HELD, [TURN]):
+            if over() or not turn.held:
                 break
             if size.quoted not in wrong:
                 _rebuild(own, size, over, report)
@@ -86,14 +81,6 @@ def disturbed() -> str | None:
     if held(paths.LOCK):
         return "another verb is at work on this host"
     return None
-
-
-def _take_turn(arbiter: Session) -> None:
-    arbiter.do(PATIENT)
-    if arbiter.value(TAKE, [TURN]) != 1:
-        raise NodeError(
-            Exit.BUSY, "the other node looks after its tables", "one node at a time", AGAIN
-        )
 
 
 def _refuse_unhealthy(own: Session, other: Session, pair: Pair) -> None:

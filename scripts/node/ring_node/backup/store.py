@@ -20,7 +20,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TypeVar
+from typing import IO, Protocol, TypeVar
 
 from ..base import paths
 from ..base.errors import Exit, NodeError
@@ -41,6 +41,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 SOCKET_SECONDS = 60  # s3cmd waits that long for S3 to say anything
 # Exit codes of s3cmd (S3/ExitCodes.py): what another try does not mend.
 NOT_FOUND, USAGE, DENIED, CONFIG = 12, 64, 77, 78
+NO_PROGRAM = 127  # of setpriv
 LASTING = frozenset({NOT_FOUND, USAGE, DENIED, CONFIG})
 SECRETS = ("AWS_", "S3CMD_")  # of the environment: the role's are the ones that count
 LISTED = re.compile(
@@ -55,6 +56,12 @@ FORBIDDEN = (
     "see that this instance carries the ring's role and that neither role nor bucket was changed "
     "by hand: `pulumi up --refresh`"
 )
+
+
+class Readable(Protocol):
+    """What a stream must do to be put: give up to that many bytes, none at its end, or raise."""
+
+    def read(self, size: int, /) -> bytes: ...
 
 
 @dataclass(frozen=True)
@@ -175,7 +182,7 @@ class Store:
         self.place = place
 
     def put(
-        self, key: str, read: IO[bytes], *, at_most: int = 0, seconds: float = STREAM_SECONDS
+        self, key: str, read: Readable, *, at_most: int = 0, seconds: float = STREAM_SECONDS
     ) -> Stored:
         """Sends a stream up to its end, and compares the object: only then it returns.
 
@@ -324,6 +331,8 @@ class Store:
         found = f"s3cmd ended with {status} at bucket {self.place.bucket}: {said}"
         if status == NOT_FOUND:
             return Missing(False, Exit.HOST, found, "that bucket and object", FORBIDDEN)
+        if status == NO_PROGRAM:
+            return StoreError(False, Exit.HOST, "no program named s3cmd", "it", "`pulumi up`")
         if status in LASTING:
             return StoreError(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         step = AWAY.format(host=host_of(self.place.region))
@@ -368,7 +377,7 @@ def parse_list(text: str) -> dict[str, Entry]:
     return dict(sorted(result.items()))
 
 
-def _send(read: IO[bytes], process: _Process, tally: Tally) -> None:
+def _send(read: Readable, process: _Process, tally: Tally) -> None:
     """If s3cmd ends meanwhile, what it says at its end is the reason."""
     while data := read.read(CHUNK):
         tally.add(data)
@@ -385,7 +394,7 @@ class _Process:
         self, command: list[str], seconds: float, *, stdin: int | None = None, stdout: int = -3
     ) -> None:
         self.command, self.seconds = command, seconds
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115
+        self._said = os.fdopen(os.memfd_create("said"), "w+b")  # no disk need have room
         kept = {k: v for k, v in os.environ.items() if not k.startswith(SECRETS)}
         try:
             self._process = subprocess.Popen(

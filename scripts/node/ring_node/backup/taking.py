@@ -9,14 +9,14 @@ from ..base.errors import NodeError
 from ..base.report import Report
 from ..ring import records
 from ..ring.proving import Changed
-from . import exports, images, manifest
+from . import exports, images, manifest, turns
 from .images import Image
 from .manifest import Checked, Manifest, Object
 from .store import Store, StoreError
 
 TRIES = 3  # of a snapshot that definitions changed under, and of an object
 PAUSE_SECONDS = 20.0
-TURN_SECONDS = 6 * 3600.0  # for the maintenance of tables to end, or another backup
+TURN_SECONDS = 6 * 3600.0  # for the other node, and for the maintenance of tables, to end
 
 
 def take(store: Store, seconds: float, *, export: bool, report: Report) -> Manifest:
@@ -25,7 +25,11 @@ def take(store: Store, seconds: float, *, export: bool, report: Report) -> Manif
     After an error nothing counts that came into the bucket: it has no manifest. What was there
     before stays.
     """
-    with images.alone(TURN_SECONDS):
+    pair = records.pair()
+    with (
+        turns.upkeep(pair, TURN_SECONDS, without_peer=True),
+        images.alone(TURN_SECONDS),
+    ):
         store.listed(store.place.backups())  # whether S3 answers, before anything is locked
         for left in reversed(range(TRIES)):
             try:

@@ -58,6 +58,10 @@ AGENT_STATE = AGENT_RUN / "agent.json"
 CONFLICTS = AGENT_RUN / "conflicts.json"  # how far the error log was read for them
 GATE_LOCK = AGENT_RUN / "gate.lock"
 
+ARCHIVE_LOCK = Path("/run/mysql-ring-archive.lock")  # who archives or purges binary logs
+ARCHIVE_STATE = Path("/run/mysql-ring-archive.json")  # how the last pass of the archive ended
+PURGE_STATE = Path("/run/mysql-ring-purge.json")
+
 LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")
 MYSQL_ONCE = Path("/run/systemd/system/mysql.service.d/once.conf")

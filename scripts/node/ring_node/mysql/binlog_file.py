@@ -61,6 +61,23 @@ def read(path: Path) -> Log:
             return _read(path, content)
 
 
+def has_events(path: Path) -> bool:
+    """Whether more stands in it than what every log begins with. Of the open log too."""
+    with path.open("rb") as stream:
+        place = len(MAGIC)
+        while True:
+            stream.seek(place)
+            header = stream.read(HEADER.size)
+            if len(header) < HEADER.size:
+                return False
+            _, kind, _, length, _, _ = HEADER.unpack(header)
+            if kind not in HEADING:
+                return True
+            if length < HEADER.size:
+                raise _damaged(path, f"at {place} is an event of {length} bytes")
+            place += length
+
+
 def _read(path: Path, content: mmap.mmap) -> Log:
     if content[: len(MAGIC)] != MAGIC[: len(content)]:
         raise _damaged(path, "it does not begin as one")
@@ -102,6 +119,6 @@ def _damaged(path: Path, why: str) -> Damaged:
         Exit.SERVER,
         f"{path} is damaged: {why}",
         "a binary log of MySQL 5.6",
-        "look at `dmesg` for the disk. What it held is on the peer, if that has read it: compare "
-        "the nodes, or make this one anew as a copy of its peer",
+        "look at `dmesg` for the disk. What it held is also on a server that has read it all: "
+        "compare the two, or make this one anew as a copy of the other",
     )

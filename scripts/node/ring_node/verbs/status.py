@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from ..backup import verdict
 from ..base import paths
 from ..base.errors import Exit
 from ..base.report import Report
@@ -18,18 +19,21 @@ from ..ring.schema import Origin, Source
 def run() -> Report:
     report = Report("status")
     facts, shown = look.look()
-    problems = health.problems(facts)
+    volume = next((disk for disk in facts.disks if disk.path == str(paths.VOLUME)), None)
+    kept = verdict.look(volume)
+    problems = [*health.problems(facts), *verdict.problems(kept)]
     report.facts.update(
         healthy=not problems,
         problems=[asdict(problem) for problem in problems],
         **_node(facts),
         agent=shown["agent"],
+        backups=verdict.shown(kept),
     )
     if facts.server is None:
         report.facts["unknown"] = f"the server cannot be asked: {facts.silent or facts.service}"
     else:
         report.facts.update(_server(facts, shown))
-    for note in health.notes(facts):
+    for note in (*health.notes(facts), *verdict.notes(kept)):
         report.note(note)
     report.code = Exit.UNHEALTHY if problems else Exit.OK
     return report

@@ -1,0 +1,88 @@
+"""One pass of the archive on this host, and what is written down about it."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+from ..base.clock import boottime
+from ..base.errors import NodeError
+from ..base.report import Report
+from ..mysql import sql
+from . import logs, standing
+from .logs import Own, Pass
+from .standing import Archive
+from .store import Store
+
+SERVER_SECONDS = 30.0  # for a server that is starting
+NOTHING_KNOWN = Archive(
+    written=0.0,
+    server_uuid=None,
+    waiting=0,
+    waiting_bytes=0,
+    safe_file=None,
+    safe_end=None,
+    safe_time=None,
+)
+
+
+def run(store: Store, report: Report) -> None:
+    """Raises what the pass failed with, once that is written down."""
+    before = standing.archive()
+    try:
+        mine = _close(store, report)
+        done = logs.send_all(
+            mine,
+            store,
+            report,
+            lambda far: standing.write(state(mine, far, before, boottime())),
+        )
+    except NodeError as error:
+        now = boottime()
+        known = before or NOTHING_KNOWN
+        standing.write(replace(known, written=now, **standing.failing(before, now, error)))
+        raise
+    standing.write(state(mine, done, before, boottime()))
+    report.facts["waiting"] = len(done.waiting)
+    if done.problem is not None:
+        raise done.problem
+
+
+def state(mine: Own, done: Pass, before: Archive | None, now: float) -> Archive:
+    """What is known after a pass, or in the middle of one."""
+    same = before is not None and before.server_uuid == mine.server_uuid
+    known = before if before is not None and same else NOTHING_KNOWN
+    last = done.sent[-1] if done.sent else None
+    result = replace(
+        known,
+        written=now,
+        server_uuid=mine.server_uuid,
+        waiting=len(done.waiting),
+        waiting_bytes=sum(_size(mine, name) for name in done.waiting),
+        safe_file=last.file if last else known.safe_file,
+        safe_end=last.end_position if last else known.safe_end,
+        safe_time=last.last_time if last else known.safe_time,
+        problem=None,
+        next_step=None,
+        failing_since=None,
+    )
+    if done.problem is not None:
+        result = replace(result, **standing.failing(before, now, done.problem))
+    return result
+
+
+def _close(store: Store, report: Report) -> Own:
+    """The server's logs, after the open one was closed where that was due."""
+    with sql.own(report, seconds=SERVER_SECONDS) as session:
+        mine = logs.own(session, store.place)
+        if logs.close_the_open_one(session, mine, store.place, time.time()):
+            report.did(f"{mine.names[-1]} closed: a new binary log was begun")
+            mine = logs.own(session, store.place)
+    return mine
+
+
+def _size(mine: Own, name: str) -> int:
+    try:
+        return mine.path(name).stat().st_size
+    except OSError:
+        return 0

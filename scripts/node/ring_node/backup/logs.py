@@ -1,0 +1,283 @@
+"""The archive of this server's binary logs: every closed one goes to the bucket once, compressed,
+and counts when its entry is in the catalogue.
+
+One pass: the open log is closed when it is due, then what the bucket has no entry of is sent, from
+the oldest on. A pass that is cut off leaves at most an object without an entry, which the next one
+sends again. Nothing is kept on the host about it: the bucket is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..base.errors import Exit, NodeError
+from ..base.report import Report
+from ..host.programs import DIES_WITH_VERB
+from ..mysql import binlog_file, binlogs, shows
+from ..mysql.binlog_file import Damaged
+from ..mysql.sql import Session
+from . import catalogue
+from .catalogue import Entry
+from .place import Place
+from .store import CHUNK, Readable, Store
+
+# The timer runs a pass each half of the interval, and the open log is due before the next one may
+# be: what is written is closed after half of it at most, and has the other half to arrive.
+PASSES = 2
+DUE = 0.4  # of the interval
+LOG_SECONDS = 3600.0  # for one log
+LEVEL = "-3"
+
+
+@dataclass(frozen=True)
+class Own:
+    """The server whose logs these are. `names`: in the server's order; the last one is open."""
+
+    node: str
+    server_uuid: str
+    server_id: int
+    folder: Path
+    names: tuple[str, ...]
+
+    @property
+    def closed(self) -> tuple[str, ...]:
+        return self.names[:-1]
+
+    def path(self, name: str) -> Path:
+        return self.folder / name
+
+    def prefix(self, place: Place) -> str:
+        return place.server(self.server_uuid)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What one pass came to. `waiting`: closed logs that are not safe yet, and why the first is
+    not."""
+
+    sent: tuple[Entry, ...]
+    waiting: tuple[str, ...]
+    problem: NodeError | None
+
+
+def own(session: Session, place: Place) -> Own:
+    identity = shows.identity(session)
+    # The links lead to this server's folder now, and may lead to another one's later.
+    base = Path(session.value("SELECT @@log_bin_basename"))
+    return Own(
+        place.node,
+        identity.uuid,
+        identity.server_id,
+        base.parent.resolve(),
+        tuple(shows.show_binary_logs(session)),
+    )
+
+
+def close_the_open_one(session: Session, mine: Own, place: Place, now: float) -> bool:
+    """Begins a new log if the open one holds something and is due. A slave learns nothing of it."""
+    if not mine.names or not binlog_file.has_events(mine.path(mine.names[-1])):
+        return False
+    if not due(_opened(mine), now, place.archive_interval):
+        return False
+    session.do("FLUSH LOCAL BINARY LOGS")
+    return True
+
+
+def due(opened: float | None, now: float, interval: int) -> bool:
+    """A log from the future is of a clock that was set back: how old it is nobody knows."""
+    return opened is None or not 0 <= now - opened < DUE * interval
+
+
+def send_all(mine: Own, store: Store, report: Report, progress: Callable[[Pass], None]) -> Pass:
+    """Sends what the bucket has not; `progress` is told after each log. Raises nothing that a log
+    or the bucket may cause: the pass says it."""
+    sent: list[Entry] = []
+    damaged: list[Damaged] = []
+    waiting = list(mine.closed)
+    try:
+        present = listed(mine, store)
+        waiting = unsafe(mine, store.place, present)
+        for name in list(waiting):
+            try:
+                entry = send(mine, name, _previous(mine, name, store), store)
+            except Damaged as error:
+                damaged.append(error)
+                continue
+            waiting.remove(name)
+            sent.append(entry)
+            progress(Pass(tuple(sent), tuple(waiting), None))
+    except (NodeError, OSError) as error:
+        return Pass(tuple(sent), tuple(waiting), _as_node_error(error))
+    finally:
+        if sent:
+            report.did(
+                f"{len(sent)} binary logs are safe in bucket {store.place.bucket}, "
+                f"{sum(each.stored_bytes for each in sent)} bytes: up to {sent[-1].file}"
+            )
+    return Pass(tuple(sent), tuple(waiting), damaged[0] if damaged else None)
+
+
+def listed(mine: Own, store: Store) -> frozenset[str]:
+    """Keys that the bucket has of the logs that the server has."""
+    if not mine.closed:
+        return frozenset()
+    common = _common(mine.closed)
+    return frozenset(store.listed(mine.prefix(store.place) + common))
+
+
+def unsafe(mine: Own, place: Place, present: frozenset[str]) -> list[str]:
+    """Closed logs without an entry, or whose object is gone, the oldest first."""
+    prefix = mine.prefix(place)
+    return [
+        name
+        for name in mine.closed
+        if not {catalogue.log_key(prefix, name), catalogue.entry_key(prefix, name)} <= present
+    ]
+
+
+def verified(mine: Own, store: Store, wanted: Sequence[str]) -> frozenset[str]:
+    """Those of the logs whose object is the one that their entry names, and holds the log that is
+    here, as far as its size tells."""
+    prefix = mine.prefix(store.place)
+    if not wanted:
+        return frozenset()
+    objects = store.listed(prefix + _common(wanted))
+    keys = {catalogue.entry_key(prefix, name): name for name in wanted}
+    result: set[str] = set()
+    for key, content in store.get_small(key for key in keys if key in objects).items():
+        name, entry = keys[key], catalogue.from_bytes(content, key)
+        there = objects.get(catalogue.log_key(prefix, name))
+        if (
+            there is not None
+            and (there.bytes, there.etag) == (entry.stored_bytes, entry.etag)
+            and (entry.file, entry.server_uuid) == (name, mine.server_uuid)
+            and entry.bytes == mine.path(name).stat().st_size
+        ):
+            result.add(name)
+    return frozenset(result)
+
+
+def send(mine: Own, name: str, previous: str | None, store: Store) -> Entry:
+    """One closed log, and then its entry."""
+    path, prefix = mine.path(name), mine.prefix(store.place)
+    log = binlog_file.read(path)
+    digest = _sha256(path)
+    with compressed(path) as stream:
+        stored = store.put(catalogue.log_key(prefix, name), stream, seconds=LOG_SECONDS)
+    entry = Entry(
+        node=mine.node,
+        server_uuid=mine.server_uuid,
+        server_id=mine.server_id,
+        file=name,
+        bytes=log.size,
+        sha256=digest,
+        stored_bytes=stored.bytes,
+        stored_sha256=stored.sha256,
+        etag=stored.etag,
+        first_position=min(len(binlogs.MAGIC), log.end),
+        end_position=log.end,
+        first_time=log.first_time,
+        last_time=log.last_time,
+        previous=previous,
+        next=log.next,
+    )
+    if path.stat().st_size != log.size:
+        raise NodeError(
+            Exit.SERVER, f"{path} grew while it was sent", "a closed log", "run this again"
+        )
+    store.put_bytes(catalogue.entry_key(prefix, name), catalogue.to_bytes(entry))
+    return entry
+
+
+@contextmanager
+def compressed(path: Path) -> Iterator[Readable]:
+    """The file by zstd, with its checksum. A read raises instead of ending where zstd failed."""
+    command = [*DIES_WITH_VERB, "zstd", "--quiet", "--stdout", "--check", "-T1", LEVEL]
+    with path.open("rb") as file:
+        process = subprocess.Popen(
+            command, stdin=file, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+    try:
+        yield _Ending(process, path)
+    finally:
+        process.kill()
+        process.wait()
+        for stream in (process.stdout, process.stderr):
+            if stream is not None:
+                with suppress(OSError):
+                    stream.close()
+
+
+class _Ending:
+    """Reads a program's output; its end is one only if the program ended well."""
+
+    def __init__(self, process: subprocess.Popen[bytes], path: Path) -> None:
+        self._process, self._path = process, path
+
+    def read(self, size: int, /) -> bytes:
+        output, problems = self._process.stdout, self._process.stderr
+        assert output is not None
+        assert problems is not None
+        data = output.read(size)
+        if not data and self._process.wait():
+            said = problems.read(600).decode(errors="replace").strip()
+            raise NodeError(
+                Exit.HOST,
+                f"zstd of {self._path} ended with {self._process.returncode}: {said}",
+                "all of the log",
+                "look at the disk of this host, then run this again",
+            )
+        return data
+
+
+def _previous(mine: Own, name: str, store: Store) -> str | None:
+    """The log before that one, on the server or, where it was purged, in the bucket."""
+    place = mine.names.index(name)
+    if place:
+        return mine.names[place - 1]
+    prefix = mine.prefix(store.place)
+    before = [
+        file
+        for key in store.listed(prefix)
+        if key.endswith(catalogue.ENTRY)
+        and 0
+        < binlogs.number(file := key.removeprefix(prefix).removesuffix(catalogue.ENTRY))
+        < binlogs.number(name)
+    ]
+    return max(before, key=binlogs.number, default=None)
+
+
+def _opened(mine: Own) -> float | None:
+    """When the open log was begun: when the one before it was last written to."""
+    if mine.closed:
+        return mine.path(mine.closed[-1]).stat().st_mtime
+    return None
+
+
+def _common(names: Sequence[str]) -> str:
+    """What all of them begin with."""
+    first, last = min(names), max(names)
+    same = itertools.takewhile(lambda pair: pair[0] == pair[1], zip(first, last, strict=False))
+    return "".join(letter for letter, _ in same)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while data := stream.read(CHUNK):
+            digest.update(data)
+    return digest.hexdigest()
+
+
+def _as_node_error(error: NodeError | OSError) -> NodeError:
+    if isinstance(error, NodeError):
+        return error
+    return NodeError(
+        Exit.HOST, f"a binary log cannot be read: {error}", "it", "look at `dmesg` on the host"
+    )

@@ -1,0 +1,87 @@
+"""How the last pass of the archive and the last purge ended, for whoever asks about this node.
+
+Times are seconds of the clock in base/clock.py, which no setting of the time moves. Both files are
+gone after a reboot, until the next pass.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ..base import paths
+from ..base.errors import NodeError
+from ..host import files
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """`waiting`: how many closed logs are not safe in the bucket. `safe_file`, `safe_end` and
+    `safe_time`: how far they are safe, in the log and in seconds UTC; None: nothing was sent since
+    the host booted. `failing_since`: of the first pass in a row that failed."""
+
+    written: float
+    server_uuid: str | None
+    waiting: int
+    waiting_bytes: int
+    safe_file: str | None
+    safe_end: int | None
+    safe_time: int | None
+    problem: str | None = None
+    next_step: str | None = None
+    failing_since: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Purge:
+    """`held`: the oldest log that stays, and why; `late`: beyond its time. `given_up`: the log up
+    to which some went that the peer had not read; None: none, or the peer follows again.
+    `percent`: of the data volume that are used."""
+
+    written: float
+    percent: float
+    logs: int
+    bytes: int
+    held: str | None = None
+    why: str | None = None
+    late: bool = False
+    given_up: str | None = None
+    problem: str | None = None
+    next_step: str | None = None
+
+
+def archive() -> Archive | None:
+    value = _read(paths.ARCHIVE_STATE)
+    return None if value is None else Archive(**value)
+
+
+def purge() -> Purge | None:
+    value = _read(paths.PURGE_STATE)
+    return None if value is None else Purge(**value)
+
+
+def write(state: Archive | Purge) -> None:
+    path = paths.ARCHIVE_STATE if isinstance(state, Archive) else paths.PURGE_STATE
+    files.write(path, (json.dumps(asdict(state)) + "\n").encode(), mode=0o644)
+
+
+def failing(before: Archive | None, now: float, error: NodeError) -> dict[str, Any]:
+    """The fields of a pass that failed, after what the one before it came to."""
+    since = before.failing_since if before is not None else None
+    return {
+        "problem": error.found,
+        "next_step": error.next_step,
+        "failing_since": now if since is None else since,
+    }
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    """None also of what another release wrote otherwise: the next pass writes it anew."""
+    content = files.read_bytes(path)
+    if content is None:
+        return None
+    value = json.loads(content)
+    kind = Archive if path == paths.ARCHIVE_STATE else Purge
+    return value if set(value) == set(kind.__dataclass_fields__) else None

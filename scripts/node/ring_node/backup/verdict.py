@@ -1,0 +1,195 @@
+"""What is wrong with the logs and backups of this node, in the words of ring/health.py. Pure, but
+for `look`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ..base import paths
+from ..base.clock import boottime
+from ..base.errors import NodeError
+from ..ring.health import Disk, Problem
+from . import place, standing
+from .place import Place
+from .standing import Archive, Purge
+
+# A pass begins each half of the interval. One that takes longer says so after each log.
+SLACK_SECONDS = 120.0
+PURGE_LATE_SECONDS = 3 * 3600.0
+TIMER = "look at `systemctl status {unit}.timer {unit}.service` and `journalctl --unit {unit}`"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """`place` None: nobody has asked for backups yet, and nothing is judged. `broken`: why the
+    record of it cannot be read. `disk`: the data volume; None: it does not answer, which is said
+    elsewhere. `since`: from when on a pass is expected."""
+
+    place: Place | None
+    archive: Archive | None
+    purge: Purge | None
+    now: float
+    disk: Disk | None
+    since: float = 0.0  # the boot
+    broken: str | None = None
+
+
+def look(disk: Disk | None) -> Facts:
+    broken = None
+    try:
+        where = place.found()
+    except (NodeError, ValueError) as error:
+        where, broken = None, error.found if isinstance(error, NodeError) else str(error)
+    now = boottime()
+    return Facts(where, standing.archive(), standing.purge(), now, disk, _asked(now), broken=broken)
+
+
+def problems(facts: Facts) -> list[Problem]:
+    if facts.broken is not None:
+        return [
+            Problem(
+                "backups unknown",
+                f"where the backups go cannot be read: {facts.broken}",
+                "`pulumi up --replace` with the URN of this node's `schedule`",
+            )
+        ]
+    if facts.place is None:
+        return []
+    return [*_archive(facts, facts.place), *_purge(facts), *_disk(facts, facts.place)]
+
+
+def notes(facts: Facts) -> list[str]:
+    state = facts.archive
+    if facts.place is None or state is None or state.problem is None:
+        return []
+    if _failing_for(state, facts.now) >= facts.place.archive_interval:
+        return []  # a problem by now
+    return [f"the last pass of the archive failed, the next one tries again: {state.problem}"]
+
+
+def shown(facts: Facts) -> dict[str, Any] | None:
+    """For `status`: None where nobody has asked for backups."""
+    if facts.place is None:
+        return None
+    return {
+        "bucket": facts.place.bucket,
+        "archive": _shown(facts.archive, facts.now),
+        "purge": _shown(facts.purge, facts.now),
+    }
+
+
+def _asked(now: float) -> float:
+    """When the record was written; 0 if that was before the boot."""
+    try:
+        return max(0.0, now - (time.time() - paths.BACKUP.stat().st_mtime))
+    except OSError:
+        return 0.0
+
+
+def _age(state: Archive | Purge | None, facts: Facts) -> float:
+    return facts.now - max(state.written if state else 0.0, facts.since)
+
+
+def _shown(state: Archive | Purge | None, now: float) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    fields = asdict(state)
+    fields["age_s"] = round(now - fields.pop("written"))
+    if fields.get("failing_since") is not None:
+        fields["failing_s"] = round(now - fields.pop("failing_since"))
+    else:
+        fields.pop("failing_since", None)
+    return fields
+
+
+def _archive(facts: Facts, where: Place) -> Iterator[Problem]:
+    state, longest = facts.archive, 2 * where.archive_interval + SLACK_SECONDS
+    age = _age(state, facts)
+    if age > longest:
+        yield Problem(
+            "archive silent",
+            f"no pass of the archive of binary logs has run for {age:.0f} s: what was written "
+            f"since is on the servers only{_safe(state)}",
+            TIMER.format(unit="mysql-ring-archive"),
+        )
+    elif state is not None and state.problem is not None:
+        failing = _failing_for(state, facts.now)
+        if failing >= where.archive_interval:
+            yield Problem(
+                "archive fails",
+                f"no pass of the archive has succeeded for {failing:.0f} s, and {state.waiting} "
+                f"closed binary logs ({state.waiting_bytes >> 20} MiB) are not safe in the "
+                f"bucket{_safe(state)}: {state.problem}",
+                state.next_step or TIMER.format(unit="mysql-ring-archive"),
+            )
+
+
+def _purge(facts: Facts) -> Iterator[Problem]:
+    state = facts.purge
+    age = _age(state, facts)
+    if age > PURGE_LATE_SECONDS:
+        yield Problem(
+            "purge silent",
+            f"no purge of binary logs has ended for {age:.0f} s",
+            TIMER.format(unit="mysql-ring-purge"),
+        )
+    if state is None:
+        return
+    if state.problem is not None:
+        yield Problem(
+            "purge fails",
+            f"binary logs are not purged: {state.problem}",
+            state.next_step or TIMER.format(unit="mysql-ring-purge"),
+        )
+    if state.late:
+        yield Problem(
+            "logs kept",
+            f"{state.held} and all logs behind it stay longer than keepBinlogHours says "
+            f"({state.logs} logs, {state.bytes >> 20} MiB): {state.why}",
+            "see to that reason; the next purge, within the hour, does the rest",
+        )
+    if state.given_up is not None:
+        yield Problem(
+            "peer given up",
+            f"the disk was critically full, and logs up to {state.given_up} went that the peer has "
+            "not read (they are safe in the bucket): it cannot go on from where it stopped",
+            "when the peer is back, let it copy this node: `sudo ring-node rejoin --discard` with "
+            "its own name there",
+        )
+
+
+def _disk(facts: Facts, where: Place) -> Iterator[Problem]:
+    if facts.disk is None or not facts.disk.size:
+        return
+    percent = 100.0 * (1 - facts.disk.free / facts.disk.size)
+    if percent < where.disk_warn:
+        return
+    state = facts.purge
+    held = f", the oldest is {state.held}: {state.why}" if state and state.held else ""
+    of_logs = f"{state.bytes >> 20} MiB of it are binary logs{held}" if state else "see why"
+    full = percent >= where.disk_critical
+    yield Problem(
+        "data volume critical" if full else "data volume filling",
+        f"{percent:.0f} percent of the data volume are used, "
+        + (
+            f"diskCriticalPercent is {where.disk_critical}: logs that are safe in the bucket go "
+            "before their time"
+            if full
+            else f"diskWarnPercent is {where.disk_warn}"
+        )
+        + f"; {of_logs}",
+        f"make it larger ({facts.disk.setting} in the settings), or see to what keeps the logs",
+    )
+
+
+def _failing_for(state: Archive, now: float) -> float:
+    return 0.0 if state.failing_since is None else now - state.failing_since
+
+
+def _safe(state: Archive | None) -> str:
+    if state is None or state.safe_file is None:
+        return ""
+    return f"; safe up to {state.safe_file}"

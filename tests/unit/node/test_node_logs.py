@@ -1,0 +1,315 @@
+"""The archive of binary logs. The logs are of MySQL 5.6.24: rotated, stopped, killed, open."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from ring_node.backup import archiving, catalogue, logs, standing
+from ring_node.backup.catalogue import Entry
+from ring_node.backup.logs import Own, Pass
+from ring_node.backup.standing import Archive
+from ring_node.base import paths
+from ring_node.base.errors import Exit, NodeError
+from ring_node.base.report import Report
+from ring_node.mysql import shows
+from ring_node.mysql.sql import Session
+from stores import PLACE, MemoryStore
+
+pytestmark = pytest.mark.unit
+
+SAMPLES = Path(__file__).parent / "golden" / "binlogs"
+NAMES = tuple(f"bin.00000{number}" for number in range(1, 7))
+UUID = "0f0e0d0c-1111-2222-3333-444455556666"
+PREFIX = PLACE.server(UUID)
+NOW = 1_764_126_000.0
+
+
+@pytest.fixture
+def mine(tmp_path: Path) -> Own:
+    folder = tmp_path / "log"
+    shutil.copytree(SAMPLES, folder)
+    return Own("node-1", UUID, 1, folder, NAMES)
+
+
+def send(mine: Own, store: MemoryStore) -> Pass:
+    return logs.send_all(mine, store, Report("archive"), lambda _: None)
+
+
+def unpacked(content: bytes) -> bytes:
+    done = subprocess.run(
+        ["zstd", "-d", "-c", "-q"], input=content, capture_output=True, check=True
+    )
+    return done.stdout
+
+
+def test_every_closed_log_is_sent_with_its_entry_and_the_open_one_never_is(mine: Own) -> None:
+    store = MemoryStore()
+    done = send(mine, store)
+    assert (done.waiting, done.problem) == ((), None)
+    assert [entry.file for entry in done.sent] == list(NAMES[:-1])
+    for name in NAMES[:-1]:
+        raw = (SAMPLES / name).read_bytes()
+        assert unpacked(store.objects[catalogue.log_key(PREFIX, name)]) == raw
+    assert not any(NAMES[-1] in key for key in store.objects)
+
+
+def test_the_catalogue_says_what_the_logs_are_and_follow_each_other(mine: Own) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    chain = catalogue.read(store, PREFIX)
+    assert chain.gaps == ()
+    first, second, third = chain.entries[:3]
+    assert first.sha256 == hashlib.sha256((SAMPLES / NAMES[0]).read_bytes()).hexdigest()
+    assert (first.bytes, first.first_position, first.end_position) == (453, 4, 453)
+    assert (first.previous, first.next) == (None, NAMES[1])
+    assert (second.previous, second.next) == (NAMES[0], None)  # its server was stopped
+    assert (third.previous, third.next) == (NAMES[1], None)  # its server was killed
+    assert first.first_time <= first.last_time <= third.last_time
+    assert (first.node, first.server_uuid, first.server_id) == ("node-1", UUID, 1)
+
+
+def test_a_second_pass_with_nothing_new_sends_nothing(mine: Own) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    before = list(store.puts)
+    assert send(mine, store).sent == ()
+    assert store.puts == before
+
+
+def test_the_entry_is_written_after_the_log(mine: Own) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    for name in NAMES[:-1]:
+        log, entry = catalogue.log_key(PREFIX, name), catalogue.entry_key(PREFIX, name)
+        assert store.puts.index(log) < store.puts.index(entry)
+
+
+class Cut(MemoryStore):
+    """S3 goes away after so many objects."""
+
+    def __init__(self, after: int) -> None:
+        super().__init__()
+        self._after = after
+
+    def _must_be_there(self) -> None:
+        self.away = len(self.puts) >= self._after
+        super()._must_be_there()
+
+
+@pytest.mark.parametrize("after", range(10))
+def test_a_pass_that_is_cut_off_anywhere_leaves_a_catalogue_that_is_true_and_the_next_goes_on(
+    mine: Own, after: int
+) -> None:
+    store = Cut(after)
+    done = send(mine, store)
+    assert done.problem is not None
+    assert len(done.sent) == after // 2
+    assert done.waiting == NAMES[after // 2 : -1]
+    there = MemoryStore()
+    there.objects = dict(store.objects)
+    assert [each.file for each in catalogue.read(there, PREFIX).entries] == list(
+        NAMES[: after // 2]
+    )
+    again = send(mine, there)
+    assert (again.problem, again.waiting) == (None, ())
+    assert len(again.sent) == 5 - after // 2
+    assert catalogue.read(there, PREFIX).gaps == ()
+
+
+def test_a_log_whose_object_is_gone_is_sent_again(mine: Own) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    del store.objects[catalogue.log_key(PREFIX, NAMES[1])]
+    assert [entry.file for entry in send(mine, store).sent] == [NAMES[1]]
+    assert len(catalogue.read(store, PREFIX).entries) == 5
+
+
+def test_a_damaged_log_is_not_sent_and_the_others_are(mine: Own) -> None:
+    path = mine.path(NAMES[1])
+    path.write_bytes(path.read_bytes()[:200] + b"\0" * 60)
+    done = send(mine, store := MemoryStore())
+    assert done.waiting == (NAMES[1],)
+    assert done.problem is not None
+    assert "is damaged" in done.problem.found
+    chain = catalogue.read(store, PREFIX)
+    assert [entry.file for entry in chain.entries] == [NAMES[0], *NAMES[2:-1]]
+    assert [(gap.behind, gap.before) for gap in chain.gaps] == [(NAMES[0], NAMES[2])]
+
+
+def test_a_log_that_cannot_be_read_is_a_problem_of_the_pass(mine: Own) -> None:
+    mine.path(NAMES[2]).unlink()
+    done = send(mine, MemoryStore())
+    assert done.waiting == NAMES[2:-1]
+    assert done.problem is not None
+    assert NAMES[2] in done.problem.found
+
+
+def test_a_zstd_that_fails_leaves_no_object(mine: Own, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs, "LEVEL", "--no-such-option")
+    done = send(mine, store := MemoryStore())
+    assert done.problem is not None
+    assert "zstd" in done.problem.found
+    assert store.objects == {}
+
+
+def test_a_server_that_took_anothers_place_has_a_catalogue_of_its_own(mine: Own) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    before = dict(store.objects)
+    other = replace(mine, server_uuid=UUID.replace("0f", "1f", 1), names=NAMES[2:])
+    done = send(other, store)
+    assert done.sent[0].previous is None
+    assert {key: store.objects[key] for key in before} == before
+
+
+def test_the_log_before_one_that_was_purged_is_named_by_the_bucket(mine: Own) -> None:
+    store = MemoryStore()
+    send(replace(mine, names=NAMES[:4]), store)
+    send(replace(mine, names=NAMES[3:]), store)
+    chain = catalogue.read(store, PREFIX)
+    assert [each.file for each in chain.entries] == list(NAMES[:-1])
+    assert chain.gaps == ()
+
+
+@pytest.mark.parametrize(
+    ("damage", "safe"),
+    [
+        (None, [0, 1, 2, 3, 4]),
+        ("log gone", [0, 2, 3, 4]),
+        ("entry gone", [0, 2, 3, 4]),
+        ("other bytes", [0, 2, 3, 4]),
+        ("other log on the server", [0, 2, 3, 4]),
+    ],
+)
+def test_only_what_the_bucket_has_as_its_entry_says_is_verified(
+    mine: Own, damage: str | None, safe: list[int]
+) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    log, entry = catalogue.log_key(PREFIX, NAMES[1]), catalogue.entry_key(PREFIX, NAMES[1])
+    if damage == "log gone":
+        del store.objects[log]
+    elif damage == "entry gone":
+        del store.objects[entry]
+    elif damage == "other bytes":
+        store.objects[log] = store.objects[log][:-1] + b"\0"
+    elif damage is not None:
+        mine.path(NAMES[1]).write_bytes(b"\xfebin")
+    assert logs.verified(mine, store, mine.closed) == {NAMES[number] for number in safe}
+    assert logs.verified(mine, store, ()) == frozenset()
+
+
+class Asked:
+    """A session that is told a statement and remembers it."""
+
+    def __init__(self) -> None:
+        self.done: list[str] = []
+
+    def do(self, statement: str, _: Sequence[Any] = ()) -> int:
+        self.done.append(statement)
+        return 0
+
+
+def closes(mine: Own, now: float, interval: int = 300) -> bool:
+    session = Asked()
+    place = replace(PLACE, archive_interval=interval)
+    closed = logs.close_the_open_one(cast(Session, session), mine, place, now)
+    assert session.done == (["FLUSH LOCAL BINARY LOGS"] if closed else [])
+    return closed
+
+
+def test_the_open_log_is_closed_when_it_holds_something_and_is_due(mine: Own) -> None:
+    for name in NAMES:
+        os.utime(mine.path(name), (NOW, NOW))
+    assert not closes(mine, NOW + 1000)  # nothing was written
+    written = replace(mine, names=NAMES[:-1])  # as if the fifth were open
+    assert closes(written, NOW + 1000)
+    assert closes(written, NOW + 120)
+    assert not closes(written, NOW + 119)
+    assert closes(written, NOW - 1)  # the clock was set back
+    assert closes(replace(mine, names=NAMES[:1]), NOW)  # no log tells since when it is open
+    assert not closes(replace(mine, names=()), NOW)
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(paths, "ARCHIVE_STATE", tmp_path / "archive.json")
+    monkeypatch.setattr(paths, "PURGE_STATE", tmp_path / "purge.json")
+    return tmp_path
+
+
+def entry(mine: Own, store: MemoryStore) -> Entry:
+    return logs.send(mine, NAMES[0], None, store)
+
+
+def test_what_a_pass_came_to_is_written_down(mine: Own) -> None:
+    sent = entry(mine, MemoryStore())
+    problem = NodeError(Exit.UNREACHABLE, "S3 is away", "an answer", "wait")
+    first = archiving.state(mine, Pass((), NAMES[:2], problem), None, 100.0)
+    assert (first.waiting, first.waiting_bytes, first.safe_file) == (2, 453 + 326, None)
+    assert (first.problem, first.next_step, first.failing_since) == ("S3 is away", "wait", 100.0)
+    second = archiving.state(mine, Pass((), NAMES[:3], problem), first, 250.0)
+    assert (second.written, second.failing_since) == (250.0, 100.0)
+    third = archiving.state(mine, Pass((sent,), (), None), second, 400.0)
+    assert (third.problem, third.failing_since) == (None, None)
+    assert (third.safe_file, third.safe_end, third.safe_time) == (NAMES[0], 453, sent.last_time)
+    fourth = archiving.state(mine, Pass((), (), None), third, 550.0)
+    assert fourth == replace(third, written=550.0)
+    other = replace(mine, server_uuid="another")
+    assert archiving.state(other, Pass((), (), None), fourth, 700.0).safe_file is None
+
+
+def test_a_state_is_read_as_it_was_written_and_another_releases_is_none(run: Path) -> None:
+    assert standing.archive() is None
+    state = replace(archiving.NOTHING_KNOWN, written=3.5, waiting=2, problem="S3 is away")
+    standing.write(state)
+    assert standing.archive() == state
+    assert standing.purge() is None
+    (run / "archive.json").write_text('{"written": 3.5}')
+    assert standing.archive() is None
+
+
+def test_a_pass_that_cannot_ask_its_server_says_so_in_the_state(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del run
+
+    def silent(*_: object) -> Own:
+        raise NodeError(Exit.UNREACHABLE, "no server", "one", "start it")
+
+    monkeypatch.setattr(archiving, "_close", silent)
+    standing.write(replace(archiving.NOTHING_KNOWN, written=1.0, safe_file=NAMES[0]))
+    with pytest.raises(NodeError, match="no server"):
+        archiving.run(MemoryStore(), Report("archive"))
+    state = standing.archive()
+    assert isinstance(state, Archive)
+    assert (state.problem, state.next_step, state.safe_file) == ("no server", "start it", NAMES[0])
+    assert state.written > 1.0
+
+
+def test_the_servers_logs_are_those_of_the_folder_that_its_links_lead_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "incarnation" / "log"
+    folder.mkdir(parents=True)
+    (tmp_path / "link").symlink_to(folder)
+
+    class Server:
+        def value(self, statement: str) -> str:
+            assert "log_bin_basename" in statement
+            return str(tmp_path / "link" / "bin")
+
+    identity = shows.Identity(UUID, 1, "5.6.24-log", "YES", read_only=False)
+    monkeypatch.setattr(shows, "identity", lambda _: identity)
+    monkeypatch.setattr(shows, "show_binary_logs", lambda _: dict.fromkeys(NAMES, 9))
+    mine = logs.own(cast(Session, Server()), PLACE)
+    assert mine == Own("node-1", UUID, 1, folder, NAMES)
+    assert mine.closed == NAMES[:-1]

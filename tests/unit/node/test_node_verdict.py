@@ -1,0 +1,116 @@
+"""What is wrong with the logs and backups of a node."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from ring_node.backup import verdict
+from ring_node.backup.standing import Archive, Purge
+from ring_node.backup.verdict import Facts
+from ring_node.ring.health import Disk
+from stores import PLACE
+
+pytestmark = pytest.mark.unit
+
+NOW = 100_000.0
+MIB = 1 << 20
+ARCHIVE = Archive(
+    written=NOW - 100,
+    server_uuid="a-uuid",
+    waiting=0,
+    waiting_bytes=0,
+    safe_file="bin.000011",
+    safe_end=4711,
+    safe_time=1_764_126_000,
+)
+PURGE = Purge(
+    written=NOW - 1800, percent=40.0, logs=30, bytes=3 * MIB, held="bin.000002", why="it is young"
+)
+WELL = Facts(PLACE, ARCHIVE, PURGE, NOW, Disk("/srv/mysql-ring", 600, 1000, "dataVolumeGib"))
+FAILING: dict[str, Any] = {"problem": "S3 is away", "next_step": "see S3", "waiting": 3}
+
+
+def facts(**changes: Any) -> Facts:
+    return replace(WELL, **changes)
+
+
+def archive(**changes: Any) -> Facts:
+    return facts(archive=replace(ARCHIVE, **changes))
+
+
+def purge(**changes: Any) -> Facts:
+    return facts(purge=replace(PURGE, **changes))
+
+
+def used(percent: int) -> Facts:
+    return facts(disk=Disk("/srv/mysql-ring", 1000 - percent * 10, 1000, "dataVolumeGib"))
+
+
+@pytest.mark.parametrize(
+    "of",
+    [
+        WELL,
+        Facts(None, None, None, NOW, None),
+        # the host has booted, or backups were asked for, just now
+        facts(archive=None, purge=None, now=700.0),
+        facts(archive=None, purge=None, since=NOW - 30),
+        archive(written=NOW - 700),
+        archive(failing_since=NOW - 299, **FAILING),
+        purge(written=NOW - 10_000),
+        used(79),
+        facts(disk=None),
+    ],
+)
+def test_nothing_is_wrong(of: Facts) -> None:
+    assert verdict.problems(of) == []
+
+
+@pytest.mark.parametrize(
+    ("of", "cases", "word"),
+    [
+        (facts(broken="it is not JSON"), ["backups unknown"], "it is not JSON"),
+        (facts(archive=None, now=721.0, purge=None), ["archive silent"], "721 s"),
+        (archive(written=NOW - 721), ["archive silent"], "safe up to bin.000011"),
+        (archive(failing_since=NOW - 300, **FAILING), ["archive fails"], "S3 is away"),
+        (archive(failing_since=NOW - 900, **FAILING), ["archive fails"], "3 closed binary logs"),
+        (facts(purge=None), ["purge silent"], "100000 s"),
+        (purge(written=NOW - 10_801), ["purge silent"], "10801 s"),
+        (purge(problem="the server is away", next_step="x"), ["purge fails"], "server is away"),
+        (purge(late=True, why="node-2 cannot be asked"), ["logs kept"], "node-2 cannot be asked"),
+        (purge(given_up="bin.000004"), ["peer given up"], "bin.000004"),
+        (used(80), ["data volume filling"], "diskWarnPercent is 80"),
+        (used(91), ["data volume filling"], "the oldest is bin.000002: it is young"),
+        (used(92), ["data volume critical"], "diskCriticalPercent is 92"),
+        (
+            replace(used(95), purge=replace(PURGE, given_up="bin.000004", late=True)),
+            ["logs kept", "peer given up", "data volume critical"],
+            "3 MiB of it are binary logs",
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_reason_and_a_next_step(
+    of: Facts, cases: list[str], word: str
+) -> None:
+    found = verdict.problems(of)
+    assert [each.case for each in found] == cases
+    assert any(word in each.text for each in found)
+    assert all(each.next_step for each in found)
+
+
+def test_a_pass_that_failed_once_is_a_note_until_it_has_failed_for_an_interval() -> None:
+    young = archive(failing_since=NOW - 100, **FAILING)
+    assert any("S3 is away" in note for note in verdict.notes(young))
+    assert verdict.notes(archive(failing_since=NOW - 900, **FAILING)) == []
+    assert verdict.notes(WELL) == []
+
+
+def test_status_shows_ages_and_no_clock_of_the_host() -> None:
+    shown = verdict.shown(archive(failing_since=NOW - 200, **FAILING))
+    assert shown is not None
+    assert shown["archive"]["age_s"] == 100
+    assert shown["archive"]["failing_s"] == 200
+    assert shown["purge"]["age_s"] == 1800
+    assert "written" not in shown["archive"]
+    assert verdict.shown(facts(place=None)) is None
