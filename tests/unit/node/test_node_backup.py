@@ -14,7 +14,15 @@ from types import SimpleNamespace
 from typing import IO, Any
 
 import pytest
-from ring_node.backup import exports, images, maintenance, manifest, taking, turns
+from ring_node.backup import (
+    exports,
+    images,
+    maintenance,
+    manifest,
+    standing,
+    taking,
+    turns,
+)
 from ring_node.backup.exports import Script, Unlike
 from ring_node.backup.store import StoreError
 from ring_node.backup.turns import Turn
@@ -30,7 +38,9 @@ from ring_node.mysql.rebuilding import Size
 from ring_node.mysql.shows import Coordinates
 from ring_node.ring import proving
 from ring_node.ring.documents import Node, Pair, Peer
-from stores import MemoryStore
+from ring_node.verbs import backup as backup_verb
+from ring_node.verbs import maintain as maintain_verb
+from stores import PLACE, MemoryStore
 
 pytestmark = pytest.mark.unit
 
@@ -169,6 +179,33 @@ def test_an_error_of_a_statement_that_nobody_ended_is_raised() -> None:
     server: Any = Server(CHECK=sql.ServerError(2013, Exit.UNREACHABLE, "went away", "", ""))
     with pytest.raises(NodeError, match="went away"):
         bounded.rows(server, another(server), "CHECK TABLE t", lambda: False)
+
+
+def test_a_server_that_ends_while_it_is_checked_names_the_table_and_its_error_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = tmp_path / "scratch.err"
+    log.write_text("InnoDB: Database page corruption on disk or a failed\n")
+    gone = sql.ServerError(2013, Exit.UNREACHABLE, "it went away", "", "")
+    server: Any = SimpleNamespace(
+        session=Server(CHECK=gone), socket=tmp_path / "sock", error_log=log
+    )
+    monkeypatch.setattr(checking, "tables", lambda _: [T])
+    image: Any = SimpleNamespace(taken_at=TAKEN)
+    with pytest.raises(NodeError, match=r"went away \(CHECK TABLE `app`.`t`\)") as caught:
+        images.check(server, image, 60, Report("backup"))
+    assert "Database page corruption" in caught.value.found
+
+
+def test_an_image_with_a_table_that_is_not_sound_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Server(CHECK=[said("error", "Corrupt"), said("status", "OK")])
+    server: Any = SimpleNamespace(session=session, socket=tmp_path, error_log=tmp_path / "none")
+    monkeypatch.setattr(checking, "tables", lambda _: [T])
+    image: Any = SimpleNamespace(taken_at=TAKEN)
+    with pytest.raises(NodeError, match=r"`app`\.`t`: Corrupt"):
+        images.check(server, image, 60, Report("backup"))
 
 
 def test_a_statement_that_ended_as_it_was_killed_counts_for_nothing() -> None:
@@ -675,3 +712,53 @@ def test_a_table_counts_on_where_it_was_unless_its_engine_forbids() -> None:
     assert "ENGINE=ARCHIVE;;" in text
     assert "ENGINE=InnoDB AUTO_INCREMENT=9;;" in text
     assert text.index("CREATE DATABASE") < text.index("USE `app`;") < text.index("CREATE TABLE")
+
+
+@pytest.fixture
+def records(host: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("BACKUP_STATE", "MAINTAIN_STATE"):
+        monkeypatch.setattr(paths, name, host / name)
+    monkeypatch.setattr(backup_verb.place, "read", lambda: PLACE)
+    return host
+
+
+@pytest.mark.usefixtures("records", "image")
+def test_a_backup_that_fails_is_remembered_beside_the_last_good_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backup_verb, "Store", lambda _: MemoryStore())
+    report = backup_verb.run(export=False, check_seconds=60)
+    kept = standing.backup()
+    assert kept is not None
+    assert (kept.good, kept.problem) == ("20261126T031500Z", None)
+    assert kept.report == report.facts["backup"]
+    monkeypatch.setattr(images, "started", failing(WRONG))
+    with pytest.raises(NodeError, match="it is broken"):
+        backup_verb.run(export=False, check_seconds=60)
+    kept = standing.backup()
+    assert kept is not None
+    assert (kept.good, kept.problem) == ("20261126T031500Z", "it is broken")
+
+
+@pytest.mark.usefixtures("records")
+@pytest.mark.parametrize(
+    ("code", "problem"), [(Exit.SERVER, "it is broken"), (Exit.BUSY, None), (Exit.DEADLINE, None)]
+)
+def test_maintenance_whose_time_it_was_not_is_no_problem(
+    code: Exit, problem: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(maintenance, "maintain", lambda *_: None)
+    maintain_verb.run(seconds=60)
+    monkeypatch.setattr(maintenance, "maintain", failing(NodeError(code, "it is broken", "", "")))
+    with pytest.raises(NodeError):
+        maintain_verb.run(seconds=60)
+    kept = standing.maintenance()
+    assert kept is not None
+    assert kept.problem == problem
+
+
+@pytest.mark.parametrize("seconds", [-1, 86401])
+def test_a_backup_has_a_day_for_its_check_at_most(seconds: int) -> None:
+    with pytest.raises(NodeError) as caught:
+        backup_verb.run(export=False, check_seconds=seconds)
+    assert caught.value.code is Exit.INPUT

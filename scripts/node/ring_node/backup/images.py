@@ -148,20 +148,29 @@ def check(server: Scratch, image: Image, seconds: float, report: Report) -> Outc
         return sql.at_socket(scratch.WHO, server.socket)
 
     found = checking.in_turn(checking.tables(server.session), image.taken_at.isoformat())
-    outcome = checking.check(server.session, another, found, Deadline(seconds), checksums=True)
+    try:
+        outcome = checking.check(server.session, another, found, Deadline(seconds), checksums=True)
+    except NodeError as error:
+        log = server.error_log.read_text(errors="replace") if server.error_log.exists() else ""
+        raise _unsound(f"{error.found}: {scratch.said_wrong(log)[:1200]}") from None
     for each in outcome.warned:
         report.note(f"CHECK TABLE of the snapshot: {each}")
     if outcome.wrong:
         said = [f"{table}: {problem}" for table, problem in outcome.wrong.items()]
         more = f", and {len(said) - 5} more" if len(said) > 5 else ""
-        raise NodeError(
-            Exit.SERVER,
-            f"tables of a snapshot are not sound: {' | '.join(said[:5])}{more}",
-            "CHECK TABLE says OK of each of them",
-            "CHECK TABLE them on this node's server; what is broken there too is to be had from "
-            "the peer or from the last backup. Then run this again: nothing was put in the bucket",
-        )
+        raise _unsound(f"{' | '.join(said[:5])}{more}")
     return outcome
+
+
+def _unsound(found: str) -> NodeError:
+    return NodeError(
+        Exit.SERVER,
+        f"a snapshot of this server is not sound: {found}",
+        "CHECK TABLE says OK of each table",
+        "do not trust this node's disk; what is broken is to be had from the peer (`sudo ring-node "
+        "rejoin --discard` with this node's own name copies all of it) or from the last backup, "
+        "which stays. Then run this again: nothing was put in the bucket",
+    )
 
 
 def sizes(data: Path) -> tuple[int, int]:

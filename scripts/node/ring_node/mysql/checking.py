@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from ..base.errors import NodeError
 from ..base.waiting import Deadline
 from . import bounded, sql
 from .sql import Session
@@ -100,7 +101,7 @@ def check(
             continue
         said = total = None
         if table.engine in ENGINES:
-            said = bounded.rows(session, another, f"CHECK TABLE {table.quoted}", ends)
+            said = _ask(session, another, f"CHECK TABLE {table.quoted}", ends)
         if said is None or held_up(said):
             left_out.append(table.quoted)
             continue
@@ -110,7 +111,7 @@ def check(
             continue
         warned.extend(f"{table.quoted}: {each}" for each in remarks)
         if checksums and (table.db, table.name) not in CHANGING:
-            total = bounded.rows(session, another, f"CHECKSUM TABLE {table.quoted}", ends)
+            total = _ask(session, another, f"CHECKSUM TABLE {table.quoted}", ends)
             if total is None:
                 left_out.append(table.quoted)
                 continue
@@ -125,6 +126,20 @@ def check(
         warned=tuple(warned),
         seconds=deadline.seconds - deadline.left,
     )
+
+
+def _ask(
+    session: Session,
+    another: Callable[[], AbstractContextManager[Session]],
+    statement: str,
+    over: Callable[[], bool],
+) -> list[dict[str, Any]] | None:
+    """An error names the statement: a page of InnoDB that is broken ends the server."""
+    try:
+        return bounded.rows(session, another, statement, over)
+    except NodeError as error:
+        found = f"{error.found} ({statement})"
+        raise NodeError(error.code, found, error.expected, error.next_step) from None
 
 
 def held_up(rows: list[dict[str, Any]]) -> bool:

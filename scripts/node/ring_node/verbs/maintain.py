@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from ..backup import maintenance
+from ..backup import maintenance, standing
+from ..backup.standing import Maintenance
+from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
 from ..base.report import Report
 
@@ -18,5 +20,14 @@ def run(*, seconds: int) -> Report:
             f"1 to {LONGEST_SECONDS}",
             "ring-node maintain --help",
         )
-    maintenance.maintain(float(seconds), report)
+    try:
+        maintenance.maintain(float(seconds), report)
+    except NodeError as error:
+        if error.code is not Exit.SERVER:  # not its time: nothing is known to be wrong
+            raise
+        standing.write(
+            Maintenance(written=boottime(), problem=error.found, next_step=error.next_step)
+        )
+        raise
+    standing.write(Maintenance(written=boottime()))
     return report
