@@ -303,13 +303,12 @@ def test_the_servers_logs_are_those_of_the_folder_that_its_links_lead_to(
     (tmp_path / "link").symlink_to(folder)
 
     class Server:
-        def value(self, statement: str) -> str:
-            assert "log_bin_basename" in statement
-            return str(tmp_path / "link" / "bin")
+        def value(self, statement: str) -> str | int:
+            return 3 if "expire" in statement else str(tmp_path / "link" / "bin")
 
     identity = shows.Identity(UUID, 1, "5.6.24-log", "YES", read_only=False)
     monkeypatch.setattr(shows, "identity", lambda _: identity)
     monkeypatch.setattr(shows, "show_binary_logs", lambda _: dict.fromkeys(NAMES, 9))
     mine = logs.own(cast(Session, Server()), PLACE)
-    assert mine == Own("node-1", UUID, 1, folder, NAMES)
+    assert mine == Own("node-1", UUID, 1, folder, NAMES, expire_days=3)
     assert mine.closed == NAMES[:-1]

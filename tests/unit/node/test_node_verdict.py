@@ -29,6 +29,7 @@ PURGE = Purge(
     written=NOW - 1800, percent=40.0, logs=30, bytes=3 * MIB, held="bin.000002", why="it is young"
 )
 WELL = Facts(PLACE, ARCHIVE, PURGE, NOW, Disk("/srv/mysql-ring", 600, 1000, "dataVolumeGib"))
+FAILED: dict[str, Any] = {"problem": "the server is away", "next_step": "see to it"}
 FAILING: dict[str, Any] = {"problem": "S3 is away", "next_step": "see S3", "waiting": 3}
 
 
@@ -59,6 +60,7 @@ def used(percent: int) -> Facts:
         archive(written=NOW - 700),
         archive(failing_since=NOW - 299, **FAILING),
         purge(written=NOW - 10_000),
+        purge(failing_since=NOW - 10_799, **FAILED),
         used(79),
         facts(disk=None),
     ],
@@ -75,9 +77,10 @@ def test_nothing_is_wrong(of: Facts) -> None:
         (archive(written=NOW - 721), ["archive silent"], "safe up to bin.000011"),
         (archive(failing_since=NOW - 300, **FAILING), ["archive fails"], "S3 is away"),
         (archive(failing_since=NOW - 900, **FAILING), ["archive fails"], "3 closed binary logs"),
+        (archive(expire_days=14), ["logs expire"], "expire_logs_days is 14"),
         (facts(purge=None), ["purge silent"], "100000 s"),
         (purge(written=NOW - 10_801), ["purge silent"], "10801 s"),
-        (purge(problem="the server is away", next_step="x"), ["purge fails"], "server is away"),
+        (purge(failing_since=NOW - 10_800, **FAILED), ["purge fails"], "server is away"),
         (purge(late=True, why="node-2 cannot be asked"), ["logs kept"], "node-2 cannot be asked"),
         (purge(given_up="bin.000004"), ["peer given up"], "bin.000004"),
         (used(80), ["data volume filling"], "diskWarnPercent is 80"),
@@ -104,6 +107,8 @@ def test_a_pass_that_failed_once_is_a_note_until_it_has_failed_for_an_interval()
     assert any("S3 is away" in note for note in verdict.notes(young))
     assert verdict.notes(archive(failing_since=NOW - 900, **FAILING)) == []
     assert verdict.notes(WELL) == []
+    purged = purge(failing_since=NOW - 100, **FAILED)
+    assert any("the server is away" in note for note in verdict.notes(purged))
 
 
 def test_status_shows_ages_and_no_clock_of_the_host() -> None:

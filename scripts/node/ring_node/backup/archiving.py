@@ -65,6 +65,7 @@ def state(mine: Own, done: Pass, before: Archive | None, now: float) -> Archive:
         problem=None,
         next_step=None,
         failing_since=None,
+        expire_days=mine.expire_days,
     )
     if done.problem is not None:
         result = replace(result, **standing.failing(before, now, done.problem))

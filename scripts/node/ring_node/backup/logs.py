@@ -37,13 +37,15 @@ LEVEL = "-3"
 
 @dataclass(frozen=True)
 class Own:
-    """The server whose logs these are. `names`: in the server's order; the last one is open."""
+    """The server whose logs these are. `names`: in the server's order; the last one is open.
+    `expire_days`: expire_logs_days, after which it purges one whatever is safe."""
 
     node: str
     server_uuid: str
     server_id: int
     folder: Path
     names: tuple[str, ...]
+    expire_days: int = 0
 
     @property
     def closed(self) -> tuple[str, ...]:
@@ -76,6 +78,7 @@ def own(session: Session, place: Place) -> Own:
         identity.server_id,
         base.parent.resolve(),
         tuple(shows.show_binary_logs(session)),
+        int(session.value("SELECT @@global.expire_logs_days")),
     )
 
 

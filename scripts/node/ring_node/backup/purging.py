@@ -36,16 +36,11 @@ def run(store: Store, report: Report) -> None:
     try:
         standing.write(_run(store, report, before))
     except NodeError as error:
-        if before is not None:
-            standing.write(
-                replace(
-                    before,
-                    written=boottime(),
-                    percent=disk(store.place).percent(),
-                    problem=error.found,
-                    next_step=error.next_step,
-                )
-            )
+        now = boottime()
+        known = before or Purge(written=now, percent=0.0, logs=0, bytes=0)
+        percent = round(disk(store.place).percent(), 1)
+        failed = standing.failing(before, now, error)
+        standing.write(replace(known, written=now, percent=percent, **failed))
         raise
 
 

@@ -21,7 +21,8 @@ from ..host import files
 class Archive:
     """`waiting`: how many closed logs are not safe in the bucket. `safe_file`, `safe_end` and
     `safe_time`: how far they are safe, in the log and in seconds UTC; None: nothing was sent since
-    the host booted. `failing_since`: of the first pass in a row that failed."""
+    the host booted. `failing_since`: of the first pass in a row that failed. `expire_days`: of
+    expire_logs_days, with which the server purges by itself, whatever is safe."""
 
     written: float
     server_uuid: str | None
@@ -33,6 +34,7 @@ class Archive:
     problem: str | None = None
     next_step: str | None = None
     failing_since: float | None = None
+    expire_days: int = 0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +53,7 @@ class Purge:
     given_up: str | None = None
     problem: str | None = None
     next_step: str | None = None
+    failing_since: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +103,7 @@ def write(state: State) -> None:
     files.write(path, (json.dumps(asdict(state)) + "\n").encode(), mode=0o644)
 
 
-def failing(before: Archive | None, now: float, error: NodeError) -> dict[str, Any]:
+def failing(before: Archive | Purge | None, now: float, error: NodeError) -> dict[str, Any]:
     """The fields of a pass that failed, after what the one before it came to."""
     since = before.failing_since if before is not None else None
     return {

@@ -18,7 +18,7 @@ from .standing import Archive, Backup, Maintenance, Purge
 
 # A pass begins each half of the interval. One that takes longer says so after each log.
 SLACK_SECONDS = 120.0
-PURGE_LATE_SECONDS = 3 * 3600.0
+PURGE_LATE_SECONDS = 3 * 3600.0  # of what is done each hour
 TIMER = "look at `systemctl status {unit}.timer {unit}.service` and `journalctl --unit {unit}`"
 
 
@@ -80,12 +80,18 @@ def problems(facts: Facts) -> list[Problem]:
 
 
 def notes(facts: Facts) -> list[str]:
-    state = facts.archive
-    if facts.place is None or state is None or state.problem is None:
+    """What failed and is tried again. When it has failed for long it is a problem."""
+    if facts.place is None:
         return []
-    if _failing_for(state, facts.now) >= facts.place.archive_interval:
-        return []  # a problem by now
-    return [f"the last pass of the archive failed, the next one tries again: {state.problem}"]
+    tried = (
+        ("pass of the archive", facts.archive, facts.place.archive_interval),
+        ("purge of binary logs", facts.purge, PURGE_LATE_SECONDS),
+    )
+    return [
+        f"the last {what} failed, the next one tries again: {state.problem}"
+        for what, state, longest in tried
+        if state is not None and state.problem and _failing_for(state, facts.now) < longest
+    ]
 
 
 def shown(facts: Facts) -> dict[str, Any] | None:
@@ -146,6 +152,14 @@ def _archive(facts: Facts, where: Place) -> Iterator[Problem]:
                 state.next_step or TIMER.format(unit="mysql-ring-archive"),
             )
 
+    if state is not None and state.expire_days:
+        yield Problem(
+            "logs expire",
+            f"expire_logs_days is {state.expire_days}: the server purges logs by itself, also "
+            "those that are not safe in the bucket or that the peer has not read",
+            "take it out of mysqlSettings, or set it to 0; keepBinlogHours says how long logs stay",
+        )
+
 
 def _purge(facts: Facts) -> Iterator[Problem]:
     state = facts.purge
@@ -158,10 +172,11 @@ def _purge(facts: Facts) -> Iterator[Problem]:
         )
     if state is None:
         return
-    if state.problem is not None:
+    if state.problem is not None and _failing_for(state, facts.now) >= PURGE_LATE_SECONDS:
         yield Problem(
             "purge fails",
-            f"binary logs are not purged: {state.problem}",
+            f"no purge of binary logs has succeeded for {_failing_for(state, facts.now):.0f} s: "
+            f"{state.problem}",
             state.next_step or TIMER.format(unit="mysql-ring-purge"),
         )
     if state.late:
@@ -224,7 +239,7 @@ def _disk(facts: Facts, where: Place) -> Iterator[Problem]:
     )
 
 
-def _failing_for(state: Archive, now: float) -> float:
+def _failing_for(state: Archive | Purge, now: float) -> float:
     return 0.0 if state.failing_since is None else now - state.failing_since
 
 
