@@ -35,11 +35,12 @@ MIRRORED = (
     "nftables",
     "zstd",
     "s3cmd",
+    "mydumper",
     "sysbench",
     "faketime",
 )
 """What hosts install from the mirror; it holds them with all that they depend on.
 
-The node tool asks for all but s3cmd, with which the tests try what a node's role may do, sysbench,
-with which the bench loads the ring, and faketime, with which the tests set a program's clock.
+The node tool asks for all but sysbench, with which the bench loads the ring, and faketime, with
+which the tests set a program's clock.
 """

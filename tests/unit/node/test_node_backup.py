@@ -369,6 +369,16 @@ def test_no_backup_runs_beside_another_or_beside_the_maintenance(host: Path) -> 
         assert (host / "images/mine").exists()
 
 
+def test_what_a_killed_backup_left_goes_but_not_what_one_is_at_work_on(host: Path) -> None:
+    (host / "images/left/data").mkdir(parents=True)
+    with try_lock(host / "images/.lock") as mine:
+        assert mine
+        images.sweep()
+    assert (host / "images/left").exists()
+    images.sweep()
+    assert not (host / "images/left").exists()
+
+
 REBUILD = {
     "done": ([said("note", "doing recreate"), said("status", "OK")], "rebuilt `app`.`t`", ""),
     "in use": (

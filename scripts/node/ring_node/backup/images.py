@@ -90,6 +90,13 @@ def alone(seconds: float = 0.0) -> Iterator[None]:
         yield
 
 
+def sweep() -> None:
+    """Removes what a killed backup left, which holds room as long as it lies there."""
+    if paths.IMAGES.exists():
+        with suppress(NodeError), alone():
+            pass
+
+
 def remove_left() -> None:
     for left in paths.IMAGES.iterdir():
         if left.name != LOCK_FILE:
