@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -19,6 +20,7 @@ from ring_node.backup.standing import Archive
 from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
+from ring_node.host import room
 from ring_node.mysql import shows
 from ring_node.mysql.sql import Session
 from stores import PLACE, MemoryStore
@@ -237,6 +239,34 @@ def test_the_open_log_is_closed_when_it_holds_something_and_is_due(mine: Own) ->
     assert closes(written, NOW - 1)  # the clock was set back
     assert closes(replace(mine, names=NAMES[:1]), NOW)  # no log tells since when it is open
     assert not closes(replace(mine, names=()), NOW)
+
+
+@pytest.mark.parametrize(("free", "asked"), [(0, 0), (logs.ROOM - 1, 0), (logs.ROOM, 1)])
+def test_a_server_without_room_for_the_next_log_is_not_asked_to_begin_it(
+    mine: Own, monkeypatch: pytest.MonkeyPatch, free: int, asked: int
+) -> None:
+    """It would end: binlog_error_action is ABORT_SERVER."""
+    monkeypatch.setattr(room, "free", lambda _: free)
+    session = Asked()
+    written = replace(mine, names=NAMES[:-1])
+    with contextlib.nullcontext() if asked else pytest.raises(NodeError, match="is not closed"):
+        logs.close_the_open_one(cast(Session, session), written, PLACE, NOW * 2)
+    assert len(session.done) == asked
+
+
+def test_what_is_closed_is_sent_although_the_open_log_cannot_be_closed(
+    run: Path, mine: Own, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    del run
+    full = NodeError(Exit.HOST, "the disk is full", "room", "make room")
+    monkeypatch.setattr(archiving, "_close", lambda *_: (mine, full))
+    store = MemoryStore()
+    with pytest.raises(NodeError, match="the disk is full"):
+        archiving.run(store, Report("archive"))
+    assert len(catalogue.read(store, PREFIX).entries) == 5
+    state = standing.archive()
+    assert isinstance(state, Archive)
+    assert (state.problem, state.waiting, state.safe_file) == ("the disk is full", 0, NAMES[4])
 
 
 @pytest.fixture

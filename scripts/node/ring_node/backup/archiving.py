@@ -30,7 +30,7 @@ def run(store: Store, report: Report) -> None:
     """Raises what the pass failed with, once that is written down."""
     before = standing.archive()
     try:
-        mine = _close(store, report)
+        mine, unclosed = _close(store, report)
         done = logs.send_all(
             mine,
             store,
@@ -42,6 +42,7 @@ def run(store: Store, report: Report) -> None:
         known = before or NOTHING_KNOWN
         standing.write(replace(known, written=now, **standing.failing(before, now, error)))
         raise
+    done = replace(done, problem=done.problem or unclosed)
     standing.write(state(mine, done, before, boottime()))
     report.facts["waiting"] = len(done.waiting)
     if done.problem is not None:
@@ -72,14 +73,19 @@ def state(mine: Own, done: Pass, before: Archive | None, now: float) -> Archive:
     return result
 
 
-def _close(store: Store, report: Report) -> Own:
-    """The server's logs, after the open one was closed where that was due."""
+def _close(store: Store, report: Report) -> tuple[Own, NodeError | None]:
+    """The server's logs, after the open one was closed where that was due; why it could not be.
+    What is closed already is sent all the same."""
     with sql.own(report, seconds=SERVER_SECONDS) as session:
         mine = logs.own(session, store.place)
-        if logs.close_the_open_one(session, mine, store.place, time.time()):
+        try:
+            closed = logs.close_the_open_one(session, mine, store.place, time.time())
+        except NodeError as error:
+            return mine, error
+        if closed:
             report.did(f"{mine.names[-1]} closed: a new binary log was begun")
             mine = logs.own(session, store.place)
-    return mine
+    return mine, None
 
 
 def _size(mine: Own, name: str) -> int:

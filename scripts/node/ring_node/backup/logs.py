@@ -18,6 +18,7 @@ from pathlib import Path
 
 from ..base.errors import Exit, NodeError
 from ..base.report import Report
+from ..host import room
 from ..host.programs import DIES_WITH_VERB
 from ..mysql import binlog_file, binlogs, shows
 from ..mysql.binlog_file import Damaged
@@ -32,7 +33,9 @@ from .store import CHUNK, Readable, Store
 PASSES = 2
 DUE = 0.4  # of the interval
 LOG_SECONDS = 3600.0  # for one log
+ASK_SECONDS = 60.0  # for what is tried again within a pass; the next pass does so too
 LEVEL = "-3"
+ROOM = 64 << 20  # bytes, to begin a log
 
 
 @dataclass(frozen=True)
@@ -83,11 +86,22 @@ def own(session: Session, place: Place) -> Own:
 
 
 def close_the_open_one(session: Session, mine: Own, place: Place, now: float) -> bool:
-    """Begins a new log if the open one holds something and is due. A slave learns nothing of it."""
+    """Begins a new log if the open one holds something and is due. A slave learns nothing of it.
+
+    Raises NodeError, and asks nothing of the server, where the disk has no room: a server that
+    cannot make the new log ends (binlog_error_action = ABORT_SERVER)."""
     if not mine.names or not binlog_file.has_events(mine.path(mine.names[-1])):
         return False
     if not due(_opened(mine), now, place.archive_interval):
         return False
+    left = room.free(mine.folder)
+    if left < ROOM:
+        raise NodeError(
+            Exit.HOST,
+            f"{left >> 20} MiB are free in {mine.folder}: the open log is not closed",
+            f"{ROOM >> 20} MiB for the next one",
+            room.NEXT_STEP,
+        )
     session.do("FLUSH LOCAL BINARY LOGS")
     return True
 
@@ -131,7 +145,7 @@ def listed(mine: Own, store: Store) -> frozenset[str]:
     if not mine.closed:
         return frozenset()
     common = _common(mine.closed)
-    return frozenset(store.listed(mine.prefix(store.place) + common))
+    return frozenset(store.listed(mine.prefix(store.place) + common, seconds=ASK_SECONDS))
 
 
 def unsafe(mine: Own, place: Place, present: frozenset[str]) -> list[str]:
@@ -150,10 +164,11 @@ def verified(mine: Own, store: Store, wanted: Sequence[str]) -> frozenset[str]:
     prefix = mine.prefix(store.place)
     if not wanted:
         return frozenset()
-    objects = store.listed(prefix + _common(wanted))
+    objects = store.listed(prefix + _common(wanted), seconds=ASK_SECONDS)
     keys = {catalogue.entry_key(prefix, name): name for name in wanted}
     result: set[str] = set()
-    for key, content in store.get_small(key for key in keys if key in objects).items():
+    entries = [key for key in keys if key in objects]
+    for key, content in store.get_small(entries, seconds=ASK_SECONDS).items():
         name, entry = keys[key], catalogue.from_bytes(content, key)
         there = objects.get(catalogue.log_key(prefix, name))
         if (
@@ -194,7 +209,9 @@ def send(mine: Own, name: str, previous: str | None, store: Store) -> Entry:
         raise NodeError(
             Exit.SERVER, f"{path} grew while it was sent", "a closed log", "run this again"
         )
-    store.put_bytes(catalogue.entry_key(prefix, name), catalogue.to_bytes(entry))
+    store.put_bytes(
+        catalogue.entry_key(prefix, name), catalogue.to_bytes(entry), seconds=ASK_SECONDS
+    )
     return entry
 
 
@@ -247,7 +264,7 @@ def _previous(mine: Own, name: str, store: Store) -> str | None:
     prefix = mine.prefix(store.place)
     before = [
         file
-        for key in store.listed(prefix)
+        for key in store.listed(prefix, seconds=ASK_SECONDS)
         if key.endswith(catalogue.ENTRY)
         and 0
         < binlogs.number(file := key.removeprefix(prefix).removesuffix(catalogue.ENTRY))

@@ -1,0 +1,163 @@
+"""Binary logs of a ring in its bucket, and their purge: by the hosts' own s3cmd, with the role's
+credentials, against the lab's S3."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+from labs import NODES, Lab, eventually
+from steps import INPUT, REFUSED, UNREACHABLE, Steps
+
+pytestmark = pytest.mark.lab
+
+NODE, PEER = "node-1", "node-2"
+SHORTEST = 10  # seconds, of the archive's interval
+TIMERS = "mysql-ring-archive.timer mysql-ring-purge.timer"
+SERVICES = "mysql-ring-archive.service mysql-ring-purge.service"
+CUT_OFF = """\
+table inet mysql_ring_test {
+  chain out {
+    type filter hook output priority -300; policy accept;
+    tcp dport 443 counter reject with tcp reset
+  }
+}
+"""
+
+
+def document(steps: Steps, node: str, **changes: Any) -> str:
+    return json.dumps({**json.loads(steps.document(node, "schedule")), **changes})
+
+
+@pytest.fixture
+def by_hand(steps: Steps) -> Iterator[Steps]:
+    """No timer runs; a log is due after seconds, and may go at once."""
+    for node in NODES:
+        steps.run(
+            node, "schedule", document(steps, node, archive_interval=SHORTEST, keep_binlog_hours=0)
+        )
+        steps.lab.ssh(node, f"sudo systemctl stop {TIMERS} {SERVICES}")
+    yield steps
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        for done in [pool.submit(steps.run, node, "schedule") for node in NODES]:
+            done.result()
+
+
+def objects(lab: Lab, prefix: str) -> dict[str, int]:
+    """Keys and sizes, by the API."""
+    bucket = lab.outputs()["bucket"]["name"]
+    listed = lab.aws("s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix)
+    return {each["Key"]: each["Size"] for each in (listed or {}).get("Contents", [])}
+
+
+def logs(lab: Lab, node: str) -> list[str]:
+    return [row[0] for row in lab.sql(node, "SHOW BINARY LOGS")]
+
+
+def prefix(lab: Lab, node: str) -> str:
+    return f"mysql/{node}/logs/{lab.value(node, 'SELECT @@server_uuid')}/"
+
+
+def archive_until_due(steps: Steps, node: str) -> dict[str, Any]:
+    """A pass that closed the open log, once that is due."""
+    return eventually(
+        lambda: steps.run(node, "archive", ""),
+        lambda report: any("closed" in done for done in report["done"]),
+        f"a pass on {node} that closes the open log",
+        seconds=60,
+    )
+
+
+@contextmanager
+def s3_away(lab: Lab, node: str) -> Iterator[None]:
+    lab.run("ssh", node, "sudo nft -f -", stdin=CUT_OFF)
+    try:
+        yield
+        table = lab.ssh(node, "sudo nft list table inet mysql_ring_test")
+        assert "packets 0 " not in table, f"the cut met nobody: {table}"
+    finally:
+        lab.ssh(node, "sudo nft delete table inet mysql_ring_test")
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_every_closed_log_is_in_the_bucket_and_the_open_one_is_not(
+    by_hand: Steps, node: str
+) -> None:
+    lab = by_hand.lab
+    archive_until_due(by_hand, node)
+    *closed, still_open = logs(lab, node)
+    found = objects(lab, prefix(lab, node))
+    names = {key.rpartition("/")[2] for key in found}
+    for name in closed:
+        assert {f"{name}.zst", f"{name}.json"} <= names
+    assert not any(name.startswith(still_open) for name in names)
+
+
+def test_the_timers_run_the_verbs(steps: Steps) -> None:
+    lab = steps.lab
+    for node in NODES:
+        listed = lab.ssh(node, f"systemctl is-active {TIMERS}")
+        assert listed.split() == ["active", "active"]
+        eventually(
+            lambda node=node: lab.status(node)["backups"],
+            lambda found: found["archive"] is not None and found["archive"]["problem"] is None,
+            f"a pass on {node} by its timer",
+            seconds=120,
+        )
+
+
+def test_what_the_peer_has_not_executed_is_not_purged(by_hand: Steps, table: str) -> None:
+    lab = by_hand.lab
+    lab.sql(PEER, "STOP SLAVE")
+    try:
+        lab.sql(NODE, f"INSERT INTO {table} (note) VALUES ('unread')")
+        needed = lab.slave_status(PEER)["Relay_Master_Log_File"]
+        archive_until_due(by_hand, NODE)
+        archive_until_due(by_hand, NODE)
+        assert logs(lab, NODE).index(needed) < len(logs(lab, NODE)) - 1
+        by_hand.run(NODE, "purge", "")
+        assert logs(lab, NODE)[0] == needed
+    finally:
+        lab.sql(PEER, "START SLAVE")
+    by_hand.wait_until_whole()
+    eventually(
+        lambda: by_hand.run(NODE, "purge", "") and logs(lab, NODE),
+        lambda left: needed not in left,
+        "the logs that the peer has executed are purged",
+        seconds=60,
+    )
+
+
+def test_while_s3_is_away_nothing_counts_and_nothing_goes_and_then_all_arrives(
+    by_hand: Steps, table: str
+) -> None:
+    lab = by_hand.lab
+    archive_until_due(by_hand, NODE)
+    before = objects(lab, prefix(lab, NODE))
+    with s3_away(lab, NODE):
+        lab.sql(NODE, f"INSERT INTO {table} (note) VALUES ('while S3 is away')")
+        lab.sql(NODE, "FLUSH LOCAL BINARY LOGS")
+        had = logs(lab, NODE)
+        problem = by_hand.run(NODE, "archive", "", expect=UNREACHABLE)
+        assert "S3" in problem["expected"]
+        by_hand.run(NODE, "purge", "")
+        assert set(had) <= set(logs(lab, NODE))
+        state = lab.status(NODE)["backups"]["archive"]
+        assert state["problem"]
+        assert state["waiting"] >= 1
+    assert objects(lab, prefix(lab, NODE)) == before
+    by_hand.run(NODE, "archive", "")
+    found = objects(lab, prefix(lab, NODE))
+    assert {f"{prefix(lab, NODE)}{name}.json" for name in had[:-1]} <= set(found)
+    assert lab.status(NODE)["backups"]["archive"]["problem"] is None
+
+
+def test_a_schedule_of_another_node_or_none_of_systemd_changes_nothing(by_hand: Steps) -> None:
+    before = by_hand.lab.ssh(NODE, "cat /etc/mysql-ring/backup.json")
+    wrong = document(by_hand, NODE, backup_schedule="at night")
+    assert "backup_schedule" in by_hand.run(NODE, "schedule", wrong, expect=INPUT)["found"]
+    other = document(by_hand, PEER)
+    assert PEER in by_hand.run(NODE, "schedule", other, expect=REFUSED)["found"]
+    assert by_hand.lab.ssh(NODE, "cat /etc/mysql-ring/backup.json") == before
