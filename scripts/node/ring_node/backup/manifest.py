@@ -18,6 +18,7 @@ from typing import Any
 
 from ..base.errors import NodeError, refused
 from ..mysql.shows import Coordinates
+from .place import TOP
 
 FORMAT = 1
 IDENTITY_FORMAT = "%Y%m%dT%H%M%SZ"
@@ -95,7 +96,7 @@ def identity(taken_at: datetime) -> str:
 
 def folder(node: str, name: str = "") -> str:
     """Where in the bucket the backup of that name is, or all of a node are."""
-    return f"mysql/{node}/backups/{name + '/' if name else ''}"
+    return f"{TOP}/{node}/backups/{name + '/' if name else ''}"
 
 
 def manifest_key(node: str, name: str) -> str:
