@@ -35,6 +35,7 @@ MIRRORED = (
     "nftables",
     "zstd",
     "s3cmd",
+    "mydumper",
     "sysbench",
     "faketime",
 )

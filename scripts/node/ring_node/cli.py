@@ -67,6 +67,36 @@ VERBS = {
         False,
         {"--remove-left": {"action": "store_true", "help": "only what a killed one left"}},
     ),
+    "backup": Verb(
+        "put a checked copy of this node's data into the ring's bucket (a timer's service)",
+        "",
+        False,
+        {
+            "--export": {
+                "action": "store_true",
+                "help": "and its databases as SQL and as mydumper's files",
+            },
+            "--check-seconds": {
+                "type": int,
+                "default": 1800,
+                "metavar": "SECONDS",
+                "help": "time for the check of its tables (1800)",
+            },
+        },
+    ),
+    "maintain": Verb(
+        "check this node's tables, and rebuild those that gain (a timer's service)",
+        "",
+        False,
+        {
+            "--seconds": {
+                "type": int,
+                "default": 7200,
+                "metavar": "SECONDS",
+                "help": "when it ends at the latest (7200)",
+            },
+        },
+    ),
     "schedule": Verb("say where backups go and when they are made", "json", True),
     "archive": Verb("bring every closed binary log into the bucket (a timer's service)", "", False),
     "purge": Verb("purge the binary logs that may go (a timer's service)", "", False),

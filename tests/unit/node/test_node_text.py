@@ -19,7 +19,7 @@ from ring_node.mysql.shows import Coordinates, show_master_status, slave_status
 from ring_node.mysql.sql import Session
 from ring_node.ring import follow, peer_accounts
 from ring_node.ring.documents import Node, Pair, Peer
-from ring_node.verbs import install
+from ring_node.verbs import install, schedule
 
 pytestmark = pytest.mark.unit
 
@@ -197,7 +197,7 @@ def test_the_libraries_of_the_default_archives_server_are_asked_for(library: str
 
 
 def test_the_lab_mirrors_every_package_that_the_node_tool_asks_for() -> None:
-    assert set(install.PACKAGES) <= set(MIRRORED)
+    assert {*install.PACKAGES, *schedule.PACKAGES} <= set(MIRRORED)
 
 
 def test_the_variables_of_mysqld_are_read_from_its_help() -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from ring_node.backup import verdict
-from ring_node.backup.standing import Archive, Purge
+from ring_node.backup.standing import Archive, Backup, Maintenance, Purge
 from ring_node.backup.verdict import Facts
 from ring_node.ring.health import Disk
 from stores import PLACE
@@ -119,3 +119,38 @@ def test_status_shows_ages_and_no_clock_of_the_host() -> None:
     assert shown["purge"]["age_s"] == 1800
     assert "written" not in shown["archive"]
     assert verdict.shown(facts(place=None)) is None
+
+
+BROKEN = "`app`.`t`: Corrupt"
+
+
+@pytest.mark.parametrize(
+    ("of", "case", "said"),
+    [
+        (facts(backup=Backup(written=NOW, problem=BROKEN)), "backup fails", "in the bucket stay"),
+        (
+            facts(backup=Backup(written=NOW, good="20261126T031500Z", problem=BROKEN)),
+            "backup fails",
+            "the last good one is 20261126T031500Z",
+        ),
+        (
+            facts(maintenance=Maintenance(written=NOW, problem=BROKEN)),
+            "maintenance fails",
+            BROKEN,
+        ),
+    ],
+)
+def test_a_backup_or_maintenance_that_failed_is_a_problem(of: Facts, case: str, said: str) -> None:
+    (found,) = verdict.problems(of)
+    assert found.case == case
+    assert said in found.text
+    assert BROKEN in found.text
+
+
+def test_a_backup_and_a_maintenance_that_ended_well_are_none() -> None:
+    good = Backup(written=NOW, good="20261126T031500Z", report={"bytes": 5})
+    of = facts(backup=good, maintenance=Maintenance(written=NOW))
+    assert verdict.problems(of) == []
+    shown = verdict.shown(of)
+    assert shown is not None
+    assert shown["backup"]["report"] == {"bytes": 5}

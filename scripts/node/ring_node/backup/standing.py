@@ -1,7 +1,8 @@
-"""How the last pass of the archive and the last purge ended, for whoever asks about this node.
+"""How the last pass of the archive, purge, backup and maintenance of tables ended, for whoever asks
+about this node.
 
-Times are seconds of the clock in base/clock.py, which no setting of the time moves. Both files are
-gone after a reboot, until the next pass.
+Times are seconds of the clock in base/clock.py, which no setting of the time moves. The files are
+gone after a reboot, until the next run.
 """
 
 from __future__ import annotations
@@ -55,6 +56,38 @@ class Purge:
     failing_since: float | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Backup:
+    """`good`: the name of the last one that this host took since it booted, with what its report
+    says of it. `problem`: of the last run, if that failed."""
+
+    written: float
+    good: str | None = None
+    report: dict[str, Any] | None = None
+    problem: str | None = None
+    next_step: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maintenance:
+    written: float
+    problem: str | None = None
+    next_step: str | None = None
+
+
+State = Archive | Purge | Backup | Maintenance
+
+
+def backup() -> Backup | None:
+    value = _read(paths.BACKUP_STATE)
+    return None if value is None else Backup(**value)
+
+
+def maintenance() -> Maintenance | None:
+    value = _read(paths.MAINTAIN_STATE)
+    return None if value is None else Maintenance(**value)
+
+
 def archive() -> Archive | None:
     value = _read(paths.ARCHIVE_STATE)
     return None if value is None else Archive(**value)
@@ -65,8 +98,8 @@ def purge() -> Purge | None:
     return None if value is None else Purge(**value)
 
 
-def write(state: Archive | Purge) -> None:
-    path = paths.ARCHIVE_STATE if isinstance(state, Archive) else paths.PURGE_STATE
+def write(state: State) -> None:
+    path = next(path for path, kind in _kinds().items() if isinstance(state, kind))
     files.write(path, (json.dumps(asdict(state)) + "\n").encode(), mode=0o644)
 
 
@@ -86,5 +119,14 @@ def _read(path: Path) -> dict[str, Any] | None:
     if content is None:
         return None
     value = json.loads(content)
-    kind = Archive if path == paths.ARCHIVE_STATE else Purge
+    kind = _kinds()[path]
     return value if set(value) == set(kind.__dataclass_fields__) else None
+
+
+def _kinds() -> dict[Path, type[State]]:
+    return {
+        paths.ARCHIVE_STATE: Archive,
+        paths.PURGE_STATE: Purge,
+        paths.BACKUP_STATE: Backup,
+        paths.MAINTAIN_STATE: Maintenance,
+    }

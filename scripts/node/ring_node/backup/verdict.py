@@ -14,7 +14,7 @@ from ..base.errors import NodeError
 from ..ring.health import Disk, Problem
 from . import place, standing
 from .place import Place
-from .standing import Archive, Purge
+from .standing import Archive, Backup, Maintenance, Purge
 
 # A pass begins each half of the interval. One that takes longer says so after each log.
 SLACK_SECONDS = 120.0
@@ -35,6 +35,8 @@ class Facts:
     disk: Disk | None
     since: float = 0.0  # the boot
     broken: str | None = None
+    backup: Backup | None = None
+    maintenance: Maintenance | None = None
 
 
 def look(disk: Disk | None) -> Facts:
@@ -44,7 +46,17 @@ def look(disk: Disk | None) -> Facts:
     except (NodeError, ValueError) as error:
         where, broken = None, error.found if isinstance(error, NodeError) else str(error)
     now = boottime()
-    return Facts(where, standing.archive(), standing.purge(), now, disk, _asked(now), broken=broken)
+    return Facts(
+        where,
+        standing.archive(),
+        standing.purge(),
+        now,
+        disk,
+        _asked(now),
+        broken=broken,
+        backup=standing.backup(),
+        maintenance=standing.maintenance(),
+    )
 
 
 def problems(facts: Facts) -> list[Problem]:
@@ -58,7 +70,13 @@ def problems(facts: Facts) -> list[Problem]:
         ]
     if facts.place is None:
         return []
-    return [*_archive(facts, facts.place), *_purge(facts), *_disk(facts, facts.place)]
+    return [
+        *_archive(facts, facts.place),
+        *_purge(facts),
+        *_disk(facts, facts.place),
+        *_backup(facts.backup),
+        *_maintenance(facts.maintenance),
+    ]
 
 
 def notes(facts: Facts) -> list[str]:
@@ -84,6 +102,8 @@ def shown(facts: Facts) -> dict[str, Any] | None:
         "bucket": facts.place.bucket,
         "archive": _shown(facts.archive, facts.now),
         "purge": _shown(facts.purge, facts.now),
+        "backup": _shown(facts.backup, facts.now),
+        "maintenance": _shown(facts.maintenance, facts.now),
     }
 
 
@@ -99,7 +119,7 @@ def _age(state: Archive | Purge | None, facts: Facts) -> float:
     return facts.now - max(state.written if state else 0.0, facts.since)
 
 
-def _shown(state: Archive | Purge | None, now: float) -> dict[str, Any] | None:
+def _shown(state: standing.State | None, now: float) -> dict[str, Any] | None:
     if state is None:
         return None
     fields = asdict(state)
@@ -173,6 +193,25 @@ def _purge(facts: Facts) -> Iterator[Problem]:
             "not read (they are safe in the bucket): it cannot go on from where it stopped",
             "when the peer is back, let it copy this node: `sudo ring-node rejoin --discard` with "
             "its own name there",
+        )
+
+
+def _backup(state: Backup | None) -> Iterator[Problem]:
+    if state is not None and state.problem is not None:
+        good = f"the last good one is {state.good}" if state.good else "those in the bucket stay"
+        yield Problem(
+            "backup fails",
+            f"the last backup of this node failed, {good}: {state.problem}",
+            state.next_step or TIMER.format(unit="mysql-ring-backup"),
+        )
+
+
+def _maintenance(state: Maintenance | None) -> Iterator[Problem]:
+    if state is not None and state.problem is not None:
+        yield Problem(
+            "maintenance fails",
+            f"the last maintenance of tables failed: {state.problem}",
+            state.next_step or TIMER.format(unit="mysql-ring-maintain"),
         )
 
 

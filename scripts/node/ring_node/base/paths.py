@@ -24,6 +24,7 @@ INCARNATIONS = VOLUME / "incarnations"
 CURRENT = VOLUME / "current"
 SNAPSHOTS = VOLUME / "snapshots"
 ARRIVING = VOLUME / "arriving"
+IMAGES = VOLUME / "images"  # data directories of backups, while they are checked and sent
 TMP = VOLUME / "tmp"
 FILES = VOLUME / "files"  # of LOAD DATA and SELECT ... INTO OUTFILE
 ERROR_LOG = LOGS / "error.log"
@@ -60,6 +61,8 @@ GATE_LOCK = AGENT_RUN / "gate.lock"
 ARCHIVE_LOCK = Path("/run/mysql-ring-archive.lock")  # who archives or purges binary logs
 ARCHIVE_STATE = Path("/run/mysql-ring-archive.json")  # how the last pass of the archive ended
 PURGE_STATE = Path("/run/mysql-ring-purge.json")
+BACKUP_STATE = Path("/run/mysql-ring-backup.json")
+MAINTAIN_STATE = Path("/run/mysql-ring-maintain.json")
 
 LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")

@@ -42,16 +42,21 @@ class Scratch:
     session: Session
     innodb: Coordinates | None
     error_log: Path
+    socket: Path
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[Scratch]:
+def running(
+    folder: Path, *more: str, patience: float = sql.STATEMENT_SECONDS, grants: bool = True
+) -> Iterator[Scratch]:
     """A mysqld on `folder`/data with what the server's my.cnf says of its files and sets.
 
     It has no network, no password, no binary log, no slave and no events. It has the buffer pool
     that my.cnf states, and the server should not run beside it: a small one makes recovery go over
-    the redo logs in many parts. It ends clean with the block, and is killed with the verb. Its
-    error log is `folder`/log/scratch.err.
+    the redo logs in many parts. `more`: arguments of mysqld that say otherwise. It ends clean with
+    the block, and is killed with the verb. Its error log is `folder`/log/scratch.err.
+
+    `grants`: whether the session may change accounts; any further one then needs a password.
     """
     data, log, own = folder / "data", folder / "log", folder / "scratch"
     error_log = log / "scratch.err"
@@ -62,15 +67,16 @@ def running(folder: Path) -> Iterator[Scratch]:
     files.remove_tree(error_log)
     socket = own / "sock"
     process = subprocess.Popen(
-        [*DIES_WITH_VERB, *command(data, log, own)],
+        [*DIES_WITH_VERB, *command(data, log, own), *more],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
-        with _session(process, socket, error_log) as session:
-            session.do("FLUSH PRIVILEGES")
-            yield Scratch(session, _innodb(session, data, error_log), error_log)
+        with _session(process, socket, error_log, patience) as session:
+            if grants:
+                session.do("FLUSH PRIVILEGES")
+            yield Scratch(session, _innodb(session, data, error_log), error_log, socket)
         _end(process, error_log)
     finally:
         process.kill()
@@ -166,14 +172,16 @@ def _innodb(session: Session, data: Path, error_log: Path) -> Coordinates | None
 
 
 @contextmanager
-def _session(process: subprocess.Popen[bytes], socket: Path, error_log: Path) -> Iterator[Session]:
+def _session(
+    process: subprocess.Popen[bytes], socket: Path, error_log: Path, patience: float
+) -> Iterator[Session]:
     def probe() -> bool | None:
         return True if process.poll() is not None or lifecycle.greets(socket) else None
 
     started = poll(probe, Deadline(START_SECONDS), longest_pause=QUICK)
     if started is None or process.poll() is not None:
         raise _failed(error_log, "does not start", f"an answer within {START_SECONDS:.0f} s")
-    with sql.at_socket(WHO, socket) as session:
+    with sql.at_socket(WHO, socket, patience=patience) as session:
         yield session
 
 

@@ -36,9 +36,13 @@ def reserve(total: int) -> Room:
     return Room(begin, int(begin * DROP_PART))
 
 
-def refuse_no_room() -> Room:
+def of_the_volume() -> Room:
     state = os.statvfs(paths.SNAPSHOTS)
-    wanted = reserve(state.f_blocks * state.f_frsize)
+    return reserve(state.f_blocks * state.f_frsize)
+
+
+def refuse_no_room() -> Room:
+    wanted = of_the_volume()
     free = room.free(paths.SNAPSHOTS)
     if free < wanted.begin:
         raise refused(

@@ -10,6 +10,7 @@ from ..mysql import accounts, binlogs, events, inventory, scratch, shows, xa
 from ..mysql.bootstrap import password_hash
 from ..mysql.login import root_password
 from ..mysql.shows import Coordinates
+from ..mysql.snapshot import Contents
 from ..mysql.sql import Session
 from . import privileges, records, schema
 from .arriving import Arrived
@@ -43,7 +44,7 @@ def prove(arrived: Arrived, first: Coordinates, beaten: int, pair: Pair, report:
     (arrived.folder / "data" / paths.DATA_MARKER).write_text("copied by ring-node\n")
 
 
-def check_place(found: Coordinates | None, offered: Offer, who: str) -> None:
+def check_place(found: Coordinates | None, offered: Contents, who: str) -> None:
     """InnoDB's own word for where it ended, against the coordinates that the stream named.
 
     What an ALTER commits in InnoDB may come after the commit of a row that is behind it in the
@@ -58,7 +59,7 @@ def check_place(found: Coordinates | None, offered: Offer, who: str) -> None:
         )
 
 
-def check_objects(found: dict[str, str], offered: Offer, who: str) -> None:
+def check_objects(found: dict[str, str], offered: Contents, who: str) -> None:
     wrong = inventory.differences(found, offered.objects_before, offered.objects_after)
     if not wrong:
         return

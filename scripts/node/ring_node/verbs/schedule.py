@@ -14,7 +14,7 @@ from ..host import files, packages, timers
 from ..host.timers import Timer
 from ..ring import records
 
-PACKAGES = ("s3cmd", "zstd")
+PACKAGES = ("s3cmd", "zstd", "mydumper")
 HOUR = 3600
 DAY = 24 * HOUR
 
@@ -50,4 +50,18 @@ def all_timers(wanted: Place) -> list[Timer]:
             longest=6 * HOUR,
         ),
         Timer("purge", "Purge of binary logs of this node that may go", "purge", every=HOUR),
+        Timer(
+            "backup",
+            "A checked copy of this node's data into the bucket",
+            "backup",
+            calendar=wanted.backup_schedule,
+            longest=DAY,
+        ),
+        Timer(
+            "maintain",
+            "Check of this node's tables, and a rebuild of those that gain",
+            "maintain",
+            calendar=wanted.maintenance_schedule,
+            longest=6 * HOUR,
+        ),
     ]

@@ -15,6 +15,7 @@ FOLDERS = (
     (paths.INCARNATIONS, 0o755, "root"),
     (paths.SNAPSHOTS, 0o700, "root"),
     (paths.ARRIVING, 0o755, "root"),
+    (paths.IMAGES, 0o755, "root"),
     (paths.TMP, 0o700, paths.MYSQL_USER),
     (paths.FILES, 0o750, paths.MYSQL_USER),
 )

@@ -1,0 +1,63 @@
+"""Backups and the maintenance of tables: on one node of a ring at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
+from ..base.errors import Exit, NodeError
+from ..mysql import sql
+from ..mysql.sql import PATIENT, Session
+from ..ring import reach, records
+from ..ring.documents import Pair
+
+TURN = "mysql_ring.upkeep"  # a named lock: free at once when its session ends
+TAKE = "SELECT GET_LOCK(%s, %s)"
+HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
+SLACK_SECONDS = 60.0
+AGAIN = "run this again when that is over, or leave it to its timer"
+
+
+class Turn:
+    """Of one node. `session` None: nobody can be asked, and nobody else can be at work."""
+
+    def __init__(self, session: Session | None) -> None:
+        self._session = session
+
+    @property
+    def held(self) -> bool:
+        return self._session is None or self._session.value(HELD, [TURN]) == 1
+
+
+@contextmanager
+def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
+    """Waits that long for the other node to end. The lock is on the server with the lower id; with
+    `without_peer`, a peer that has it and cannot be asked is at work at nothing."""
+    with ExitStack() as held:
+        try:
+            arbiter = held.enter_context(_arbiter(pair, seconds + SLACK_SECONDS))
+        except NodeError as error:
+            if error.code is not Exit.UNREACHABLE or not without_peer:
+                raise
+            arbiter = None
+        if arbiter is not None:
+            arbiter.do(PATIENT)
+            if arbiter.value(TAKE, [TURN, int(seconds)]) != 1:
+                raise NodeError(
+                    Exit.BUSY,
+                    f"{pair.peer.name} takes a backup or looks after its tables",
+                    f"its end within {seconds:.0f} s: one node at a time",
+                    AGAIN,
+                )
+        yield Turn(arbiter)
+
+
+@contextmanager
+def _arbiter(pair: Pair, patience: float) -> Iterator[Session]:
+    if pair.node.server_id < pair.peer.server_id:
+        with sql.own(patience=patience) as session:
+            yield session
+    else:
+        login = records.credentials().peer
+        with reach.peer(pair.peer.replication_address, login, patience=patience) as session:
+            yield session
