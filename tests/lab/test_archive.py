@@ -11,7 +11,7 @@ import pytest
 from labs import NODES, Lab, eventually
 from steps import INPUT, REFUSED, UNREACHABLE, Steps
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.backups
 
 NODE, PEER = "node-1", "node-2"
 SHORTEST = 10  # seconds, of the archive's interval

@@ -24,13 +24,20 @@ UNIT_SECONDS = 900
 LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
-IN_A_LAB = {"lab": "test", "data": "data", "updates": "updates", "faults": "faults"}
+IN_A_LAB = {
+    "lab": "test",
+    "data": "data",
+    "backups": "backups",
+    "updates": "updates",
+    "faults": "faults",
+}
 """Tiers that need a lab, each with the ending of its folder's name."""
 TESTS = {
     "unit": "tests/unit",
     "refusals": "tests/unit/refusals",
     "lab": "tests/lab",
     "data": "tests/lab",
+    "backups": "tests/lab",
     "updates": "tests/faults",
     "faults": "tests/faults",
 }
