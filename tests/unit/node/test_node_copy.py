@@ -106,7 +106,7 @@ def test_a_copy_counts_on_from_beyond_what_it_takes_the_place_of_and_what_its_so
     monkeypatch.setattr(proving.shows, "show_slave_status", lambda _: None)
     monkeypatch.setattr(proving.xa, "roll_back", lambda _: 0)
     monkeypatch.setattr(proving.events, "adapt", lambda *_: [])
-    monkeypatch.setattr(proving, "_accounts", lambda *_: None)
+    monkeypatch.setattr(proving, "take_over_accounts", lambda *_: None)
     monkeypatch.setattr(schema, "add_rows", lambda *_: False)
     monkeypatch.setattr(schema, "write_origin", lambda *_: None)
     monkeypatch.setattr(schema, "generation", lambda _, server_id: generations[server_id])

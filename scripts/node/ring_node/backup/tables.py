@@ -62,6 +62,10 @@ TRIGGERS = (
     "SELECT trigger_name AS name FROM information_schema.triggers"
     " WHERE event_object_schema = %s AND event_object_table = %s LIMIT 1"
 )
+FOREIGN = (
+    "SELECT constraint_name AS name FROM information_schema.referential_constraints"
+    " WHERE constraint_schema = %s AND table_name = %s LIMIT 1"
+)
 SCHEMA = "SELECT schema_name AS name FROM information_schema.schemata WHERE schema_name = %s"
 
 
@@ -212,13 +216,16 @@ def _refuse_source(there: Session, asked: Asked, made: Made, report: Report) -> 
             "give its name as it was, or an earlier moment: before it was dropped",
         )
     if found["type"] != "BASE TABLE" or found["engine"] not in ENGINES:
+        engine = f" of engine {found['engine']}" if found["engine"] else ""
         raise refused(
-            f"{table} is a {found['type'].lower()} of engine {found['engine']}",
+            f"{table} is a {found['type'].lower()}{engine}",
             f"a table that holds its rows itself ({', '.join(sorted(ENGINES))})",
             "restore to a scratch server (`ring-node restore-scratch`) and see what it needs",
         )
     if there.row(TRIGGERS, [table.schema, table.table]) is not None:
         report.note(f"triggers of {table} were not restored")
+    if there.row(FOREIGN, [table.schema, table.table]) is not None:
+        report.note(f"foreign keys of {table} were not restored; their columns and indexes were")
 
 
 def _definition(there: Session, table: Table, held: Table) -> str:
