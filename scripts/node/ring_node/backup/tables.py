@@ -253,7 +253,7 @@ def _rows(server: Scratch, own: Session, table: Table, held: Table) -> int:
         reader.cursor(SSCursor) as cursor,
     ):
         cursor.execute(f"SELECT SQL_NO_CACHE {asked} FROM {table}".encode())  # noqa: S608
-        for part in _parts(cursor):
+        for part in parts(cursor):
             writer.query(insert + b",".join(part))
             done += len(part)
     return done
@@ -264,7 +264,7 @@ def _column(name: str, kind: str) -> str:
     return f"{sql.name(name)} + 0e0" if kind == "float" else sql.name(name)
 
 
-def _parts(cursor: Any) -> Iterator[list[bytes]]:
+def parts(cursor: Any) -> Iterator[list[bytes]]:
     part, size = list[bytes](), 0
     while (row := cursor.fetchone()) is not None:
         text = row_text(row)
