@@ -424,7 +424,6 @@ def test_a_backup_comes_out_as_it_went_in(store: MemoryStore, proven: dict[str, 
     assert [each.name for each in paths.RESTORING.iterdir()] == [".lock"]
 
 
-@pytest.mark.usefixtures("proven")
 def test_the_logs_up_to_the_moment_are_replayed_on_what_was_proven(
     store: MemoryStore, proven: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -453,6 +452,7 @@ def test_the_logs_up_to_the_moment_are_replayed_on_what_was_proven(
     assert report.notes == ["a note"]
 
 
+@pytest.mark.usefixtures("proven")
 def test_a_name_that_a_caller_moved_it_to_stays(
     store: MemoryStore,
     volume: Path,
