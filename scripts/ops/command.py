@@ -54,7 +54,7 @@ class Work:
 
     def __init__(self, outside: Outside, stack_name: str | None, as_json: bool) -> None:
         self.outside, self._stack, self.as_json = outside, stack_name, as_json
-        self.out = Console(highlight=False)
+        self.out = show.console()
         self.err = Console(stderr=True, highlight=False)
         context = click.get_current_context()
         self.typed = Typed(context.command_path)
