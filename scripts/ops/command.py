@@ -108,11 +108,11 @@ class Work:
         print(json.dumps(value, indent=2))
 
     def done(self, report: Document, *lines: str) -> None:
-        """What a verb said: its document, or what it did, its notes, and lines of the command."""
+        """What a verb said: its document; or for people lines of the command, and its notes."""
         if self.as_json:
             self.document(report)
             return
-        for text in (*report["done"], *report.get("notes", ()), *lines):
+        for text in (*lines, *report.get("notes", ())):
             self.line(text)
 
 
@@ -230,6 +230,7 @@ def backup_now(work: Work, node: str | None, export: bool) -> None:
     made = report["backup"]
     work.done(
         report,
+        *report["done"],
         f"{made['key']}: {show.size(made['bytes'])}, {show.size(made['stored_bytes'])} in the "
         f"bucket; {made['tables_checked']} tables checked in {made['check_s']:.0f} s, sent in "
         f"{made['upload_s']:.0f} s; writes waited {made['locked_s']:.3f} s",
@@ -315,10 +316,11 @@ def restore_to_scratch(
     made = report["restored"]
     work.done(
         report,
-        f"the scratch server {made['name']} on {where} has {show.moment(made['moment'])}, of the "
-        f"backup {made['backup']}; to connect, on {where}:",
+        *([] if report["changed"] else [f"It was there already, since {made['restored_at']}."]),
+        f"The scratch server {made['name']} on {where} has {show.moment(made['moment'])}, of the "
+        f"backup {made['backup']}. To connect, on {where}:",
         f"  {made['connect']}",
-        f"to remove it: ring restore to-scratch --remove {made['name']}",
+        f"To remove it: ring restore to-scratch --remove {made['name']}",
     )
     return None
 
@@ -423,7 +425,7 @@ def restore_table(
     made = report["table"]
     work.done(
         report,
-        f"{made['into']} has the {made['rows']} rows of {made['from']}, "
+        f"{made['into']} has {made['rows']} rows of {made['from']}: "
         f"{show.moment(made['moment'])}, of the backup {made['backup']}; {made['seconds']:.0f} s",
     )
     return None
@@ -476,11 +478,9 @@ def restore_to_ring(
         work.document({"steps": reports})
         return None
     made = next(each["restored"] for each in reports if "restored" in each)
-    work.line(
-        f"{wanted.node} has {show.moment(made['moment'])}, of the backup {made['backup']}; what it "
-        f"held is in {made['former']}"
-    )
+    work.line(f"{wanted.node} has {show.moment(made['moment'])}, of the backup {made['backup']}")
     if wanted.alone:
+        work.line(f"what it held is in {made['former']} until the ring is whole again")
         for text in made["next"]:
             work.line(f"when {wanted.peer} is back, {text}")
     return None
@@ -510,7 +510,7 @@ def _replace(work: Work, nodes: Nodes, wanted: Replacing, steps: Sequence[Step])
     to do."""
     reports = []
     for number, (node, (verb, *options), told) in enumerate(steps):
-        work.say(f"step {number + 1} of {len(steps)}: {verb} on {node}")
+        work.say(f"step {number + 1} of {len(steps)}, on {node}: {' '.join((verb, *options))}")
         try:
             reports.append(nodes.tool(node, verb, *options, document=told))
         except BaseException:

@@ -32,9 +32,11 @@ def dead(ring: Lab) -> Iterator[str]:
         yield node
     finally:
         eventually(
-            lambda: ring.run(
-                "aws", "ec2", "start-instances", "--instance-ids", instance, expect=None
-            ).returncode,
+            lambda: (
+                ring.run(
+                    "aws", "ec2", "start-instances", "--instance-ids", instance, expect=None
+                ).returncode
+            ),
             lambda code: code == 0,
             f"{node} starts again",
             60,

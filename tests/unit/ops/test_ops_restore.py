@@ -97,6 +97,12 @@ def test_a_scratch_server_is_restored_as_of_a_moment(
     assert "--remove night" in result.stdout
 
 
+def test_a_scratch_server_that_is_there_already_is_said_to_be_old() -> None:
+    nodes = Nodes(restore_scratch={"node-1": {**SCRATCH, "changed": False}})
+    result = run(nodes, "restore", "to-scratch", "--latest", "--node", "node-1")
+    assert "It was there already, since 2026-11-26T11:00:00Z" in result.stdout
+
+
 def test_the_moment_is_said_back_in_utc_before_it_begins() -> None:
     nodes = Nodes(restore_scratch={"node-1": SCRATCH})
     result = run(nodes, "restore", "to-scratch", *AT, "--node", "node-1")
@@ -199,7 +205,7 @@ def test_a_table_is_restored_where_clients_write(one: Any, other: Any, chosen: s
         "backup": None,
     }
     assert nodes.asked[-1] == (chosen, "restore-table", told)
-    assert "`app`.`before` has the 12 rows of `app`.`orders`, as of 2026-11-26T03:20:00Z" in (
+    assert "`app`.`before` has 12 rows of `app`.`orders`: as of 2026-11-26T03:20:00Z" in (
         result.stdout
     )
 
