@@ -320,6 +320,7 @@ def restore_to_scratch(
         f"The scratch server {made['name']} on {where} has {show.moment(made['moment'])}, of the "
         f"backup {made['backup']}. To connect, on {where}:",
         f"  {made['connect']}",
+        *show.reached(made["as_of"]),
         f"To remove it: ring restore to-scratch --remove {made['name']}",
     )
     return None
@@ -427,6 +428,7 @@ def restore_table(
         report,
         f"{made['into']} has {made['rows']} rows of {made['from']}: "
         f"{show.moment(made['moment'])}, of the backup {made['backup']}; {made['seconds']:.0f} s",
+        *show.reached(made["as_of"]),
     )
     return None
 
@@ -479,6 +481,8 @@ def restore_to_ring(
         return None
     made = next(each["restored"] for each in reports if "restored" in each)
     work.line(f"{wanted.node} has {show.moment(made['moment'])}, of the backup {made['backup']}")
+    for text in show.reached(made["as_of"]):
+        work.line(text)
     if wanted.alone:
         work.line(f"what it held is in {made['former']} until the ring is whole again")
         for text in made["next"]:

@@ -159,3 +159,20 @@ def moment(document: Any) -> str:
     if "file" in document:
         return f"as of {document['file']}:{document['position']} of {document['node']}"
     return "the backup as it is" if document.get("as_it_is") else "all that was in the bucket"
+
+
+def reached(as_of: Document | None) -> list[str]:
+    """How far the logs were replayed; nothing where a backup was taken as it is."""
+    if as_of is None:
+        return []
+    lines = [
+        f"of server {each['server_id']}: {each['transactions']} transactions, the last of "
+        f"{each['time']}, up to {each['log']}:{each['position']}"
+        for each in as_of["reached"]
+    ]
+    if as_of["misfits"]:
+        lines.append(
+            f"{as_of['misfits']} changes of rows did not fit and were passed over, from "
+            f"{as_of['misfits_from']} on"
+        )
+    return [*(f"  {line}" for line in lines), *as_of["notes"]]

@@ -166,6 +166,7 @@ def restored(name: str = "night", **changes: Any) -> dict[str, Any]:
         "moment": {"at": "2026-11-26T03:20:00Z"},
         "connect": f"sudo mariadb --socket=/srv/mysql-ring/restored/{name}/mysqld.sock",
         "restored_at": "2026-11-26T11:00:00Z",
+        "as_of": None,
         **changes,
     }
 
@@ -181,6 +182,27 @@ def kept(node: str, **changes: Any) -> dict[str, Any]:
         "logs": [logs("node-1"), logs("node-2")],
         "drills": [],
         "restored": [],
+        **changes,
+    }
+
+
+def replayed(**changes: Any) -> dict[str, Any]:
+    """How far a restore came, as the node tool says it (backup/replay.py, Replayed)."""
+    return {
+        "reached": [
+            {
+                "server_id": 2,
+                "transactions": 7,
+                "time": "2026-11-26T03:19:59Z",
+                "log": "bin.000012",
+                "position": 1234,
+            }
+        ],
+        "transactions": 7,
+        "misfits": 0,
+        "misfits_from": None,
+        "seconds": 1.5,
+        "notes": [],
         **changes,
     }
 

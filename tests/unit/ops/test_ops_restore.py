@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ops import errors
-from ops_ring import CUT, Nodes, both, failed, kept, logs, restored, run, well
+from ops_ring import CUT, Nodes, both, failed, kept, logs, replayed, restored, run, well
 
 pytestmark = pytest.mark.unit
 AT = ("--at", "2026-11-26T04:20:00+01:00")
@@ -95,6 +95,16 @@ def test_a_scratch_server_is_restored_as_of_a_moment(
     assert nodes.asked[-1] == ("node-2", "restore-scratch", told)
     assert restored()["connect"] in result.stdout
     assert "--remove night" in result.stdout
+
+
+def test_how_far_a_restore_came_is_said_with_what_did_not_fit() -> None:
+    as_of = replayed(misfits=2, misfits_from="bin.000011:99", notes=["the peer's logs end before"])
+    nodes = Nodes(restore_table={"node-1": {"table": {**TABLE["table"], "as_of": as_of}}})
+    words = ("table", "app.orders", "--as", "app.before", *AT, "--node", "node-1")
+    result = run(nodes, "restore", *words)
+    assert "of server 2: 7 transactions, the last of 2026-11-26T03:19:59Z" in result.stdout
+    assert "2 changes of rows did not fit and were passed over, from bin.000011:99" in result.stdout
+    assert "the peer's logs end before" in result.stdout
 
 
 def test_a_scratch_server_that_is_there_already_is_said_to_be_old() -> None:
