@@ -28,6 +28,7 @@ from ops.ssh import Ssh, Transport
 from ops.stack import Ring
 from ops.typed import Typed
 
+ARCHIVE = ("archive", "--now")
 CODES = "\b\nExit codes:\n" + "\n".join(f"{code:>3} {text}" for code, text in MEANING.items())
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -93,6 +94,14 @@ class Work:
         chosen = choose(answers)
         self.say(f"on {chosen}")
         return chosen
+
+    def bring_in(self, nodes: Nodes, names: list[str], moment: Moment) -> None:
+        """What both have written up to now comes into the bucket, for a moment may be just over.
+        Where it does not the restore itself says what it lacks."""
+        if moment.as_it_is:
+            return
+        for error in silent(nodes.each(names, *ARCHIVE)).values():
+            self.warn(f"what was written last may be missing: {error.found}")
 
     def say(self, text: str) -> None:
         """For the person: never on standard output, which --json and pipes want for the result."""
@@ -310,8 +319,9 @@ def restore_to_scratch(
             "backup": chosen_backup,
         }
         if dry_run:
-            return _would(work, [(where, ["restore-scratch"], told)])
+            return _would(work, [*_first(names, moment), (where, ["restore-scratch"], told)])
         work.say(f"restore {_moment(moment, chosen_backup)} to the scratch server {told['name']}")
+        work.bring_in(nodes, names, moment)
         report = nodes.tool(where, "restore-scratch", document=told)
     made = report["restored"]
     work.done(
@@ -328,6 +338,11 @@ def restore_to_scratch(
 
 def _moment(moment: Moment, backup: str | None) -> str:
     return f"{moment}, of the backup {backup}" if backup else str(moment)
+
+
+def _first(names: Sequence[str], moment: Moment) -> list[Step]:
+    """What `bring_in` does."""
+    return [] if moment.as_it_is else [(name, list(ARCHIVE), None) for name in names]
 
 
 def _would(work: Work, steps: Sequence[Step]) -> int:
@@ -399,15 +414,14 @@ def restore_table(
 ) -> int | None:
     """Put one table as it was beside the present one, on both nodes.
 
-    Nothing is overwritten: a name that is taken is refused. Without --node it is done on the node
+    Nothing is overwritten: a name that is taken is refused. That of a table that was dropped is
+    free. Without --node it is done on the node
     that serves, and replication brings it to the other one.
     """
     asked = work.typed
     asked.node(node)
     source = asked.take(typed.table, table, "table")
     target = asked.take(typed.table, into, "--as")
-    if source is not None and source == target:
-        asked.mistakes.append("--as is the table itself: another name is needed")
     moment = asked.moment(at, latest, coordinates, as_it_is, work.now)
     chosen_backup = asked.backup(backup)
     with work.nodes() as (nodes, names):
@@ -420,8 +434,9 @@ def restore_table(
             "backup": chosen_backup,
         }
         if dry_run:
-            return _would(work, [(where, ["restore-table"], told)])
+            return _would(work, [*_first(names, moment), (where, ["restore-table"], told)])
         work.say(f"restore {_moment(moment, chosen_backup)}")
+        work.bring_in(nodes, names, moment)
         report = nodes.tool(where, "restore-table", document=told)
     made = report["table"]
     work.done(
@@ -473,8 +488,9 @@ def restore_to_ring(
         steps = wanted.steps(moment, chosen_backup)
         work.say(f"{wanted.destroys}, for {_moment(moment, chosen_backup)}.")
         if dry_run:
-            return _would(work, steps)
+            return _would(work, [*_first(wanted.alive, moment), *steps])
         _confirm(wanted.name, yes_really)
+        work.bring_in(nodes, wanted.alive, moment)
         reports = _replace(work, nodes, wanted, steps)
     if work.as_json:
         work.document({"steps": reports})
