@@ -128,10 +128,13 @@ def moments(out: Console, kept: Kept) -> None:
         out.print(f"Nothing of {kept.name} can be restored: there is no good backup.", style=DEAD)
         return
     until = kept.last_moment
-    if until is None or until < kept.first_moment:
-        text = "No logs are kept behind the backups: only those can be restored, by --as-it-is."
+    if until is None:
+        text = "No logs are in the bucket: only backups can be restored, by --as-it-is."
     else:
-        text = f"Any moment from {kept.first_moment} to {until} can be asked for."
+        text = (
+            f"Any moment from {kept.first_moment} on can be asked for. The logs in the bucket end "
+            f"at {until}; a restore brings in what the nodes have written since."
+        )
     out.print(text, markup=False, soft_wrap=True)
     if any(each["gaps"] for each in kept.logs):
         out.print("The logs have gaps: see above.", style=DEAD)

@@ -46,7 +46,8 @@ def test_the_list_says_which_moments_can_be_asked_for_and_what_stands() -> None:
     said["node-2"] = kept("node-2", restored=[restored()])
     result = run(Nodes(backups=said), "restore", "list")
     assert result.exit_code == errors.DONE, result.output
-    assert "from 2026-11-26T03:15:00Z to 2026-11-26T11:55:00Z" in result.stdout
+    assert "from 2026-11-26T03:15:00Z on can be" in result.stdout
+    assert "end at 2026-11-26T11:55:00Z" in result.stdout
     assert "bin.000012" in result.stdout
     assert "node-2 has the scratch server night, which runs: as of 2026-11-26T03:20:00Z" in (
         result.stdout
