@@ -98,7 +98,12 @@ VERBS = {
         },
     ),
     "schedule": Verb("say where backups go and when they are made", "json", True),
-    "archive": Verb("bring every closed binary log into the bucket (a timer's service)", "", False),
+    "archive": Verb(
+        "bring every closed binary log into the bucket (a timer's service)",
+        "",
+        False,
+        {"--now": {"action": "store_true", "help": "and what was written up to now"}},
+    ),
     "purge": Verb("purge the binary logs that may go (a timer's service)", "", False),
     "backups": Verb("list the backups, logs and drills that the bucket holds", "", False),
     "restore-scratch": Verb(
