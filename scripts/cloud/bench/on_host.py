@@ -19,6 +19,7 @@ import pymysql
 sys.dont_write_bytecode = True
 sys.path.insert(0, "/opt/mysql-ring/current")
 
+from ring_node.backup import place  # noqa: E402
 from ring_node.base import paths  # noqa: E402
 from ring_node.host import files, gate  # noqa: E402
 from ring_node.mysql import incarnations, login, master, scratch, shows  # noqa: E402
@@ -350,11 +351,27 @@ def by_hand(address: str) -> None:
     answer({"files": there, "running": running})
 
 
+def put_by_hand() -> None:
+    """The data directory into the bucket: the seconds that it took."""
+    where = place.read()
+    uri = f"s3://{where.bucket}/{where.backups()}by-hand/data.tar.zst"
+    words = (
+        f"tar -C {paths.CURRENT} -cf - data | zstd -q -T0 |"
+        f" s3cmd --config={paths.S3CFG} --no-progress put - {uri}"
+    )
+    begun = time.monotonic()
+    subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words}"], check=True, stdout=subprocess.DEVNULL
+    )
+    answer(time.monotonic() - begun)
+
+
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
     for verb in (
         reset, watch, session, configure, caught_up, position, pulse, lag, sysbench, private,
         fill, drop, server_uuid, threads, writes, stop, start, key, let_in, shut_out, by_hand,
+        put_by_hand,
     )
 }  # fmt: skip
 

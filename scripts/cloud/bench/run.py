@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from cloud.bench import copies, fresh, load, machine, noop, report, wiring
+from cloud.bench import backups, copies, fresh, load, machine, noop, report, wiring
 from cloud.bench.figures import Figure, flat
 from cloud.bench.place import Place, bench_lab
 from cloud.cli import interrupt
@@ -17,7 +17,7 @@ from cloud.cli.errors import USAGE, LabError
 
 # In the order in which they run: wiring wants a ring without data, sysbench leaves the article's
 # my.cnf.
-DEFAULT = ("fresh", "noop", "wiring", "copy", "sysbench")
+DEFAULT = ("fresh", "noop", "wiring", "copy", "backup", "sysbench")
 NAMES = (*DEFAULT, "machine")
 WIDTH = 120
 
@@ -84,6 +84,8 @@ def _take(
         return [wiring.measure(place, repeat, say)], []
     if name == "copy":
         return [copies.measure(place, repeat, say)], []
+    if name == "backup":
+        return [backups.measure(place, repeat, say)], []
     if name == "sysbench":
         return [load.measure(place, repeat, say)], []
     place.clear()

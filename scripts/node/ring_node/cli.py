@@ -82,6 +82,12 @@ VERBS = {
                 "metavar": "SECONDS",
                 "help": "time for the check of its tables (1800)",
             },
+            "--wait": {
+                "type": int,
+                "default": 21600,
+                "metavar": "SECONDS",
+                "help": "for another backup or maintenance, here or on the peer, to end (21600)",
+            },
         },
     ),
     "maintain": Verb(
@@ -93,7 +99,13 @@ VERBS = {
                 "type": int,
                 "default": 7200,
                 "metavar": "SECONDS",
-                "help": "when it ends at the latest (7200)",
+                "help": "how long it goes on at most (7200)",
+            },
+            "--wait": {
+                "type": int,
+                "default": 9000,
+                "metavar": "SECONDS",
+                "help": "for another backup or maintenance, here or on the peer, to end (9000)",
             },
         },
     ),

@@ -15,7 +15,18 @@ TURN = "mysql_ring.upkeep"  # a named lock: free at once when its session ends
 TAKE = "SELECT GET_LOCK(%s, %s)"
 HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
 SLACK_SECONDS = 60.0
+LONGEST_SECONDS = 12 * 3600
 AGAIN = "run this again when that is over, or leave it to its timer"
+
+
+def check_wait(seconds: int, verb: str) -> None:
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise NodeError(
+            Exit.INPUT,
+            f"--wait {seconds}",
+            f"0 to {LONGEST_SECONDS}",
+            f"ring-node {verb} --help",
+        )
 
 
 class Turn:
