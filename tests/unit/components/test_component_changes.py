@@ -61,6 +61,9 @@ WITHOUT = {
     "data_volume_gib": None,
 }
 UNBORN = replace(RING, nodes=(replace(ONE, **WITHOUT), replace(TWO, **WITHOUT)))
+LOST_RING = replace(
+    RING, nodes=(replace(ONE, data_volume_gib=None), replace(TWO, data_volume_gib=None))
+)
 YOUNG = replace(RING, nodes=(replace(ONE, seeded=False), replace(TWO, seeded=False)))
 
 MOVED_CLIENTS = {
