@@ -174,6 +174,16 @@ def pulumi(arguments: tuple[str, ...]) -> None:
 @main.command(cls=PassOn)
 @click.argument("arguments", nargs=-1)
 @reported
+def ring(arguments: tuple[str, ...]) -> None:
+    """Run the operator's command, scripts/ring, against the ring of the lab."""
+    from cloud.cli.connect import ring as run
+
+    run(Lab.from_environment(), arguments)
+
+
+@main.command(cls=PassOn)
+@click.argument("arguments", nargs=-1)
+@reported
 def aws(arguments: tuple[str, ...]) -> None:
     """Run the AWS command line against the stand-in."""
     from cloud.cli.connect import aws as run

@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from labs import NODES, Lab, eventually
+from labs import NODES, Lab, eventually, hostname
 from steps import INPUT, REFUSED, UNREACHABLE, Steps
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.backups
 
 NODE, PEER = "node-1", "node-2"
 SHORTEST = 10  # seconds, of the archive's interval
@@ -106,6 +106,27 @@ def test_the_timers_run_the_verbs(steps: Steps) -> None:
             f"a pass on {node} by its timer",
             seconds=120,
         )
+
+
+BEFORE_ITS_STATE = r"(write|rename) /run/\S*purge"
+WAITING = "sudo sh -c 'ls -l /proc/[0-9]*/fd' 2>&1 | grep -c mysql-ring-archive.lock || true"
+
+
+def test_a_pass_that_begins_beside_a_purge_waits_for_its_end(by_hand: Steps) -> None:
+    """The timers begin both at the same moment after each boot."""
+    lab = by_hand.lab
+    with lab.gates.verb("purge", BEFORE_ITS_STATE, host=hostname(lab, NODE)) as gate:
+        purge = by_hand.begin(NODE, "purge", "")
+        gate.wait(by=purge)
+        archive = by_hand.begin(NODE, "archive", "")
+        eventually(
+            lambda: (archive.at_work, lab.ssh(NODE, WAITING).strip()),
+            lambda seen: seen == (True, "2"),
+            "both at the lock",
+        )
+        gate.lift()
+        purge.end()
+        assert json.loads(archive.end().splitlines()[-1])["waiting"] == 0
 
 
 def test_what_the_peer_has_not_executed_is_not_purged(by_hand: Steps, table: str) -> None:

@@ -107,13 +107,13 @@ def restore_ring(store: Store, asked: Asked, report: Report) -> None:
     there, behind a closed gate, or the restored data is: run again, it begins anew."""
     pair, begun = records.pair(), time.monotonic()
     refuse_unnamed(asked.destroys, store.place)
-    _refuse_serving_peer(pair, asked)
+    refuse_serving_peer(pair, asked)
     runs = _try_to_start(report)
     with restore.alone():
         source = restore.look(store, restore.nodes(), asked.wanted)
         with restore.made(store, source, report) as made:
             first = adapt(made, pair, _known(pair, runs=runs), report)
-            former = _take_place(store, made, pair, asked, first, report, runs=runs)
+            former = take_place(store, made, pair, asked, first, report, runs=runs)
     report.did(f"{source.backup}, {asked.wanted.moment}, took the place of {former}")
     with sql.own(report) as own:
         uuid = shows.identity(own).uuid
@@ -145,7 +145,7 @@ def _try_to_start(report: Report) -> bool:
     return True
 
 
-def _refuse_serving_peer(pair: Pair, asked: Asked) -> None:
+def refuse_serving_peer(pair: Pair, asked: Asked) -> None:
     """Nothing changes while somebody may write to the other node, or it reads this one's log."""
     name = pair.peer.name
     confirm = asked.destroys
@@ -229,7 +229,7 @@ def adapt(
     return first
 
 
-def _take_place(
+def take_place(
     store: Store,
     made: Made,
     pair: Pair,
@@ -244,7 +244,7 @@ def _take_place(
     assert former is not None
     with _as_before(pair, former, runs=runs):
         _shut(store, report, runs=runs)
-        _refuse_serving_peer(pair, asked)
+        refuse_serving_peer(pair, asked)
         lifecycle.stop()
         if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
             raise refused(

@@ -8,11 +8,13 @@ from ..base import paths
 from ..base.lock import try_lock
 from ..base.report import Report
 
+LOCK_SECONDS = 60.0  # for a purge, which the host's timers may begin at the same moment
+
 
 def run() -> Report:
     report = Report("archive")
     store = Store(place.read())
-    with try_lock(paths.ARCHIVE_LOCK) as mine:
+    with try_lock(paths.ARCHIVE_LOCK, LOCK_SECONDS) as mine:
         if not mine:
             report.note("another pass, or a purge, is at work")
             return report
