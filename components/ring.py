@@ -20,7 +20,7 @@ from components.credentials import Credentials, CredentialsArgs
 from components.effects import effects, stops
 from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
-from components.lookup import look_up, place
+from components.lookup import as_aws_has_it, look_up, place
 from components.mysql.server import MysqlServer, MysqlServerArgs
 from components.network import MYSQL_PORT, Network, NetworkArgs
 from components.node import Node, NodeArgs
@@ -82,7 +82,7 @@ class Ring(pulumi.ComponentResource):
         found = flaws(name, args, region)
         # Asked before the engine is: the plugin that answers starts meanwhile.
         lookup = None if found else look_up(args, aws_provider(opts))
-        standing = read_standing(name)
+        standing = as_aws_has_it(read_standing(name), aws_provider(opts))
         found = with_losses(found, standing, args, region)
         if found or lookup is None:
             raise SettingsError(found)

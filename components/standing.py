@@ -49,6 +49,7 @@ class StandingNode:
     replication_interface: str | None = None
     root_volume_gib: int | None = None
     data_volume_gib: int | None = None
+    data_volume_id: str | None = None
     my_cnf: str | None = None
 
     @property
@@ -176,6 +177,7 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
                 replication_interface=address_in(instance.get("userData") or ""),
                 root_volume_gib=_whole((instance.get("rootBlockDevice") or {}).get("volumeSize")),
                 data_volume_gib=_whole(volume.get("size")),
+                data_volume_id=_volume_id(volume),
                 my_cnf=outputs(STEP, f"{ring}-{name}-mysql-config").get("stdin"),
             )
         )

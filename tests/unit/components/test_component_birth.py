@@ -30,9 +30,14 @@ ACCESS = "ring-birth-node-1-access"
 BORN = replace(RING, birth=SOURCE)
 
 
-def stood_up(of: RestoreSettings | None, on: dict[str, Any] | None = None, **more: Any) -> Recorded:
+def stood_up(
+    of: RestoreSettings | None,
+    on: dict[str, Any] | None = None,
+    gone: tuple[str, ...] = (),
+    **more: Any,
+) -> Recorded:
     return recording.run(
-        lambda: Ring("ring", ring_args(restore_from=of, **more)).outputs, state=on or {}
+        lambda: Ring("ring", ring_args(restore_from=of, **more)).outputs, state=on or {}, gone=gone
     )
 
 
@@ -176,6 +181,16 @@ def test_a_ring_whose_volumes_are_gone_is_not_made_empty_in_silence() -> None:
     for settled in (SOURCE, EMPTY):
         assert refused({"restore_from": settled}, LOST_RING) == {}
     assert refused({}, UNBORN) == {}
+
+
+def test_volumes_that_are_on_aws_no_more_are_lost_though_the_state_has_them() -> None:
+    """The program of `pulumi up --refresh` is told the state from before the refresh."""
+    on, both = state_of(None), ("vol-1", "vol-2")
+    with pytest.raises(SettingsError, match="the data volumes of both nodes gone"):
+        stood_up(None, on, both)
+    assert RESTORE in {each.name for each in stood_up(SOURCE, on, both).resources}
+    for one in both:
+        assert changed(stood_up(None, on), stood_up(SOURCE, on, (one,))) == set()
 
 
 def test_the_preview_says_of_what_a_lost_ring_begins() -> None:
