@@ -14,7 +14,7 @@ RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
 REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
 MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-A_MOMENT = f"{LATEST}, or a moment in UTC to the second, such as 2026-11-26T03:15:00Z"
+A_MOMENT = f'{LATEST}, or a time in UTC to the second, in quotes in YAML: "2026-11-26T03:15:00Z"'
 # Pulumi's own names of stacks.
 STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 RING_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
