@@ -119,8 +119,8 @@ def decide(
             "restored from elsewhere",
             f"{me.name} holds what was restored from {restored}, and no client was let in yet",
             f"that, or {source} on two new nodes",
-            "set restoreFrom as it was and run `pulumi up`; for other data replace both data "
-            "volumes (docs/use/restore-from.md)",
+            "set restoreFrom as it was and run `pulumi up`; docs/use/restore-from.md says how to "
+            "come to another moment then",
         )
     if me.content:
         return Birth.DONE
