@@ -496,6 +496,7 @@ def image(host: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     monkeypatch.setattr(images, "quietly", lambda: None)
     monkeypatch.setattr(taking, "_ours", frozenset)
     monkeypatch.setattr(taking.records, "pair", lambda: PAIR)
+    monkeypatch.setattr(taking.admission, "admitted", lambda: True)
     monkeypatch.setattr(turns, "upkeep", upkeep)
     monkeypatch.setattr(taking, "PAUSE_SECONDS", 0.0)
     return made

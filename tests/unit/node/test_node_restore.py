@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from ring_node.backup import (
     restore,
     restored,
     tables,
+    turning,
 )
 from ring_node.backup.choosing import Bucket
 from ring_node.backup.manifest import Manifest, Object
@@ -256,6 +257,50 @@ def test_what_is_no_good_backup_is_refused_by_its_name_and_the_next_older_one_is
     assert chosen(store, Latest(), f"node-2/{SECOND}") == f"node-2/{SECOND}"
 
 
+def put_back(store: MemoryStore, name: str) -> None:
+    store.objects[f"{turning.prefix(store.place, 'node-2')}{name}.json"] = b"{}"
+
+
+@pytest.mark.parametrize(
+    ("at", "wanted"),
+    [
+        (Latest(), None),
+        (AFTER, None),
+        (At(moment.seconds("2026-11-26T06:00:00Z", "")), None),
+        (At(moment.seconds("2026-11-26T05:59:59Z", "")), f"node-1/{THIRD}"),
+        (At(moment.seconds("2026-11-26T03:00:00Z", "")), f"node-2/{SECOND}"),
+        (AsItIs(), f"node-1/{THIRD}"),
+        (Upto("node-1", "bin.000012", 345), f"node-1/{THIRD}"),
+    ],
+)
+def test_to_a_moment_after_the_ring_was_put_back_no_backup_from_before_leads(
+    store: MemoryStore, at: moment.Moment, wanted: str | None
+) -> None:
+    put_back(store, "20261126T060000Z")
+    if wanted is not None:
+        assert chosen(store, at) == wanted
+        return
+    for backup in (None, f"node-1/{THIRD}"):
+        with pytest.raises(NodeError, match="was put back to an earlier moment at 2026-11-26T06"):
+            chosen(store, at, backup)
+
+
+@pytest.mark.parametrize("at", [Latest(), AFTER])
+def test_a_backup_that_was_taken_after_it_leads_there(
+    store: MemoryStore, at: moment.Moment
+) -> None:
+    put_back(store, "20261126T060000Z")
+    keep(store, "20261126T060500Z", "node-2")
+    assert chosen(store, at) == "node-2/20261126T060500Z"
+
+
+def test_when_a_ring_was_put_back_is_kept_in_the_bucket(store: MemoryStore) -> None:
+    name = turning.keep(store, {"backup": f"node-1/{THIRD}"})
+    bucket = Bucket(store, NODES)
+    assert bucket.turns == [name]
+    assert THIRD in [each.identity for each in bucket.names]
+
+
 @pytest.mark.parametrize("version", ["5.6.24", "5.6.51"])
 def test_a_later_release_of_this_node_restores_it(store: MemoryStore, version: str) -> None:
     found = choosing.choose(Bucket(store, NODES), Latest(), None, version)
@@ -328,6 +373,8 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(restore.images, "quietly", lambda: None)
     monkeypatch.setattr(restore, "nodes", lambda: NODES)
     monkeypatch.setattr(program, "check", lambda _: VERSION)
+    monkeypatch.setattr(drills.records, "pair", lambda: None)
+    monkeypatch.setattr(drills.turns, "upkeep", lambda *_, **__: nullcontext())
     return tmp_path
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ..base.errors import NodeError
+from ..base.errors import NodeError, refused
 from ..base.report import Report
-from ..ring import records
+from ..ring import admission, records
 from ..ring.proving import Changed
 from . import exports, images, manifest, turns
 from .images import Image
@@ -26,6 +26,12 @@ def take(store: Store, seconds: float, *, export: bool, report: Report) -> Manif
     before stays.
     """
     pair = records.pair()
+    if not admission.admitted():
+        raise refused(
+            "this node has not joined its ring: what it holds may be given up, or half a copy",
+            "a node that is part of its ring",
+            "run this again when it serves (`sudo ring-node gate` says why it does not)",
+        )
     with (
         turns.upkeep(pair, TURN_SECONDS, without_peer=True),
         images.alone(TURN_SECONDS),

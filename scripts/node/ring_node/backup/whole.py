@@ -21,7 +21,7 @@ from ..base.errors import Exit, NodeError, refused
 from ..base.fields import Fields
 from ..base.lock import try_lock
 from ..base.report import Report
-from ..host import files, gate
+from ..host import files, gate, systemd, timers
 from ..mysql import binlogs, events, incarnations, lifecycle, scratch, shows, sql, xa
 from ..mysql.shows import Coordinates
 from ..mysql.sql import Session
@@ -37,13 +37,14 @@ from ..ring import (
     seeding,
 )
 from ..ring.documents import Pair
-from . import archiving, images, restore
+from . import archiving, images, restore, turning
 from .place import Place
 from .restore import Made, Wanted
 from .store import Store
 
 ARCHIVE_SECONDS = 900.0  # for a pass that is at work
 PEER_SECONDS = 10.0
+BACKUP_SERVICE = f"{timers.PREFIX}backup.service"
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,23 @@ def restore_ring(store: Store, asked: Asked, report: Report) -> None:
         "next": [
             f"on {pair.peer.name}: sudo ring-node rejoin --discard {pair.peer.name}",
             f"on {pair.node.name}: sudo ring-node rejoin",
+            f"on {pair.node.name}: sudo ring-node backup",
         ],
         "seconds": round(time.monotonic() - begun, 1),
     }
+
+
+def ring_is_whole(report: Report) -> None:
+    """What restored data took the place of goes. From now on only a backup that is taken after the
+    restore leads to a later moment: one is taken, if backups are asked for."""
+    removed = incarnations.remove_kept()
+    for each in removed:
+        report.did(f"removed {each}, whose place restored data had taken")
+    if removed and (paths.UNITS / BACKUP_SERVICE).exists():
+        systemd.systemctl("start", "--no-block", BACKUP_SERVICE)
+        report.did(f"{BACKUP_SERVICE} begun: no backup from before leads to a later moment")
+    elif removed:
+        report.note("no backup from before leads to a later moment: `sudo ring-node backup`")
 
 
 def _try_to_start(report: Report) -> bool:
@@ -245,6 +260,7 @@ def take_place(
     with _as_before(pair, former, runs=runs):
         _shut(store, report, runs=runs)
         refuse_serving_peer(pair, asked)
+        turning.keep(store, {"backup": made.source.backup, **asked.wanted.document()})
         lifecycle.stop()
         if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
             raise refused(
