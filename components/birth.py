@@ -70,7 +70,13 @@ class Birth(pulumi.ComponentResource):
             f"{name}-{node.name}-restore-new",
             "restore-new",
             args.hosts[node.name],
-            document({**pair(node, args.settings, args.hosts), "restore": place}),
+            document(
+                {
+                    **pair(node, args.settings, args.hosts),
+                    "restore": place,
+                    "own_bucket": args.bucket.bucket_name,
+                }
+            ),
             parent=self,
             depends_on=ready,
         )

@@ -85,6 +85,7 @@ def test_it_is_told_both_nodes_and_whose_backups_it_may_take(born: Recorded) -> 
     seed = json.loads(born.named(step("node-1", "seed")).inputs["stdin"])
     assert told == {
         **seed,
+        "own_bucket": "ring-bucket-store-id",
         "restore": {
             "bucket": "old-bucket",
             "moment": "2026-11-26T03:15:00Z",

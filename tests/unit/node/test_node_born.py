@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from ring_node.backup import born, restore, whole
+from ring_node.backup import born, restore, turning, whole
 from ring_node.backup.born import Birth, Own, Source, decide
 from ring_node.backup.moment import At, Latest
 from ring_node.backup.store import Denied, Missing, parse_folders
@@ -31,7 +31,12 @@ pytestmark = pytest.mark.unit
 
 SOURCE = Source("old-bucket", "eu-west-1", "prod", "ring", "2026-11-26T03:15:00Z")
 OTHER = replace(SOURCE, moment="latest")
-DOCUMENT: dict[str, Any] = {"node": NODE_ONE, "peer": NODE_TWO, "restore": asdict(SOURCE)}
+DOCUMENT: dict[str, Any] = {
+    "node": NODE_ONE,
+    "peer": NODE_TWO,
+    "restore": asdict(SOURCE),
+    "own_bucket": "own",
+}
 DATA = ("base table app.t",)
 FOLLOWS = Followed(PEER, ME, "wired", MINE)
 
@@ -148,7 +153,13 @@ def test_a_bucket_that_may_not_be_read_is_not_there_or_is_empty_is_refused_with_
 def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """A node whose server is new; both servers hold nothing. What was done to it is in `did`."""
     did: list[str] = []
-    state: dict[str, Any] = {"did": did, "me": node(ME), "peer": node(PEER), "starts": []}
+    state: dict[str, Any] = {
+        "did": did,
+        "me": node(ME),
+        "peer": node(PEER),
+        "starts": [],
+        "turns": [],
+    }
     for name in ("DATA", "LOGS", "VOLUME"):
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
         (tmp_path / name.lower()).mkdir()
@@ -219,6 +230,11 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def adapt(_: Any, pair: Any, known: Any, *__: Any) -> None:
         did.append(f"adapt to {pair.node.name} behind log {known.log}, beat {known.generation}")
 
+    def keep(_: Any, what: Any) -> None:
+        did.append("turn")
+        state["turns"].append(what)
+
+    monkeypatch.setattr(turning, "keep", keep)
     monkeypatch.setattr(restore, "look", look)
     monkeypatch.setattr(restore, "made", made)
     monkeypatch.setattr(whole, "adapt", adapt)
@@ -228,9 +244,9 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
 RIGHTS = Rights("*" + "0" * 40, True, {})
 
 
-def ran() -> Report:
+def ran(**changes: Any) -> Report:
     report = Report("restore-new")
-    born.run(born.parse(DOCUMENT), report)
+    born.run(born.parse({**DOCUMENT, **changes}), report)
     return report
 
 
@@ -249,6 +265,21 @@ def test_what_was_restored_takes_the_place_of_the_empty_server(host: dict[str, A
     assert json.loads(marker.read_text()) == asdict(SOURCE)
     assert [each.name for each in paths.INCARNATIONS.iterdir()] == ["restored"]
     assert not paths.S3CFG_BIRTH.exists()
+    assert host["turns"] == []
+
+
+def test_in_the_rings_own_bucket_the_logs_from_before_lead_no_further(
+    host: dict[str, Any],
+) -> None:
+    """Said when the data has its place, and again where a killed run may have said nothing."""
+    ran(own_bucket=SOURCE.bucket)
+    (turn,) = host["turns"]
+    assert turn == asdict(SOURCE)
+    assert host["did"][-2:] == ["start on restored", "turn"]
+    host["me"] = node(ME, content=DATA)
+    (paths.DATA / paths.DATA_MARKER).write_text(json.dumps(asdict(SOURCE)))
+    ran(own_bucket=SOURCE.bucket)
+    assert len(host["turns"]) == 2
 
 
 def test_the_marker_says_later_of_what_it_was_restored(host: dict[str, Any]) -> None:

@@ -28,7 +28,7 @@ from ..mysql.sql import Session
 from ..ring import admission, content, documents, reach, records, schema, seeding, state
 from ..ring.documents import Pair
 from ..ring.join import Refusal, State
-from . import moment, restore, store, whole
+from . import moment, restore, store, turning, whole
 from .moment import At, Latest
 from .place import BUCKET, LONGEST_INTERVAL, REGION, TOP, Place
 from .restore import Made, Wanted
@@ -64,6 +64,7 @@ class Source:
 class Asked:
     pair: Pair
     source: Source
+    own_bucket: str  # the new ring's own
     wanted: Wanted
 
 
@@ -91,6 +92,7 @@ def parse(document: Any) -> Asked:
     fields = Fields(document, "document")
     pair = documents.pair({name: fields.any(name) for name in ("node", "peer")})
     given = Fields(fields.any("restore"), "restore")
+    own = fields.matching("own_bucket", BUCKET, "the name of a bucket")
     fields.end()
     source = Source(
         bucket=given.matching("bucket", BUCKET, "the name of a bucket"),
@@ -101,9 +103,9 @@ def parse(document: Any) -> Asked:
     )
     given.end()
     if source.moment == LATEST:
-        return Asked(pair, source, Wanted(Latest(), None))
+        return Asked(pair, source, own, Wanted(Latest(), None))
     at = At(moment.seconds(source.moment, "restore.moment"))
-    return Asked(pair, source, Wanted(at, None))
+    return Asked(pair, source, own, Wanted(at, None))
 
 
 def decide(
@@ -169,7 +171,10 @@ def run(asked: Asked, report: Report) -> None:
 
 def _leave(decision: Birth, asked: Asked, report: Report) -> None:
     report.facts["outcome"] = decision.name.lower()
-    if decision is not Birth.DONE:
+    if decision is Birth.DONE:
+        with _store(asked) as bucket:
+            _turn(bucket, asked)
+    else:
         report.note(f"nothing was restored from {asked.source}: {decision.value}")
 
 
@@ -247,11 +252,8 @@ def _restore(bucket: Store, asked: Asked, has: Own, known: Known, report: Report
             marker = json.dumps(asdict(asked.source)).encode()
             (made.data / paths.DATA_MARKER).write_bytes(marker + b"\n")
             _take_place(made)
+        _turn(bucket, asked)
     report.did(f"restored {source.backup} of {asked.source}")
-    report.note(
-        "this ring's own bucket has no backup of it yet: the next one is made by its schedule, or "
-        "now by `sudo ring-node backup`"
-    )
     with sql.own(report) as own:
         report.facts["restored"] = {
             "bucket": asked.source.bucket,
@@ -261,6 +263,13 @@ def _restore(bucket: Store, asked: Asked, has: Own, known: Known, report: Report
             "server_uuid": shows.identity(own).uuid,
             "seconds": made.seconds,
         }
+
+
+def _turn(bucket: Store, asked: Asked) -> None:
+    """In the ring's own bucket the logs from before lead no further. Said when the restored data
+    has its place: if it never has, they still do. Said twice it says the same."""
+    if asked.source.bucket == asked.own_bucket:
+        turning.keep(bucket, asdict(asked.source))
 
 
 def _as_settings_say(session: Session, made: Made, pair: Pair, has: Own, report: Report) -> None:
