@@ -424,6 +424,34 @@ def test_a_backup_comes_out_as_it_went_in(store: MemoryStore, proven: dict[str, 
     assert [each.name for each in paths.RESTORING.iterdir()] == [".lock"]
 
 
+def test_the_logs_up_to_the_moment_are_replayed_on_what_was_proven(
+    store: MemoryStore, proven: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    plan: Any = SimpleNamespace(bytes=7 << 20)
+
+    def planned(of: Manifest, chains: Any, at: moment.Moment) -> Any:
+        asked.append((of.identity, chains, at))
+        return plan
+
+    def run(folder: Path, given: Any, *_: Any) -> Any:
+        assert proven["folders"] == [folder]
+        assert given is plan
+        (folder / "data" / "auto.cnf").write_text("of the server that replays")
+        return SimpleNamespace(document=lambda: {"transactions": 5}, notes=("a note",))
+
+    monkeypatch.setattr(restore.replay, "plan", planned)
+    monkeypatch.setattr(restore.replay, "run", run)
+    source = restore.look(store, NODES, Wanted(AFTER, None))
+    assert asked == [(THIRD, {}, AFTER)]
+    assert source.needed - replace(source, plan=None).needed == 14 << 20
+    report = Report("a test")
+    with restore.alone(), restore.made(store, source, report) as made:
+        assert made.as_of == {"transactions": 5}
+        assert not (made.data / "auto.cnf").exists()
+    assert report.notes == ["a note"]
+
+
 @pytest.mark.usefixtures("proven")
 def test_a_name_that_a_caller_moved_it_to_stays(
     store: MemoryStore,
@@ -858,7 +886,7 @@ def test_the_lock_of_restores_is_free_when_its_holder_is_gone() -> None:
 
 
 def source_of(found: Manifest) -> Source:
-    return Source(Wanted(AsItIs(), None), found)
+    return Source(Wanted(AsItIs(), None), found, None)
 
 
 def test_what_was_made_says_where_it_is(tmp_path: Path) -> None:
