@@ -32,6 +32,9 @@ VERBS = {
     "config": Verb("lay my.cnf ready for the server", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
     "accounts": Verb("make databases and accounts what the document says", "json", True),
+    "restore-new": Verb(
+        "restore what a new ring begins with, if both nodes hold nothing", "json", True
+    ),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
     "restart": Verb(
