@@ -108,9 +108,9 @@ def filled(place: Place, say: Callable[[str], None]) -> Iterator[Filled]:
     place.require_ring()
     hosts = Hosts(Nodes(place.lab))
     ring = Filled(place.lab, hosts)
-    hosts.both(lambda node: hosts.ask(node, "timers", "stop"))
     load.fill(hosts, ring.writer)
     copies.copy(hosts)
+    hosts.both(lambda node: hosts.ask(node, "timers", "stop"))
     yield ring
     load.empty(hosts, ring.writer)
     load.settle(hosts)
