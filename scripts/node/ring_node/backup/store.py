@@ -52,6 +52,12 @@ AWAY = (
     "see that S3 can be reached from this host (`curl -sS https://{host}`; the VPC's endpoint for "
     "S3, its routes), then run this again: nothing was lost"
 )
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+CLOCK_OFF = "RequestTimeTooSkewed"
+SET_CLOCK = (
+    "S3 takes no request of a host whose clock is a quarter of an hour off: see `timedatectl` on "
+    "this one and what sets its clock, then run this again: nothing was lost"
+)
 FORBIDDEN = (
     "see that this instance carries the ring's role and that neither role nor bucket was changed "
     "by hand: `pulumi up --refresh`"
@@ -350,6 +356,8 @@ class Store:
         found = f"s3cmd ended with {status} at bucket {self.place.bucket}: {said}"
         if status == NOT_FOUND:
             return Missing(False, Exit.HOST, found, "that bucket and object", FORBIDDEN)
+        if CLOCK_OFF in said:
+            return StoreError(False, Exit.HOST, found, "the time that S3 has", SET_CLOCK)
         if status == NO_PROGRAM:
             return StoreError(False, Exit.HOST, "no program named s3cmd", "it", "`pulumi up`")
         if status == DENIED:

@@ -64,9 +64,11 @@ GATE_LOCK = AGENT_RUN / "gate.lock"
 ARCHIVE_LOCK = Path("/run/mysql-ring-archive.lock")  # who archives or purges binary logs
 ARCHIVE_STATE = Path("/run/mysql-ring-archive.json")  # how the last pass of the archive ended
 PURGE_STATE = Path("/run/mysql-ring-purge.json")
-BACKUP_STATE = Path("/run/mysql-ring-backup.json")
-MAINTAIN_STATE = Path("/run/mysql-ring-maintain.json")
-DRILL_STATE = Path("/run/mysql-ring-drill.json")
+UPKEEP_LOCK = Path("/run/mysql-ring-upkeep.lock")  # who takes a backup or looks after tables
+STANDING = Path("/var/lib/mysql-ring")  # what a reboot must not make forget
+BACKUP_STATE = STANDING / "backup.json"
+MAINTAIN_STATE = STANDING / "maintain.json"
+DRILL_STATE = STANDING / "drill.json"
 
 LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")

@@ -61,6 +61,7 @@ def all_timers(wanted: Place) -> list[Timer]:
             "backup",
             calendar=wanted.backup_schedule,
             longest=DAY,
+            again=HOUR // 2,
         ),
         Timer(
             "drill",
@@ -74,6 +75,6 @@ def all_timers(wanted: Place) -> list[Timer]:
             "Check of this node's tables, and a rebuild of those that gain",
             "maintain",
             calendar=wanted.maintenance_schedule,
-            longest=6 * HOUR,
+            longest=9 * HOUR,
         ),
     ]
