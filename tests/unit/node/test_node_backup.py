@@ -580,7 +580,7 @@ def test_an_export_lies_beside_its_backup_with_what_it_lacks(
     assert store.puts[-1] == BACKUP + "manifest.json"
 
 
-def failing(error: BaseException) -> Callable[..., Any]:
+def failing(error: Exception) -> Callable[..., Any]:
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
@@ -771,7 +771,7 @@ def test_a_table_counts_on_where_it_was_unless_its_engine_forbids() -> None:
 
 @pytest.fixture
 def records(host: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("BACKUP_STATE", "BACKUP_LOCK", "MAINTAIN_STATE"):
+    for name in ("BACKUP_STATE", "MAINTAIN_STATE"):
         monkeypatch.setattr(paths, name, host / name)
     monkeypatch.setattr(backup_verb.place, "read", lambda: PLACE)
     return host
@@ -793,22 +793,6 @@ def test_a_backup_that_fails_is_remembered_beside_the_last_good_one(
     kept = standing.backup()
     assert kept is not None
     assert (kept.good, kept.problem) == ("20261126T031500Z", "it is broken")
-
-
-class Killed(BaseException):
-    """Ends a verb as nothing does that it catches."""
-
-
-@pytest.mark.usefixtures("records", "image")
-def test_a_backup_that_is_killed_is_known_to_have_begun(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backup_verb, "Store", lambda _: MemoryStore())
-    backup_verb.run(export=False, check_seconds=60)
-    monkeypatch.setattr(images, "started", failing(Killed()))
-    with pytest.raises(Killed):
-        backup_verb.run(export=False, check_seconds=60)
-    kept = standing.backup()
-    assert kept is not None
-    assert (kept.good, kept.begun is None) == ("20261126T031500Z", False)
 
 
 @pytest.mark.usefixtures("records")

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
-from ring_node.backup import standing, verdict
+from ring_node.backup import verdict
 from ring_node.backup.standing import Archive, Backup, Maintenance, Purge
 from ring_node.backup.verdict import Facts
-from ring_node.base import paths
-from ring_node.base.lock import try_lock
 from ring_node.ring.health import Disk
 from stores import PLACE
 
@@ -148,40 +145,6 @@ def test_a_backup_or_maintenance_that_failed_is_a_problem(of: Facts, case: str, 
     assert found.case == case
     assert said in found.text
     assert BROKEN in found.text
-
-
-def test_a_backup_that_was_killed_is_a_problem_and_one_that_runs_is_none() -> None:
-    begun = Backup(written=NOW - 90_000, good="20261126T031500Z", begun=NOW - 500)
-    assert verdict.problems(facts(backup=begun, backup_runs=True)) == []
-    (found,) = verdict.problems(facts(backup=begun))
-    assert found.case == "backup fails"
-    assert "500 s ago" in found.text
-    assert "20261126T031500Z" in found.text
-    shown = verdict.shown(facts(backup=begun, backup_runs=True))
-    assert shown is not None
-    assert (shown["backup"]["running_s"], "begun" in shown["backup"]) == (500, False)
-
-
-def test_a_backup_that_begins_or_ends_while_it_is_looked_at_was_not_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(paths, "BACKUP_STATE", tmp_path / "state")
-    monkeypatch.setattr(paths, "BACKUP_LOCK", tmp_path / "lock")
-    running, ended = Backup(written=1.0, begun=2.0), Backup(written=3.0)
-    for before, after in ((running, ended), (ended, running)):
-        standing.write(before)
-
-        def held(_: Path, after: Backup = after) -> bool:
-            standing.write(after)
-            return False
-
-        with monkeypatch.context() as patched:
-            patched.setattr(verdict, "held", held)
-            assert verdict.look(None).backup_runs
-    standing.write(running)
-    assert not verdict.look(None).backup_runs
-    with try_lock(paths.BACKUP_LOCK):
-        assert verdict.look(None).backup_runs
 
 
 def test_a_backup_and_a_maintenance_that_ended_well_are_none() -> None:

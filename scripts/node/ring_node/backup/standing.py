@@ -59,15 +59,13 @@ class Purge:
 @dataclass(frozen=True, kw_only=True)
 class Backup:
     """`good`: the name of the last one that this host took since it booted, with what its report
-    says of it. `problem`: of the last run, if that failed. `begun`: when one began that has not
-    ended."""
+    says of it. `problem`: of the last run, if that failed."""
 
     written: float
     good: str | None = None
     report: dict[str, Any] | None = None
     problem: str | None = None
     next_step: str | None = None
-    begun: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

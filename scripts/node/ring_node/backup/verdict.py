@@ -11,7 +11,6 @@ from typing import Any
 from ..base import paths
 from ..base.clock import boottime
 from ..base.errors import NodeError
-from ..base.lock import held
 from ..ring.health import Disk, Problem
 from . import place, standing
 from .place import Place
@@ -37,7 +36,6 @@ class Facts:
     since: float = 0.0  # the boot
     broken: str | None = None
     backup: Backup | None = None
-    backup_runs: bool = False
     maintenance: Maintenance | None = None
     drill: Drill | None = None
 
@@ -49,7 +47,6 @@ def look(disk: Disk | None) -> Facts:
     except (NodeError, ValueError) as error:
         where, broken = None, error.found if isinstance(error, NodeError) else str(error)
     now = boottime()
-    backup, runs = _looked_at_backup()
     return Facts(
         where,
         standing.archive(),
@@ -58,8 +55,7 @@ def look(disk: Disk | None) -> Facts:
         disk,
         _asked(now),
         broken=broken,
-        backup=backup,
-        backup_runs=runs,
+        backup=standing.backup(),
         maintenance=standing.maintenance(),
         drill=standing.drill(),
     )
@@ -80,7 +76,7 @@ def problems(facts: Facts) -> list[Problem]:
         *_archive(facts, facts.place),
         *_purge(facts),
         *_disk(facts, facts.place),
-        *_backup(facts),
+        *_backup(facts.backup),
         *_maintenance(facts.maintenance),
         *_drill(facts.drill),
     ]
@@ -115,14 +111,6 @@ def shown(facts: Facts) -> dict[str, Any] | None:
     }
 
 
-def _looked_at_backup() -> tuple[Backup | None, bool]:
-    """How the last one ended, and whether one is at work. One that begins or ends meanwhile is."""
-    before = standing.backup()
-    runs = held(paths.BACKUP_LOCK)
-    state = standing.backup()
-    return state, runs or state != before
-
-
 def _asked(now: float) -> float:
     """When the record was written; 0 if that was before the boot."""
     try:
@@ -140,10 +128,10 @@ def _shown(state: standing.State | None, now: float) -> dict[str, Any] | None:
         return None
     fields = asdict(state)
     fields["age_s"] = round(now - fields.pop("written"))
-    for since, seconds in (("failing_since", "failing_s"), ("begun", "running_s")):
-        moment = fields.pop(since, None)
-        if moment is not None:
-            fields[seconds] = round(now - moment)
+    if fields.get("failing_since") is not None:
+        fields["failing_s"] = round(now - fields.pop("failing_since"))
+    else:
+        fields.pop("failing_since", None)
     return fields
 
 
@@ -212,20 +200,9 @@ def _purge(facts: Facts) -> Iterator[Problem]:
         )
 
 
-def _backup(facts: Facts) -> Iterator[Problem]:
-    state = facts.backup
-    if state is None:
-        return
-    good = f"the last good one is {state.good}" if state.good else "those in the bucket stay"
-    if state.begun is not None and not facts.backup_runs:
-        yield Problem(
-            "backup fails",
-            f"the last backup of this node began {facts.now - state.begun:.0f} s ago and was ended "
-            f"before it was whole, {good}",
-            f"{TIMER.format(unit='mysql-ring-backup')} say by whom; then `sudo ring-node backup`, "
-            "or leave it to its timer",
-        )
-    elif state.problem is not None:
+def _backup(state: Backup | None) -> Iterator[Problem]:
+    if state is not None and state.problem is not None:
+        good = f"the last good one is {state.good}" if state.good else "those in the bucket stay"
         yield Problem(
             "backup fails",
             f"the last backup of this node failed, {good}: {state.problem}",
@@ -259,8 +236,8 @@ def _disk(facts: Facts, where: Place) -> Iterator[Problem]:
     if percent < where.disk_warn:
         return
     state = facts.purge
-    oldest = f", the oldest is {state.held}: {state.why}" if state and state.held else ""
-    of_logs = f"{state.bytes >> 20} MiB of it are binary logs{oldest}" if state else "see why"
+    held = f", the oldest is {state.held}: {state.why}" if state and state.held else ""
+    of_logs = f"{state.bytes >> 20} MiB of it are binary logs{held}" if state else "see why"
     full = percent >= where.disk_critical
     yield Problem(
         "data volume critical" if full else "data volume filling",

@@ -63,7 +63,6 @@ GATE_LOCK = AGENT_RUN / "gate.lock"
 ARCHIVE_LOCK = Path("/run/mysql-ring-archive.lock")  # who archives or purges binary logs
 ARCHIVE_STATE = Path("/run/mysql-ring-archive.json")  # how the last pass of the archive ended
 PURGE_STATE = Path("/run/mysql-ring-purge.json")
-BACKUP_LOCK = Path("/run/mysql-ring-backup.lock")  # while a backup is being made
 BACKUP_STATE = Path("/run/mysql-ring-backup.json")
 MAINTAIN_STATE = Path("/run/mysql-ring-maintain.json")
 DRILL_STATE = Path("/run/mysql-ring-drill.json")

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from ..backup import place, standing, taking
 from ..backup.standing import Backup
 from ..backup.store import Store
 from ..base import paths
 from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
-from ..base.lock import try_lock
 from ..base.report import Report
 from ..host import room
 
 CHECK_SECONDS_LONGEST = 24 * 3600
-LOCK_SECONDS = 2.0  # `status` has it for a moment, as it asks whether it is held
 
 
 def run(*, export: bool, check_seconds: int) -> Report:
@@ -27,25 +23,17 @@ def run(*, export: bool, check_seconds: int) -> Report:
             f"0 to {CHECK_SECONDS_LONGEST}",
             "ring-node backup --help",
         )
-    former = standing.backup() or Backup(written=boottime())
-    with try_lock(paths.BACKUP_LOCK, LOCK_SECONDS):  # another one at work has it otherwise
-        standing.write(replace(former, begun=boottime()))
-        try:
-            with room.needed(paths.VOLUME, "room for a backup"):
-                made = taking.take(
-                    Store(place.read()), float(check_seconds), export=export, report=report
-                )
-        except NodeError as error:
-            standing.write(
-                Backup(
-                    written=boottime(),
-                    good=former.good,
-                    problem=error.found,
-                    next_step=error.next_step,
-                )
+    former = standing.backup()
+    good = former.good if former else None
+    try:
+        with room.needed(paths.VOLUME, "room for a backup"):
+            made = taking.take(
+                Store(place.read()), float(check_seconds), export=export, report=report
             )
-            raise
+    except NodeError as error:
         standing.write(
-            Backup(written=boottime(), good=made.identity, report=report.facts["backup"])
+            Backup(written=boottime(), good=good, problem=error.found, next_step=error.next_step)
         )
+        raise
+    standing.write(Backup(written=boottime(), good=made.identity, report=report.facts["backup"]))
     return report
