@@ -293,6 +293,18 @@ def test_the_open_log_is_closed_when_it_holds_something_and_is_due(mine: Own) ->
     assert not closes(replace(mine, names=()), NOW)
 
 
+def test_the_open_log_is_closed_at_once_only_if_it_holds_something(mine: Own) -> None:
+    for name in NAMES:
+        os.utime(mine.path(name), (NOW, NOW))
+    session = Asked()
+    written = replace(mine, names=NAMES[:-1])
+    for given, closed in ((written, True), (mine, False)):
+        assert closed == logs.close_the_open_one(
+            cast(Session, session), given, PLACE, NOW, at_once=True
+        )
+    assert session.done == ["FLUSH LOCAL BINARY LOGS"]
+
+
 @pytest.mark.parametrize(("free", "asked"), [(0, 0), (logs.ROOM - 1, 0), (logs.ROOM, 1)])
 def test_a_server_without_room_for_the_next_log_is_not_asked_to_begin_it(
     mine: Own, monkeypatch: pytest.MonkeyPatch, free: int, asked: int

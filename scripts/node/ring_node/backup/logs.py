@@ -96,13 +96,16 @@ def own(session: Session, place: Place) -> Own:
     )
 
 
-def close_the_open_one(session: Session, mine: Own, place: Place, now: float) -> bool:
-    """Begins a new log if the open one holds something and is due. A slave learns nothing of it.
+def close_the_open_one(
+    session: Session, mine: Own, place: Place, now: float, *, at_once: bool = False
+) -> bool:
+    """Begins a new log if the open one holds something and is due, or `at_once` it holds something.
+    A slave learns nothing of it.
 
     Raises NodeError, and asks nothing of the server, where the disk has no room."""
     if not mine.names or not binlog_file.has_events(mine.path(mine.names[-1])):
         return False
-    if not due(_opened(mine), now, place.archive_interval):
+    if not at_once and not due(_opened(mine), now, place.archive_interval):
         return False
     refuse_full_disk(mine, ROOM, "no new binary log is begun")
     session.do("FLUSH LOCAL BINARY LOGS")

@@ -100,6 +100,10 @@ class Missing(StoreError):
     """There is no such object."""
 
 
+class Denied(StoreError):
+    """Who asks may not do that."""
+
+
 class Wrong(StoreError):
     """The object is not what was put there."""
 
@@ -184,8 +188,9 @@ def part_mib(at_most: int) -> int:
 class Store:
     """The bucket of a place. Every method raises StoreError; none waits without a deadline."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, place: Place, config: Path = paths.S3CFG) -> None:
+        """`config`: what s3cmd reads, as `settings` has it for that place."""
+        self.place, self._config = place, config
 
     def put(
         self, key: str, read: Readable, *, at_most: int = 0, seconds: float = STREAM_SECONDS
@@ -284,6 +289,20 @@ class Store:
 
         return self._again(seconds, once)
 
+    def folders(self, prefix: str, *, seconds: float = SMALL_SECONDS) -> list[str]:
+        """The names of the folders right below `prefix`, which ends with a slash; tried again until
+        `seconds` have passed."""
+
+        def once() -> list[str]:
+            with _Process(
+                self._command("ls", self._uri(prefix)), seconds, stdout=subprocess.PIPE
+            ) as process:
+                text = process.read().decode(errors="replace")
+                process.wait(self._problem)
+            return parse_folders(text)
+
+        return self._again(seconds, once)
+
     def _delivered(self, process: _Process, tally: Tally, key: str, stored: Stored | None) -> None:
         try:
             process.wait(self._problem)
@@ -313,7 +332,7 @@ class Store:
         return [
             *programs.DIES_WITH_VERB,
             "s3cmd",
-            f"--config={paths.S3CFG}",
+            f"--config={self._config}",
             "--no-progress",
             "--no-encrypt",
             *words,
@@ -341,6 +360,8 @@ class Store:
             return StoreError(False, Exit.HOST, found, "the time that S3 has", SET_CLOCK)
         if status == NO_PROGRAM:
             return StoreError(False, Exit.HOST, "no program named s3cmd", "it", "`pulumi up`")
+        if status == DENIED:
+            return Denied(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         if status in LASTING:
             return StoreError(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         step = AWAY.format(host=host_of(self.place.region))
@@ -368,6 +389,12 @@ class Store:
             expected,
             "run this again; if it stays so, an older version of the object may be the right one",
         )
+
+
+def parse_folders(text: str) -> list[str]:
+    """The folders that `s3cmd ls` prints among objects: `DIR  s3://bucket/mysql/node-1/`."""
+    rows = (line.split(maxsplit=1) for line in text.splitlines())
+    return sorted(row[1].rstrip("/").rpartition("/")[2] for row in rows if row[:1] == ["DIR"])
 
 
 def parse_list(text: str) -> dict[str, Entry]:
