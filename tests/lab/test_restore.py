@@ -408,20 +408,22 @@ def test_a_gap_in_the_logs_is_refused_with_what_can_be_had(
 ) -> None:
     lab = steps.lab
     name = backup(steps, NODE)
+    logs = list[str]()
     for note in ("before the gap", "in the gap", "after it"):
+        logs.append(lab.sql(NODE, "SHOW MASTER STATUS")[0][0])
         lab.sql(NODE, f"INSERT INTO {table} (note) VALUES ('{note}'); FLUSH LOCAL BINARY LOGS")
     archive(steps)
-    logs = [row[0] for row in lab.sql(NODE, "SHOW BINARY LOGS")]
-    missing = logs[-4]  # the last one is open; before it are the last two that were closed
     server = lab.value(NODE, "SELECT @@server_uuid")
-    objects.remove(f"mysql/{NODE}/logs/{server}/{missing}.zst")
+    objects.remove(f"mysql/{NODE}/logs/{server}/{logs[1]}.zst")
     document = {"name": "a-test", "moment": {"latest": True}, "backup": name}
     problem = steps.run(NODE, "restore-scratch", json.dumps(document), REFUSED)
-    assert f"between {logs[-5]} and {logs[-3]}" in problem["found"]
-    assert logs[-5] in problem["next_step"]
+    gap = f"between {logs[0]} and {logs[2]}"
+    assert gap in problem["found"]
+    assert logs[0] in problem["next_step"]
     spans = steps.run(NODE, "backups", "")["logs"]
     (span,) = (each for each in spans if each["server_uuid"] == server)
-    assert f"between {logs[-5]} and {logs[-3]}" in span["gaps"]
-    place = {"node": NODE, "file": logs[-5], "position": 120}
+    assert gap in span["gaps"]
+    end = next(int(row[1]) for row in lab.sql(NODE, "SHOW BINARY LOGS") if row[0] == logs[0])
+    place = {"node": NODE, "file": logs[0], "position": end}
     with scratch(steps, NODE, {"moment": place, "backup": name}) as there:
         assert on_scratch(lab, NODE, there, f"SELECT note FROM {table}") == ["before the gap"]
