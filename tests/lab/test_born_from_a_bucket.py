@@ -25,7 +25,7 @@ NODE, PEER = NODES
 REGION = "eu-central-1"
 RESTORE = "ring-birth-node-1-restore-new"
 ACCESS = "ring-birth-node-1-access"
-RINGS_OWN = ("root", "repuser", "ring_peer", "ring_heartbeat")
+RINGS_OWN = ("root", "repuser", "follower", "ring_peer", "ring_heartbeat")
 
 
 def lose(lab: Lab) -> None:
