@@ -74,9 +74,11 @@ class Verbs:
         known: Sequence[str] = (),
         passed: str = NONE,
         until: str = NONE,
+        after: Callable[[str], None] = lambda _: None,
     ) -> list[str]:
         """Kill a verb once at each of its effects but the known ones, and then let it end; or kill
-        it last at one that matches `until`. Effects that match `passed` are not cut. The cuts."""
+        it last at one that matches `until`. Effects that match `passed` are not cut. The cuts;
+        `after` each."""
         cuts: list[str] = []
         known = list(known)
         while len(cuts) < MOST_CUTS:
@@ -84,6 +86,7 @@ class Verbs:
             if "cut" in said:
                 cuts.append(said["cut"])
                 known.append(said["cut"])
+                after(said["cut"])
                 if re.match(until, said["cut"]):
                     return cuts
                 continue
@@ -161,7 +164,7 @@ class Verbs:
 
     def _step(self, node: str, verb: str) -> tuple[str, str]:
         """Its command and its document."""
-        if verb.startswith("rejoin"):
+        if verb.startswith(("rejoin", "backup")):
             return f"sudo {RING_NODE} {verb}", ""
         (step,) = (
             step

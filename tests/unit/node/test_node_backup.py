@@ -282,7 +282,7 @@ def test_nothing_is_done_while_the_other_node_is_at_it(monkeypatch: pytest.Monke
     servers(monkeypatch, Arbiter(0), Arbiter(1))
     with (
         pytest.raises(NodeError, match="node-2 takes a backup") as caught,
-        turns.upkeep(PAIR, 5, without_peer=True),
+        turns.upkeep(PAIR, 0, without_peer=True),
     ):
         raise AssertionError
     assert caught.value.code is Exit.BUSY
@@ -298,6 +298,26 @@ def test_a_backup_is_taken_beside_a_peer_that_is_gone_and_no_table_rebuilt(
     with turns.upkeep(BACK, 5, without_peer=True) as turn:
         assert turn.held
     with pytest.raises(NodeError, match="no answer"), turns.upkeep(BACK, 5, without_peer=False):
+        raise AssertionError
+
+
+class Going(Arbiter):
+    """Another has the lock there, and then the server is gone."""
+
+    def value(self, statement: str, parameters: Any = ()) -> Any:
+        if statement == turns.TAKE and turns.TAKE in self.asked:
+            raise GONE
+        return super().value(statement, parameters)
+
+
+def test_a_backup_does_not_wait_for_a_peer_that_goes_while_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers(monkeypatch, Arbiter(1), Going(0))
+    with turns.upkeep(BACK, 3600, without_peer=True) as turn:
+        assert turn.held
+    servers(monkeypatch, Arbiter(1), Going(0))
+    with pytest.raises(NodeError, match="no answer"), turns.upkeep(BACK, 3600, without_peer=False):
         raise AssertionError
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..base.errors import Exit, NodeError
+from ..base.waiting import Deadline
 from ..mysql import sql
 from ..mysql.sql import PATIENT, Session
 from ..ring import reach, records
@@ -14,6 +15,7 @@ from ..ring.documents import Pair
 TURN = "mysql_ring.upkeep"  # a named lock: free at once when its session ends
 TAKE = "SELECT GET_LOCK(%s, %s)"
 HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
+ASK_SECONDS = 30  # a server that is gone is noticed so soon
 SLACK_SECONDS = 60.0
 LONGEST_SECONDS = 12 * 3600
 AGAIN = "run this again when that is over, or leave it to its timer"
@@ -45,22 +47,31 @@ def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
     """Waits that long for the other node to end. The lock is on the server with the lower id; with
     `without_peer`, a peer that has it and cannot be asked is at work at nothing."""
     with ExitStack() as held:
+        arbiter: Session | None = None
         try:
-            arbiter = held.enter_context(_arbiter(pair, seconds + SLACK_SECONDS))
+            arbiter = held.enter_context(_arbiter(pair, ASK_SECONDS + SLACK_SECONDS))
+            taken = _taken(arbiter, Deadline(seconds))
         except NodeError as error:
             if error.code is not Exit.UNREACHABLE or not without_peer:
                 raise
-            arbiter = None
-        if arbiter is not None:
-            arbiter.do(PATIENT)
-            if arbiter.value(TAKE, [TURN, int(seconds)]) != 1:
-                raise NodeError(
-                    Exit.BUSY,
-                    f"{pair.peer.name} takes a backup or looks after its tables",
-                    f"its end within {seconds:.0f} s: one node at a time",
-                    AGAIN,
-                )
+            arbiter, taken = None, True
+        if not taken:
+            raise NodeError(
+                Exit.BUSY,
+                f"{pair.peer.name} takes a backup or looks after its tables",
+                f"its end within {seconds:.0f} s: one node at a time",
+                AGAIN,
+            )
         yield Turn(arbiter)
+
+
+def _taken(arbiter: Session, deadline: Deadline) -> bool:
+    arbiter.do(PATIENT)
+    while True:
+        if arbiter.value(TAKE, [TURN, min(ASK_SECONDS, int(deadline.left))]) == 1:
+            return True
+        if deadline.over:
+            return False
 
 
 @contextmanager
