@@ -36,7 +36,7 @@ LEFT = f"ls {VOLUME}/images {VOLUME}/snapshots; pgrep -af '[s]cratch/sock|[z]std
 NOTHING = [f"{VOLUME}/images:", f"{VOLUME}/snapshots:"]
 ARCHIVE = "mysql-ring-archive.timer mysql-ring-archive.service"
 BEFORE_THE_LOCK = "send FLUSH TABLES WITH READ LOCK"
-UPLOAD = r"run \S+ --pdeathsig KILL -- s3cmd .* put"
+UPLOAD = "run setpriv --pdeathsig KILL -- tar --create"
 # Of the statements to the server on the snapshot some stand for all: it is thrown away.
 ALIKE = r"send (CHECK|CHECKSUM) TABLE `(?!mysql`?\.?`?user)"
 BEGUN, ENDED = (f"rename {STANDING}/.backup.json.N.new ({number})" for number in (1, 2))
@@ -64,10 +64,15 @@ class Backup:
 
     @property
     def at_work(self) -> bool:
-        return self.process.poll() is None
+        if self.process.poll() is None:
+            return True
+        self.end()
+        return False
 
     def end(self) -> int:
-        self.text, _ = self.process.communicate(timeout=BACKUP_SECONDS * PATIENCE)
+        """Its exit code; what it printed is `text`."""
+        if not self.text:
+            self.text, _ = self.process.communicate(timeout=BACKUP_SECONDS * PATIENCE)
         return self.process.returncode
 
 
@@ -76,7 +81,7 @@ def held(ring: Lab, node: Node, at: str) -> Iterator[Backup]:
     """A backup that is under way, held there inside."""
     with ring.gates.verb("backup", at, host=hostname(ring, node.name)) as gate:
         backup = Backup(ring, node)
-        gate.wait()
+        gate.wait(by=backup)
         yield backup
 
 
@@ -89,15 +94,19 @@ def stored(ring: Lab, node: Node) -> dict[str, int]:
 
 
 def good(ring: Lab, node: Node) -> set[str]:
-    """The backups that count. Each has all that its manifest names."""
-    bucket = ring.outputs()["bucket"]["name"]
-    there = stored(ring, node)
-    found = {key for key in there if key.endswith("/manifest.json")}
-    for key in found:
+    """The manifests of the backups that count."""
+    return {key for key in stored(ring, node) if key.endswith("/manifest.json")}
+
+
+def are_whole(ring: Lab, node: Node, keys: set[str]) -> dict[str, Any]:
+    """Each of these has all that its manifest names. The manifest of the last one."""
+    bucket, there = ring.outputs()["bucket"]["name"], stored(ring, node)
+    kept: dict[str, Any] = {}
+    for key in sorted(keys):
         kept = json.loads(ring.ssh(node.name, f"{S3CMD} get s3://{bucket}/{key} -"))
         for each in (kept["data"], kept["export"]):
             assert each is None or there[each["key"]] == each["bytes"], key
-    return found
+    return kept
 
 
 def standing(node: Node) -> dict[str, Any]:
@@ -124,6 +133,7 @@ def goes_well(ring: Lab, node: Node) -> None:
     assert backup.end() == 0, backup.text
     (new,) = good(ring, node) - before
     assert standing(node)["good"] in new
+    are_whole(ring, node, {new})
     assert not [case for case in cases(node) if "backup" in case]
     nothing_is_left(node)
 
@@ -154,7 +164,7 @@ def test_a_backup_killed_at_all_that_it_does_counts_only_when_it_is_whole(
         for moment in MOMENTS:
             assert any(moment in cut for cut in cuts), (moment, cuts)
         after = good(ring, node)
-        assert len(after) > len(before)
+        are_whole(ring, node, after - before)
         assert standing(node)["good"] in max(after)
         assert "backup cut short" not in cases(node)
         nothing_is_left(node)
@@ -256,9 +266,9 @@ def test_a_backup_that_is_cut_from_s3_in_the_middle_of_its_object_goes_on_and_is
         for each in nodes:
             each.run("sh", "-c", f"systemctl start {ARCHIVE.split()[0]}")
     (new,) = good(ring, node) - before
-    bucket = ring.outputs()["bucket"]["name"]
-    kept = json.loads(ring.ssh(node.name, f"{S3CMD} get s3://{bucket}/{new} -"))
+    kept = are_whole(ring, node, {new})
     assert kept["data"]["bytes"] > PARTS * PART
+    bucket = ring.outputs()["bucket"]["name"]
     got = f"{S3CMD} get s3://{bucket}/{kept['data']['key']} - | sha256sum"
     assert ring.ssh(node.name, got).split()[0] == kept["data"]["sha256"]
 
