@@ -128,6 +128,14 @@ def check(server: Any, tables: list[Table], over: Callable[[], bool] = lambda: F
 T, U = Table("app", "t", "InnoDB"), Table("app", "u", "MyISAM")
 
 
+def test_a_server_that_serves_is_checked_without_locking_an_index() -> None:
+    server: Any = Server(CHECK=[said("status", "OK")])
+    tables = [T, Table("app", "m", "MyISAM")]
+    checking.check(server, another(server), tables, Deadline(60), checksums=False, gently=True)
+    checks = [each for each in server.asked if each.startswith("CHECK")]
+    assert checks == ["CHECK TABLE `app`.`t` QUICK", "CHECK TABLE `app`.`m`"]
+
+
 def test_what_is_checked_is_summed_up_too() -> None:
     server = Server(CHECK=[said("status", "OK")], CHECKSUM=[{"Table": "app.t", "Checksum": 5}])
     outcome = check(server, [T, U])
@@ -288,6 +296,27 @@ def test_nothing_is_done_while_the_other_node_is_at_it(monkeypatch: pytest.Monke
     assert caught.value.code is Exit.BUSY
 
 
+class Busy(Arbiter):
+    """Until it was asked for the third time."""
+
+    def value(self, statement: str, _parameters: Any = ()) -> Any:
+        self.asked.append(statement)
+        return int(self.asked.count(turns.TAKE) > 2)
+
+
+def test_who_waits_for_its_turn_keeps_no_statement_at_the_other_node_that_its_snapshot_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = Busy(0)
+    servers(monkeypatch, busy, Arbiter(1))
+    with turns.upkeep(PAIR, 60, without_peer=True):
+        pass
+    assert busy.asked.count(turns.TAKE) == 3
+    assert all(
+        not each.startswith("SELECT") or each == "SELECT GET_LOCK(%s, 0)" for each in busy.asked
+    )
+
+
 GONE = sql.ServerError(2003, Exit.UNREACHABLE, "no answer", "", "")
 
 
@@ -379,6 +408,22 @@ def test_maintenance_gives_way_to_a_copy_and_to_another_verb(
         assert mine
         assert found in (maintenance.disturbed() or "")
     assert maintenance.disturbed() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [(0, False), (2, True), (sql.ServerError(2013, Exit.UNREACHABLE, "gone", "", ""), True)],
+)
+def test_what_keeps_a_definition_waiting_ends(answer: Any, waits: bool) -> None:
+    class Watched(Server):
+        def value(self, statement: str, parameters: Any = ()) -> Any:
+            assert (statement, parameters) == (maintenance.WAITING, [7])
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    session: Any = Watched()
+    assert maintenance.awaited(session, 7) == waits
 
 
 def test_no_backup_runs_beside_another_or_beside_the_maintenance(host: Path) -> None:
@@ -526,6 +571,7 @@ def image(host: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     monkeypatch.setattr(images, "quietly", lambda: None)
     monkeypatch.setattr(taking, "_ours", frozenset)
     monkeypatch.setattr(taking.records, "pair", lambda: PAIR)
+    monkeypatch.setattr(taking.admission, "admitted", lambda: True)
     monkeypatch.setattr(turns, "upkeep", upkeep)
     monkeypatch.setattr(taking, "PAUSE_SECONDS", 0.0)
     return made

@@ -6,18 +6,18 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..base.errors import Exit, NodeError
-from ..base.waiting import Deadline
+from ..base.waiting import Deadline, poll
 from ..mysql import sql
 from ..mysql.sql import PATIENT, Session
 from ..ring import reach, records
 from ..ring.documents import Pair
 
 TURN = "mysql_ring.upkeep"  # a named lock: free at once when its session ends
-TAKE = "SELECT GET_LOCK(%s, %s)"
+# At once: who waits in it is a statement that no snapshot of the arbiter is taken beside.
+TAKE = "SELECT GET_LOCK(%s, 0)"
 HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
-ASK_SECONDS = 30  # a server that is gone is noticed so soon
-SLACK_SECONDS = 60.0
 LONGEST_SECONDS = 12 * 3600
+PAUSE_SECONDS = 5.0
 AGAIN = "run this again when that is over, or leave it to its timer"
 
 
@@ -49,13 +49,13 @@ def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
     with ExitStack() as held:
         arbiter: Session | None = None
         try:
-            arbiter = held.enter_context(_arbiter(pair, ASK_SECONDS + SLACK_SECONDS))
-            taken = _taken(arbiter, Deadline(seconds))
+            arbiter = held.enter_context(_arbiter(pair))
+            had = _had(arbiter, seconds)
         except NodeError as error:
             if error.code is not Exit.UNREACHABLE or not without_peer:
                 raise
-            arbiter, taken = None, True
-        if not taken:
+            arbiter, had = None, True
+        if not had:
             raise NodeError(
                 Exit.BUSY,
                 f"{pair.peer.name} takes a backup or looks after its tables",
@@ -65,21 +65,21 @@ def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
         yield Turn(arbiter)
 
 
-def _taken(arbiter: Session, deadline: Deadline) -> bool:
+def _had(arbiter: Session, seconds: float) -> bool:
     arbiter.do(PATIENT)
-    while True:
-        if arbiter.value(TAKE, [TURN, min(ASK_SECONDS, int(deadline.left))]) == 1:
-            return True
-        if deadline.over:
-            return False
+
+    def had() -> bool | None:
+        return True if arbiter.value(TAKE, [TURN]) == 1 else None
+
+    return poll(had, Deadline(seconds), longest_pause=PAUSE_SECONDS) is True
 
 
 @contextmanager
-def _arbiter(pair: Pair, patience: float) -> Iterator[Session]:
+def _arbiter(pair: Pair) -> Iterator[Session]:
     if pair.node.server_id < pair.peer.server_id:
-        with sql.own(patience=patience) as session:
+        with sql.own() as session:
             yield session
     else:
         login = records.credentials().peer
-        with reach.peer(pair.peer.replication_address, login, patience=patience) as session:
+        with reach.peer(pair.peer.replication_address, login) as session:
             yield session
