@@ -37,8 +37,11 @@ NOTHING = [f"{VOLUME}/images:", f"{VOLUME}/snapshots:"]
 ARCHIVE = "mysql-ring-archive.timer mysql-ring-archive.service"
 BEFORE_THE_LOCK = "send FLUSH TABLES WITH READ LOCK"
 UPLOAD = "run setpriv --pdeathsig KILL -- tar --create"
-# Of the statements to the server on the snapshot some stand for all: it is thrown away.
-ALIKE = r"send (CHECK|CHECKSUM) TABLE `(?!mysql`?\.?`?user)"
+# Of what is done to the second copy, which is thrown away, some stands for all.
+ALIKE = (
+    r"send (SET NAMES|COMMIT|USE|CHECK(SUM)? TABLE `(?!mysql`\.`user))"
+    r"|write /srv/mysql-ring/images/N/checked/data/(?!ibdata1)"
+)
 BEGUN, ENDED = (f"rename {STANDING}/.backup.json.N.new ({number})" for number in (1, 2))
 MOMENTS = (
     BEGUN,
