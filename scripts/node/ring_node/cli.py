@@ -32,6 +32,9 @@ VERBS = {
     "config": Verb("lay my.cnf ready for the server", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
     "accounts": Verb("make databases and accounts what the document says", "json", True),
+    "restore-new": Verb(
+        "restore what a new ring begins with, if both nodes hold nothing", "json", True
+    ),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
     "restart": Verb(
@@ -110,7 +113,12 @@ VERBS = {
         },
     ),
     "schedule": Verb("say where backups go and when they are made", "json", True),
-    "archive": Verb("bring every closed binary log into the bucket (a timer's service)", "", False),
+    "archive": Verb(
+        "bring every closed binary log into the bucket (a timer's service)",
+        "",
+        False,
+        {"--now": {"action": "store_true", "help": "and what was written up to now"}},
+    ),
     "purge": Verb("purge the binary logs that may go (a timer's service)", "", False),
     "backups": Verb("list the backups, logs and drills that the bucket holds", "", False),
     "restore-scratch": Verb(

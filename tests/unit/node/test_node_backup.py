@@ -282,10 +282,31 @@ def test_nothing_is_done_while_the_other_node_is_at_it(monkeypatch: pytest.Monke
     servers(monkeypatch, Arbiter(0), Arbiter(1))
     with (
         pytest.raises(NodeError, match="node-2 takes a backup") as caught,
-        turns.upkeep(PAIR, 5, without_peer=True),
+        turns.upkeep(PAIR, 0, without_peer=True),
     ):
         raise AssertionError
     assert caught.value.code is Exit.BUSY
+
+
+class Busy(Arbiter):
+    """Until it was asked for the third time."""
+
+    def value(self, statement: str, _parameters: Any = ()) -> Any:
+        self.asked.append(statement)
+        return int(self.asked.count(turns.TAKE) > 2)
+
+
+def test_who_waits_for_its_turn_keeps_no_statement_at_the_other_node_that_its_snapshot_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = Busy(0)
+    servers(monkeypatch, busy, Arbiter(1))
+    with turns.upkeep(PAIR, 60, without_peer=True):
+        pass
+    assert busy.asked.count(turns.TAKE) == 3
+    assert all(
+        not each.startswith("SELECT") or each == "SELECT GET_LOCK(%s, 0)" for each in busy.asked
+    )
 
 
 GONE = sql.ServerError(2003, Exit.UNREACHABLE, "no answer", "", "")
@@ -506,6 +527,7 @@ def image(host: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
     monkeypatch.setattr(images, "quietly", lambda: None)
     monkeypatch.setattr(taking, "_ours", frozenset)
     monkeypatch.setattr(taking.records, "pair", lambda: PAIR)
+    monkeypatch.setattr(taking.admission, "admitted", lambda: True)
     monkeypatch.setattr(turns, "upkeep", upkeep)
     monkeypatch.setattr(taking, "PAUSE_SECONDS", 0.0)
     return made

@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ..base.errors import NodeError
+from ..base.errors import NodeError, refused
 from ..base.report import Report
 from ..mysql import checking
-from ..ring import records
+from ..ring import admission, records
 from ..ring.proving import Changed
 from . import exports, images, manifest, turns
 from .images import Check, Held, Image
@@ -26,6 +26,12 @@ def take(store: Store, seconds: float, *, wait: float, export: bool, report: Rep
     maintenance of its tables, has ended. After an error nothing counts that came into the bucket:
     it has no manifest. What was there before stays.
     """
+    if not admission.admitted():
+        raise refused(
+            "this node has not joined its ring: what it holds may be given up, or half a copy",
+            "a node that is part of its ring",
+            "run this again when it serves (`sudo ring-node gate` says why it does not)",
+        )
     with turns.upkeep(records.pair(), wait, without_peer=True):
         store.listed(store.place.backups())  # whether S3 answers, before anything is locked
         for left in reversed(range(TRIES)):

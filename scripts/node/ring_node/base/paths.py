@@ -49,6 +49,7 @@ GATE = ETC / "gate.nft"  # what closes the gate, as nft reads it
 OPENING = ETC / "opening.json"
 BACKUP = ETC / "backup.json"  # where this node's backups go, and when
 S3CFG = ETC / "s3cfg"  # what s3cmd reads; it holds no key
+S3CFG_BIRTH = ETC / "s3cfg.birth"  # the same for the bucket that this ring is born from
 WAITING = ETC / "waiting"  # files of the server that take their place with its next restart
 LAID = ETC / "my.cnf.json"  # digests of the my.cnf that the program sent and the host still has
 FORMER = ETC / "former"  # what they took the place of, until that restart is judged good
