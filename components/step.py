@@ -39,7 +39,7 @@ MINUTES = {
     "config": 30,
     "server": 3 * 60,
     "accounts": 30,
-    "restore-new": 26 * 60,
+    "restore-new": 36 * 60,
     "seed": 26 * 60,
     "replicate": 26 * 60,  # it seeds first if that was missed
     "restart": 8 * 60,

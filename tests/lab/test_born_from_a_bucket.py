@@ -177,7 +177,7 @@ def test_a_new_stack_is_born_from_the_bucket_of_one_that_is_gone(
     passwords = lab.outputs()["passwords"]
     archive(steps)
     own = lab.outputs()["bucket"]["name"]
-    lab.aws("s3", "mb", f"s3://{old_bucket}")
+    lab.run("aws", "s3", "mb", f"s3://{old_bucket}")
     lab.run("aws", "s3", "sync", "--only-show-errors", f"s3://{own}", f"s3://{old_bucket}")
     lab.pulumi("destroy", "--yes", "--skip-preview")
 

@@ -128,6 +128,14 @@ def check(server: Any, tables: list[Table], over: Callable[[], bool] = lambda: F
 T, U = Table("app", "t", "InnoDB"), Table("app", "u", "MyISAM")
 
 
+def test_a_server_that_serves_is_checked_without_locking_an_index() -> None:
+    server: Any = Server(CHECK=[said("status", "OK")])
+    tables = [T, Table("app", "m", "MyISAM")]
+    checking.check(server, another(server), tables, Deadline(60), checksums=False, gently=True)
+    checks = [each for each in server.asked if each.startswith("CHECK")]
+    assert checks == ["CHECK TABLE `app`.`t` QUICK", "CHECK TABLE `app`.`m`"]
+
+
 def test_what_is_checked_is_summed_up_too() -> None:
     server = Server(CHECK=[said("status", "OK")], CHECKSUM=[{"Table": "app.t", "Checksum": 5}])
     outcome = check(server, [T, U])
@@ -380,6 +388,22 @@ def test_maintenance_gives_way_to_a_copy_and_to_another_verb(
         assert mine
         assert found in (maintenance.disturbed() or "")
     assert maintenance.disturbed() is None
+
+
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [(0, False), (2, True), (sql.ServerError(2013, Exit.UNREACHABLE, "gone", "", ""), True)],
+)
+def test_what_keeps_a_definition_waiting_ends(answer: Any, waits: bool) -> None:
+    class Watched(Server):
+        def value(self, statement: str, parameters: Any = ()) -> Any:
+            assert (statement, parameters) == (maintenance.WAITING, [7])
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    session: Any = Watched()
+    assert maintenance.awaited(session, 7) == waits
 
 
 def test_no_backup_runs_beside_another_or_beside_the_maintenance(host: Path) -> None:

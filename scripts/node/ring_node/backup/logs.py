@@ -14,6 +14,7 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
 from ..base.errors import Exit, NodeError, refused
@@ -27,6 +28,7 @@ from . import catalogue
 from .catalogue import Entry
 from .place import Place
 from .store import CHUNK, Readable, Store
+from .store import Entry as Object
 
 # The timer runs a pass each half of the interval, and the open log is due before the next one may
 # be: what is written is closed after half of it at most, and has the other half to arrive.
@@ -70,6 +72,14 @@ class Pass:
     sent: tuple[Entry, ...]
     waiting: tuple[str, ...]
     problem: NodeError | None
+
+
+class There(Enum):
+    """What the bucket has in the place of a log."""
+
+    SAFE = "that log"
+    DAMAGED = "an object or an entry that is not what was put there"
+    ANOTHER = "another log of that name"
 
 
 def own(session: Session, place: Place) -> Own:
@@ -203,30 +213,47 @@ def same(entry: Entry, path: Path) -> bool:
 def verified(mine: Own, store: Store, wanted: Sequence[str]) -> frozenset[str]:
     """Those of the logs whose object is the one that their entry names, and holds the log that is
     here."""
+    found = examined(mine, store, wanted)
+    return frozenset(name for name, there in found.items() if there is There.SAFE)
+
+
+def examined(mine: Own, store: Store, wanted: Sequence[str]) -> dict[str, There]:
+    """What the bucket has of these logs; nothing for those that it has no entry of."""
     prefix = mine.prefix(store.place)
     if not wanted:
-        return frozenset()
+        return {}
     objects = store.listed(prefix + _common(wanted), seconds=ASK_SECONDS)
     keys = {catalogue.entry_key(prefix, name): name for name in wanted}
-    result: set[str] = set()
     entries = [key for key in keys if key in objects]
-    for key, content in store.get_small(entries, seconds=ASK_SECONDS).items():
-        name, entry = keys[key], catalogue.from_bytes(content, key)
-        there = objects.get(catalogue.log_key(prefix, name))
-        if (
-            there is not None
-            and (there.bytes, there.etag) == (entry.stored_bytes, entry.etag)
-            and (entry.file, entry.server_uuid) == (name, mine.server_uuid)
-            and _same_here(entry, mine.path(name))
-        ):
-            result.add(name)
-    return frozenset(result)
+    got = store.get_small(entries, seconds=ASK_SECONDS)
+    return {
+        keys[key]: _there(mine, keys[key], key, content, objects.get(_log(prefix, keys[key])))
+        for key, content in got.items()
+    }
 
 
-def _same_here(entry: Entry, path: Path) -> bool:
-    with suppress(FileNotFoundError):  # somebody purged it
-        return same(entry, path)
-    return False
+def _log(prefix: str, name: str) -> str:
+    return catalogue.log_key(prefix, name)
+
+
+def _there(mine: Own, name: str, key: str, content: bytes, log: Object | None) -> There:
+    try:
+        entry = catalogue.from_bytes(content, key)
+    except NodeError:
+        return There.DAMAGED
+    try:
+        here = same(entry, mine.path(name))
+    except FileNotFoundError:  # somebody purged it
+        here = False
+    if not here or (entry.file, entry.server_uuid) != (name, mine.server_uuid):
+        return There.ANOTHER
+    whole = log is not None and (log.bytes, log.etag) == (entry.stored_bytes, entry.etag)
+    return There.SAFE if whole else There.DAMAGED
+
+
+def send_again(mine: Own, name: str, store: Store) -> Entry:
+    """A log whose object or entry is not what was put there."""
+    return send(mine, name, _previous(mine, name, store), store)
 
 
 def send(mine: Own, name: str, previous: str | None, store: Store) -> Entry:

@@ -27,6 +27,10 @@ from .turns import AGAIN
 FRESH_SECONDS = 15.0
 WAIT_SECONDS = 5  # for a table that is in use; whoever comes after it waits as long
 CHECK_PART = 0.5  # of the time
+WAITING = (
+    "SELECT COUNT(*) FROM information_schema.processlist"
+    " WHERE state = 'Waiting for table metadata lock' AND id <> %s"
+)
 ROOM_FACTOR = 1.2  # of what is used, for the table beside its former self
 
 
@@ -44,17 +48,20 @@ def maintain(seconds: float, wait: float, report: Report) -> None:
         sql.own(patience=seconds + images.STATEMENT_SECONDS) as own,
         reach.peer(pair.peer.replication_address, login) as other,
         own.unlogged(),
+        sql.own() as watch,
     ):
         _refuse_unhealthy(own, other, pair)
         own.do("SET SESSION lock_wait_timeout = %s", [WAIT_SECONDS])
         deadline = Deadline(seconds)
 
+        process = own.value("SELECT CONNECTION_ID()")
+
         def over() -> bool:
-            return deadline.over or disturbed() is not None
+            return deadline.over or disturbed() is not None or awaited(watch, process)
 
         wrong = _check(own, Deadline(seconds * CHECK_PART), over, report)
         for size in rebuilding.gain(rebuilding.sizes(own)):
-            if over() or not turn.held:
+            if deadline.over or disturbed() is not None or not turn.held:
                 break
             if size.quoted not in wrong:
                 _rebuild(own, size, over, report)
@@ -81,6 +88,16 @@ def disturbed() -> str | None:
     if held(paths.LOCK):
         return "another verb is at work on this host"
     return None
+
+
+def awaited(session: Session, process: int) -> bool:
+    """Whether somebody waits to define a table that is in use, the slave maybe: whoever uses that
+    table waits behind. What runs in `process` may be why, and ends then; the next table has its
+    turn."""
+    try:
+        return bool(session.value(WAITING, [process]))
+    except NodeError:
+        return True  # a server that cannot be asked has no time for this
 
 
 def _refuse_unhealthy(own: Session, other: Session, pair: Pair) -> None:
@@ -113,7 +130,9 @@ def _check(
         [each for each in checking.tables(own) if quick(each)],
         datetime.now(UTC).date().isoformat(),
     )
-    outcome = checking.check(own, _another, found, deadline, checksums=False, over=over)
+    outcome = checking.check(
+        own, _another, found, deadline, checksums=False, gently=True, over=over
+    )
     there = {each.quoted for each in checking.tables(own)}
     for each in outcome.warned:
         report.note(f"CHECK TABLE: {each}")

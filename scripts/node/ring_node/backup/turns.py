@@ -16,7 +16,6 @@ TURN = "mysql_ring.upkeep"  # a named lock: free at once when its session ends
 # At once: who waits in it is a statement that no snapshot of the arbiter is taken beside.
 TAKE = "SELECT GET_LOCK(%s, 0)"
 HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
-SLACK_SECONDS = 60.0
 LONGEST_SECONDS = 12 * 3600
 PAUSE_SECONDS = 5.0
 AGAIN = "run this again when that is over, or leave it to its timer"

@@ -85,11 +85,14 @@ def check(
     deadline: Deadline,
     *,
     checksums: bool,
+    gently: bool = False,
     over: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """CHECK TABLE of these tables, one after the other, with CHECKSUM TABLE if asked for.
 
     It ends with the deadline, or when `over` says so. `another`: a further session of that server.
+    `gently`: of InnoDB only the rows by each index. The pages of an index are looked at with all of
+    it locked: nobody read a table of 400 MiB for 14 s (5.6.24, pages not in memory).
     """
 
     def ends() -> bool:
@@ -104,7 +107,8 @@ def check(
         if table.engine not in ENGINES:
             left_out[table.quoted] = f"{table.engine} keeps no rows there"
             continue
-        said = _ask(session, another, f"CHECK TABLE {table.quoted}", ends)
+        quick = " QUICK" if gently and table.engine == "InnoDB" else ""
+        said = _ask(session, another, f"CHECK TABLE {table.quoted}{quick}", ends)
         if said is None or held_up(said):
             left_out[table.quoted] = NO_TIME if said is None else IN_USE
             continue
