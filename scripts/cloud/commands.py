@@ -174,6 +174,16 @@ def pulumi(arguments: tuple[str, ...]) -> None:
 @main.command(cls=PassOn)
 @click.argument("arguments", nargs=-1)
 @reported
+def ring(arguments: tuple[str, ...]) -> None:
+    """Run the operator's command, scripts/ring, against the ring of the lab."""
+    from cloud.cli.connect import ring as run
+
+    run(Lab.from_environment(), arguments)
+
+
+@main.command(cls=PassOn)
+@click.argument("arguments", nargs=-1)
+@reported
 def aws(arguments: tuple[str, ...]) -> None:
     """Run the AWS command line against the stand-in."""
     from cloud.cli.connect import aws as run
@@ -216,9 +226,9 @@ def mysql(node: str, sql: str | None, database: str | None) -> None:
 def test(arguments: tuple[str, ...]) -> None:
     """Run every check, some tiers of them, or what pytest's arguments name.
 
-    TIER is one of lint, unit, refusals, lab, data, updates and faults. The last four make labs of
-    their own: .lab-test, .lab-data, .lab-updates and .lab-faults (or $MYSQL_RING_LAB and that with
-    -data, -updates and -faults).
+    TIER is one of lint, unit, refusals, lab, data, backups, updates and faults. The last five
+    make labs of their own: .lab-test, .lab-data, .lab-backups, .lab-updates and .lab-faults (or
+    $MYSQL_RING_LAB and that with -data, -backups, -updates and -faults).
     """
     from cloud.cli.check import run
 

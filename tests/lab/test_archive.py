@@ -9,7 +9,7 @@ from archive import TIMERS, logs, objects, prefix, s3_away
 from labs import NODES, eventually, hostname
 from steps import INPUT, REFUSED, UNREACHABLE, Steps, schedule
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.backups
 
 NODE, PEER = "node-1", "node-2"
 

@@ -7,7 +7,7 @@ import pytest
 from labs import NODES, Lab, eventually
 from steps import SERVER, Steps
 
-pytestmark = pytest.mark.lab
+pytestmark = pytest.mark.backups
 
 NODE, PEER = "node-1", "node-2"
 BUSY = 7

@@ -24,13 +24,20 @@ UNIT_SECONDS = 900
 LAB_SECONDS = 3600
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
-IN_A_LAB = {"lab": "test", "data": "data", "updates": "updates", "faults": "faults"}
+IN_A_LAB = {
+    "lab": "test",
+    "data": "data",
+    "backups": "backups",
+    "updates": "updates",
+    "faults": "faults",
+}
 """Tiers that need a lab, each with the ending of its folder's name."""
 TESTS = {
     "unit": "tests/unit",
     "refusals": "tests/unit/refusals",
     "lab": "tests/lab",
     "data": "tests/lab",
+    "backups": "tests/lab",
     "updates": "tests/faults",
     "faults": "tests/faults",
 }
@@ -39,17 +46,23 @@ ALONE = ("faults",)
 """They say how soon something is noticed and healed: beside others they would measure those."""
 PATIENCE, PATIENT = "MYSQL_RING_PATIENCE", "3"
 """Tiers beside others wait for those too: their deadlines are so many times as long."""
+LAST_LINES = 40
+"""So many lines of a failed check are printed again at the end, where a cut log still has them."""
 
 
 @dataclass(frozen=True)
 class Result:
-    """How many checks of a tier passed and failed, what they printed, and how long they took."""
+    """How many checks of a tier passed and failed, what they printed, and how long they took.
+
+    `failures`: what each failed check said, its name first.
+    """
 
     tier: str
     passed: int
     failed: int
     output: str = ""
     seconds: float = 0.0
+    failures: tuple[str, ...] = ()
 
     @property
     def good(self) -> bool:
@@ -96,7 +109,10 @@ def _side_by_side(lab: Lab, tiers: Sequence[str]) -> list[Result]:
 
 
 def summarize(results: Sequence[Result]) -> int:
-    """Print a line per tier and the last line with the totals; the exit code."""
+    """Print each failure again, a line per tier, and last the totals; the exit code."""
+    for result in results:
+        for failure in result.failures:
+            print(f"\n== {result.tier} failed: {failure}")
     print()
     for result in results:
         print(result)
@@ -122,24 +138,22 @@ def lint(lab: Lab, tier: str = "lint") -> Result:
         "shellcheck": ["shellcheck", *map(str, shell_files(lab.checkout))],
     }
     begun = time.monotonic()
-    lines: list[str] = []
-    failed = 0
+    clean: list[str] = []
+    failed: list[str] = []
     try:
         checks["actionlint"] = actionlint(lab)
     except SetupError as error:
-        failed += 1
-        lines.append(f"actionlint failed:\n{error}")
+        failed.append(f"actionlint\n{error}")
     for name, argv in checks.items():
         done = subprocess.run(
             argv, cwd=lab.checkout, capture_output=True, text=True, timeout=UNIT_SECONDS
         )
         if done.returncode != 0:
-            failed += 1
-            lines.append(f"{name} failed:\n{done.stdout}{done.stderr}")
+            failed.append(f"{name}\n{done.stdout}{done.stderr}")
         else:
-            lines.append(f"{name}: clean")
-    output = "\n".join(lines)
-    return Result(tier, len(lines) - failed, failed, output, time.monotonic() - begun)
+            clean.append(f"{name}: clean")
+    seconds = time.monotonic() - begun
+    return Result(tier, len(clean), len(failed), "\n".join(clean), seconds, tuple(failed))
 
 
 def actionlint(lab: Lab) -> list[str]:
@@ -175,9 +189,10 @@ def _tier(lab: Lab, tier: str) -> Result:
             argv.append("-v")
         code, output = _pytest_run(lab, tier, argv)
         passed, failed = counts(report) if report.exists() else (0, 1)
+        said = failures(report) if report.exists() else ()
     if code != 0 and failed == 0:
         failed = 1
-    return Result(tier, passed, failed, output, time.monotonic() - begun)
+    return Result(tier, passed, failed, output, time.monotonic() - begun, said)
 
 
 def _pytest_run(lab: Lab, tier: str, argv: list[str]) -> tuple[int, str]:
@@ -213,6 +228,18 @@ def counts(report: Path) -> tuple[int, int]:
         total += int(suite.get("tests", 0))
         bad += sum(int(suite.get(kind, 0)) for kind in ("failures", "errors", "skipped"))
     return max(0, total - bad), bad
+
+
+def failures(report: Path) -> tuple[str, ...]:
+    """The name of each test of a JUnit report that did not pass, and the end of what it said."""
+    found = []
+    for case in ET.parse(report).getroot().iter("testcase"):  # noqa: S314 - our own file
+        for kind in ("failure", "error", "skipped"):
+            for said in case.findall(kind):
+                lines = (said.text or said.get("message") or "").splitlines()
+                name = f"{case.get('classname')}.{case.get('name')} ({kind})"
+                found.append("\n".join([name, *lines[-LAST_LINES:]]))
+    return tuple(found)
 
 
 def _pytest(*arguments: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""The commands that reach into a lab that is up: pulumi, aws, ssh and mysql."""
+"""The commands that reach into a lab that is up: pulumi, ring, aws, ssh and mysql."""
 
 import os
 import shlex
@@ -44,6 +44,13 @@ def pulumi(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
                 )
     os.chdir(lab.checkout)
     _become(argv_in_world(lab, ["pulumi", *arguments]), environment(lab))
+
+
+def ring(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:
+    """Become the operator's command."""
+    require_up(lab)
+    entry = str(lab.checkout / "scripts" / "ring")
+    _become(argv_in_world(lab, [entry, *arguments]), environment(lab))
 
 
 def aws(lab: Lab, arguments: tuple[str, ...]) -> NoReturn:

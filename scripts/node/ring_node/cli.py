@@ -100,6 +100,21 @@ VERBS = {
     "schedule": Verb("say where backups go and when they are made", "json", True),
     "archive": Verb("bring every closed binary log into the bucket (a timer's service)", "", False),
     "purge": Verb("purge the binary logs that may go (a timer's service)", "", False),
+    "backups": Verb("list the backups, logs and drills that the bucket holds", "", False),
+    "restore-scratch": Verb(
+        "restore to a scratch server on this host, beside the ring's",
+        "json",
+        False,
+        {"--remove": {"metavar": "NAME", "help": "end that scratch server and remove its data"}},
+        by_hand="remove",
+    ),
+    "restore-table": Verb(
+        "put a table of the past beside the present one, on both nodes", "json", False
+    ),
+    "restore-ring": Verb("put the ring's data back to a moment", "json", True),
+    "drill": Verb(
+        "restore the newest backup on scratch and compare it (a timer's service)", "", False
+    ),
     "verify": Verb("show that rows travel both ways", "json", False),
     "status": Verb("say everything about this node", "", False),
     "gate": Verb("say whether clients reach this node, and why not", "", False),

@@ -213,7 +213,8 @@ def test_the_program_uses_every_package_that_it_asks_for() -> None:
     asked = {line.partition("==")[0].replace("-", "_") for line in lines if line[:1].isalpha()}
     files = [root / "__main__.py", root / "scripts/keys/keys.py"]
     imported = set[str]()
-    for file in [*files, *(root / "components").rglob("*.py")]:
+    files += [*(root / "components").rglob("*.py"), *(root / "scripts/ops").rglob("*.py")]
+    for file in files:
         for each in ast.walk(ast.parse(file.read_text())):
             if isinstance(each, ast.ImportFrom) and each.module:
                 imported.add(each.module.partition(".")[0])

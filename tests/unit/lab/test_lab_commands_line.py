@@ -219,6 +219,25 @@ def test_a_skipped_test_counts_as_failed(tmp_path: Path) -> None:
     assert check.counts(report) == (4, 6)
 
 
+def test_a_failed_test_is_named_again_at_the_end_with_the_last_that_it_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "report.xml"
+    said = "\n".join(["far above", *["between"] * check.LAST_LINES, "E   the cause"])
+    report.write_text(
+        '<testsuites><testsuite tests="2" failures="1">'
+        f'<testcase classname="tests.lab.a" name="test_a"><failure>{said}</failure></testcase>'
+        '<testcase classname="tests.lab.a" name="test_b"/></testsuite></testsuites>'
+    )
+    result = Result("lab", 1, 1, failures=check.failures(report))
+    assert check.summarize([result, Result("unit", 3, 0)]) == 1
+    printed = capsys.readouterr().out
+    assert "== lab failed: tests.lab.a.test_a (failure)\n" in printed
+    assert "E   the cause\n\nlab: 1 passed" in printed
+    assert "far above" not in printed
+    assert "test_b" not in printed
+
+
 def test_every_shell_script_is_found_by_its_first_line(tmp_path: Path) -> None:
     (tmp_path / "tool").write_text("#!/usr/bin/env bash\n")
     (tmp_path / "lib.sh").write_text("true\n")

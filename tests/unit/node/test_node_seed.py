@@ -94,7 +94,7 @@ def test_no_server_ends_the_session_of_who_copies_however_long_that_takes(
         (schema, "write_origin"),
         (schema, "generation"),
         (seeding, "_wait_until_quiet"),
-        (seeding, "_known"),
+        (seeding, "known"),
     ):
         monkeypatch.setattr(place, name, lambda *_: None)
     monkeypatch.setattr(
@@ -124,7 +124,7 @@ def test_the_peers_slave_knows_a_log_up_to_what_it_has_read_or_applied(
 ) -> None:
     monkeypatch.setattr(seeding, "show_slave_status", lambda _: found)
     other: Any = None
-    assert seeding._known(other) == number
+    assert seeding.known(other) == number
 
 
 class Own:

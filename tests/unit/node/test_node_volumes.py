@@ -69,11 +69,11 @@ def test_only_what_nobody_can_have_written_to_is_made_a_file_system(
 def test_a_mount_removes_what_is_left_of_copies_and_never_a_copy_that_is_at_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, new: bool
 ) -> None:
-    for name in ("SNAPSHOTS", "ARRIVING"):
+    for name in ("SNAPSHOTS", "ARRIVING", "IMAGES", "RESTORING"):
         folder = tmp_path / name / "0a1b2c3d"
         folder.mkdir(parents=True)
         monkeypatch.setattr(paths, name, folder.parent)
     monkeypatch.setattr(volumes, "mount_again", lambda: new)
     done = mount.run().done
     left = list(tmp_path.rglob("0a1b2c3d"))
-    assert (len(done), len(left)) == ((2, 0) if new else (0, 2))
+    assert (len(done), len(left)) == ((4, 0) if new else (0, 4))

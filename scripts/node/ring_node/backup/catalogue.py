@@ -131,6 +131,25 @@ def chain(entries: Iterable[Entry]) -> Chain:
     return Chain(tuple(ordered), tuple(gaps))
 
 
+def files(listed: Iterable[str], prefix: str) -> list[str]:
+    """Names of the logs that the bucket has both of, the log and its entry, in their order."""
+    there = set(listed)
+    found = (_file(key, prefix) for key in there if key.endswith(ENTRY))
+    return sorted(
+        (file for file in found if binlogs.number(file) and log_key(prefix, file) in there),
+        key=binlogs.number,
+    )
+
+
+def missing(ordered: Iterable[str]) -> list[Gap]:
+    """Between logs by their numbers alone."""
+    return [
+        Gap(one, other)
+        for one, other in pairwise(ordered)
+        if binlogs.number(other) != binlogs.number(one) + 1
+    ]
+
+
 def read(store: Store, prefix: str, first: str | None = None) -> Chain:
     """The catalogue of one server, from the log `first` on: of what the bucket has both of, the log
     as its entry says."""

@@ -23,7 +23,6 @@ from .place import TOP
 FORMAT = 1
 IDENTITY_FORMAT = "%Y%m%dT%H%M%SZ"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
-IDENTITY = re.compile(r"\d{8}T\d{6}Z")
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 SHA256 = re.compile(r"[0-9a-f]{64}")
 LOG_FILE = re.compile(r"[^/\s]+\.\d{6,}")
@@ -92,6 +91,18 @@ class Manifest:
 def identity(taken_at: datetime) -> str:
     """The name of a backup: when it was taken."""
     return taken_at.strftime(IDENTITY_FORMAT)
+
+
+def is_identity(name: str) -> bool:
+    try:
+        return identity(moment_of(name)) == name
+    except ValueError:
+        return False
+
+
+def moment_of(name: str) -> datetime:
+    """When the backup of that name was taken."""
+    return datetime.strptime(name, IDENTITY_FORMAT).replace(tzinfo=UTC)
 
 
 def folder(node: str, name: str = "") -> str:

@@ -1,5 +1,5 @@
-"""How the last pass of the archive, purge, backup and maintenance of tables ended, for whoever asks
-about this node.
+"""How the last pass of the archive, purge, backup, maintenance of tables and drill ended, for
+whoever asks about this node.
 
 Times are seconds of the clock in base/clock.py, which no setting of the time moves. The files are
 gone after a reboot, until the next run.
@@ -75,7 +75,22 @@ class Maintenance:
     next_step: str | None = None
 
 
-State = Archive | Purge | Backup | Maintenance
+@dataclass(frozen=True, kw_only=True)
+class Drill:
+    """`backup`: the one that it restored; None where it did not come to that."""
+
+    written: float
+    backup: str | None = None
+    problem: str | None = None
+    next_step: str | None = None
+
+
+State = Archive | Purge | Backup | Maintenance | Drill
+
+
+def drill() -> Drill | None:
+    value = _read(paths.DRILL_STATE)
+    return None if value is None else Drill(**value)
 
 
 def backup() -> Backup | None:
@@ -129,4 +144,5 @@ def _kinds() -> dict[Path, type[State]]:
         paths.PURGE_STATE: Purge,
         paths.BACKUP_STATE: Backup,
         paths.MAINTAIN_STATE: Maintenance,
+        paths.DRILL_STATE: Drill,
     }

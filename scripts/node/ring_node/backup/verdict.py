@@ -14,7 +14,7 @@ from ..base.errors import NodeError
 from ..ring.health import Disk, Problem
 from . import place, standing
 from .place import Place
-from .standing import Archive, Backup, Maintenance, Purge
+from .standing import Archive, Backup, Drill, Maintenance, Purge
 
 # A pass begins each half of the interval. One that takes longer says so after each log.
 SLACK_SECONDS = 120.0
@@ -37,6 +37,7 @@ class Facts:
     broken: str | None = None
     backup: Backup | None = None
     maintenance: Maintenance | None = None
+    drill: Drill | None = None
 
 
 def look(disk: Disk | None) -> Facts:
@@ -56,6 +57,7 @@ def look(disk: Disk | None) -> Facts:
         broken=broken,
         backup=standing.backup(),
         maintenance=standing.maintenance(),
+        drill=standing.drill(),
     )
 
 
@@ -76,6 +78,7 @@ def problems(facts: Facts) -> list[Problem]:
         *_disk(facts, facts.place),
         *_backup(facts.backup),
         *_maintenance(facts.maintenance),
+        *_drill(facts.drill),
     ]
 
 
@@ -104,6 +107,7 @@ def shown(facts: Facts) -> dict[str, Any] | None:
         "purge": _shown(facts.purge, facts.now),
         "backup": _shown(facts.backup, facts.now),
         "maintenance": _shown(facts.maintenance, facts.now),
+        "drill": _shown(facts.drill, facts.now),
     }
 
 
@@ -212,6 +216,16 @@ def _maintenance(state: Maintenance | None) -> Iterator[Problem]:
             "maintenance fails",
             f"the last maintenance of tables failed: {state.problem}",
             state.next_step or TIMER.format(unit="mysql-ring-maintain"),
+        )
+
+
+def _drill(state: Drill | None) -> Iterator[Problem]:
+    if state is not None and state.problem is not None:
+        which = f" of {state.backup}" if state.backup else ""
+        yield Problem(
+            "drill fails",
+            f"the last drill{which} on this node failed: {state.problem}",
+            state.next_step or TIMER.format(unit="mysql-ring-drill"),
         )
 
 

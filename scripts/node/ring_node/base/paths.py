@@ -25,6 +25,8 @@ CURRENT = VOLUME / "current"
 SNAPSHOTS = VOLUME / "snapshots"
 ARRIVING = VOLUME / "arriving"
 IMAGES = VOLUME / "images"  # data directories of backups, while they are checked and sent
+RESTORING = VOLUME / "restoring"  # data directories out of the bucket, until they are whole
+RESTORED = VOLUME / "restored"  # and those of scratch servers that somebody asked for
 TMP = VOLUME / "tmp"
 FILES = VOLUME / "files"  # of LOAD DATA and SELECT ... INTO OUTFILE
 ERROR_LOG = LOGS / "error.log"
@@ -63,6 +65,7 @@ ARCHIVE_STATE = Path("/run/mysql-ring-archive.json")  # how the last pass of the
 PURGE_STATE = Path("/run/mysql-ring-purge.json")
 BACKUP_STATE = Path("/run/mysql-ring-backup.json")
 MAINTAIN_STATE = Path("/run/mysql-ring-maintain.json")
+DRILL_STATE = Path("/run/mysql-ring-drill.json")
 
 LOGROTATE = Path("/etc/logrotate.d/mysql-ring")
 UNITS = Path("/etc/systemd/system")

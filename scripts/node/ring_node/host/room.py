@@ -32,6 +32,12 @@ def free(path: Path) -> int:
     return state.f_bavail * state.f_frsize
 
 
+def size(volume: Path) -> int:
+    """Bytes of the file system that is mounted there."""
+    state = os.statvfs(volume)
+    return state.f_blocks * state.f_frsize
+
+
 @contextmanager
 def needed(place: Path, expected: str) -> Iterator[None]:
     """A failure inside that is a full disk is called that."""

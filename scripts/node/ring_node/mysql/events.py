@@ -24,6 +24,17 @@ def status_here(status: str, originator: int, own_id: int) -> str:
     return status
 
 
+def take_back(session: Session, own_id: int) -> list[str]:
+    """Enables every event that the server with that id made and that came to this data by a replay
+    of its log; says which. For data of that very server."""
+    changed = []
+    for row in session.rows(READ):
+        if row["status"] == SLAVESIDE_DISABLED and int(row["originator"]) == own_id:
+            session.do(SET, [ENABLED, row["db"], row["name"]])
+            changed.append(f"event {row['db']}.{row['name']}: {ENABLED}")
+    return changed
+
+
 def adapt(session: Session, own_id: int) -> list[str]:
     """Sets the status of every event for the server with the id `own_id`; says what it changed.
 

@@ -15,6 +15,7 @@ from ..base import paths
 from ..host import files
 
 FOLDERS = ("data", "log")
+KEPT = "kept"  # in the folder of one that must not go yet
 
 
 def make(folder: Path) -> None:
@@ -44,12 +45,29 @@ def take_place(folder: Path) -> Path | None:
     return former
 
 
+def keep(folder: Path) -> None:
+    """`remove_former` leaves it, whatever takes its place, until `remove_kept`."""
+    files.write(folder / KEPT, b"", mode=0o644)
+
+
 def remove_former() -> None:
-    """Removes every incarnation but the current one; none when the link leads to none of them."""
-    kept = current()
-    if kept is None or not paths.INCARNATIONS.is_dir():
-        return
-    if kept.parent == paths.INCARNATIONS.resolve() and kept.is_dir():
+    """Removes every incarnation but the current one and those that are kept; none when the link
+    leads to none of them."""
+    _remove(kept=False)
+
+
+def remove_kept() -> list[Path]:
+    """Removes those that are kept, but for the current one."""
+    return _remove(kept=True)
+
+
+def _remove(*, kept: bool) -> list[Path]:
+    here, removed = current(), list[Path]()
+    if here is None or not paths.INCARNATIONS.is_dir():
+        return removed
+    if here.parent == paths.INCARNATIONS.resolve() and here.is_dir():
         for place in paths.INCARNATIONS.iterdir():
-            if place.name != kept.name:
+            if place.name != here.name and (place / KEPT).exists() == kept:
                 files.remove_tree(place)
+                removed.append(place)
+    return removed

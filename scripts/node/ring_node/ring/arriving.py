@@ -120,20 +120,20 @@ def _land(source: Stream, folder: Path, offered: Offer, deadline: Deadline) -> N
 
         source.receive_data(take)
     progress.end(source.bytes)
-    check_landed(data, offered, source.who)
+    check_landed(data, offered.bytes, offered.files, source.who)
 
 
-def check_landed(data: Path, offered: Offer, who: str) -> None:
+def check_landed(data: Path, size: int, count: int, who: str) -> None:
     """What came out of the stream is what was named: so many bytes in so many plain files."""
     found = reflink.listed(data)
     plain = (stat.S_IFREG, stat.S_IFDIR)
     strange = sorted(name for name, each in found.items() if stat.S_IFMT(each.st_mode) not in plain)
     sizes = reflink.sizes(found)
-    if strange or (sum(sizes), len(sizes)) != (offered.bytes, offered.files):
+    if strange or (sum(sizes), len(sizes)) != (size, count):
         what = f", not plain: {', '.join(strange[:5])}" if strange else ""
         raise refused(
             f"{sum(sizes)} bytes in {len(sizes)} files of {who} are in {data}{what}",
-            f"{offered.bytes} bytes in {offered.files} plain files, as it named them",
+            f"{size} bytes in {count} plain files, as it named them",
             f"run this again; if it comes again, look at the disk of {who} and of this host",
         )
     for name, each in found.items():

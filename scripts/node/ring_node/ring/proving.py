@@ -90,7 +90,7 @@ def _adapt(
         report.did(f"rolled back {prepared} XA transactions that were prepared on the source")
     for statement in schema.FORGET:
         session.do(statement)
-    _accounts(session, pair)
+    take_over_accounts(session, pair)
     for change in events.adapt(session, pair.node.server_id):
         report.did(change)
     own_id = pair.node.server_id
@@ -105,7 +105,7 @@ def _adapt(
         )
 
 
-def _accounts(session: Session, pair: Pair) -> None:
+def take_over_accounts(session: Session, pair: Pair) -> None:
     """The ring's own: on the source they let this node in, here they must let the source in."""
     kept, heartbeat = records.credentials(), records.heartbeat_login()
     ours = {kept.replication.user, kept.peer.user, heartbeat.user}

@@ -80,7 +80,7 @@ def discard(pair: Pair, though_behind: str | None, report: Report) -> None:
             lifecycle.begin_stop()
             _wait_until_closed()
             _wait_until_applied(other, pair)
-        copying.copy(pair, peer.uuid, _known(other), said.generation, report)
+        copying.copy(pair, peer.uuid, known(other), said.generation, report)
 
 
 def _asked(other: Session, pair: Pair, report: Report) -> GivenUp:
@@ -190,14 +190,14 @@ def _copy(own: Session, other: Session, me: State, peer: State, pair: Pair, repo
     other.do(PATIENT)
     own.do(PATIENT)
     beaten = schema.generation(own, me.server_id)
-    copying.copy(pair, peer.uuid, _known(other), beaten, report)
+    copying.copy(pair, peer.uuid, known(other), beaten, report)
     own.connect_anew()
     if peer.follows(me):
         report.note(f"this node's server is a new one: on {peer.name}, `sudo ring-node rejoin`")
     report.did(f"{peer.name} must read from the beginning of this server's binary log on")
 
 
-def _known(other: Session) -> int:
+def known(other: Session) -> int:
     """The highest number of a binary log that the peer's slave knows of this node's servers."""
     slave = show_slave_status(other)
     places = (slave.read, slave.executed) if slave else ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..backup import images, place, purging
+from ..backup import images, place, purging, restore
 from ..backup.store import Store
 from ..base import paths
 from ..base.errors import Exit, NodeError
@@ -15,6 +15,7 @@ LOCK_SECONDS = 900.0  # a pass of the archive with much to send takes its time
 def run() -> Report:
     report = Report("purge")
     images.sweep()
+    restore.sweep()
     store = Store(place.read())
     with try_lock(paths.ARCHIVE_LOCK, LOCK_SECONDS) as mine:
         if not mine:

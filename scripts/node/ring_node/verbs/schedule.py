@@ -58,6 +58,13 @@ def all_timers(wanted: Place) -> list[Timer]:
             longest=DAY,
         ),
         Timer(
+            "drill",
+            "The newest backup restored on scratch and compared",
+            "drill",
+            calendar=wanted.drill_schedule,
+            longest=DAY,
+        ),
+        Timer(
             "maintain",
             "Check of this node's tables, and a rebuild of those that gain",
             "maintain",

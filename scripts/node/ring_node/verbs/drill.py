@@ -1,0 +1,26 @@
+"""Verb `drill`: the newest backup can be restored, and is what it was."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from ..backup import drills, place, standing
+from ..backup.store import Store
+from ..base.clock import boottime
+from ..base.errors import Exit, NodeError
+from ..base.report import Report
+
+
+def run() -> Report:
+    report = Report("drill")
+    try:
+        done = drills.run(Store(place.read()), report)
+    except NodeError as error:
+        if error.code is not Exit.BUSY:  # nothing is known to be wrong
+            standing.write(
+                standing.Drill(written=boottime(), problem=error.found, next_step=error.next_step)
+            )
+        raise
+    standing.write(standing.Drill(written=boottime(), backup=done.backup))
+    report.facts["drill"] = asdict(done)
+    return report

@@ -1,0 +1,21 @@
+"""Starts the command."""
+
+import sys
+
+from ops.errors import HOST, OpsError
+
+try:
+    from ops.command import main
+except ModuleNotFoundError as missing:
+    if missing.name not in ("click", "rich"):
+        raise
+    error = OpsError(
+        f"no package {missing.name} in {sys.prefix}",
+        "those of requirements.txt",
+        "run `pulumi install` in the folder of the program",
+        HOST,
+    )
+    print(error.render(), file=sys.stderr)
+    sys.exit(error.code)
+
+main(prog_name="ring")
