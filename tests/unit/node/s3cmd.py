@@ -66,7 +66,7 @@ def ls(uri: str) -> None:
 if FAULT.startswith("exit"):
     if FAULT.endswith("once"):
         (BUCKET / "fault").unlink()
-    print("ERROR: S3 error: as told", file=sys.stderr)
+    print(f"ERROR: S3 error: as told: {FAULT}", file=sys.stderr)
     sys.exit(int(FAULT.split()[1]))
 if FAULT == "hang":
     time.sleep(600)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from ring_node.backup import catalogue, logs, purging, standing
+from ring_node.backup import archiving, catalogue, logs, place, purging, standing
 from ring_node.backup.logs import Own
 from ring_node.backup.standing import Purge
 from ring_node.base import lock, paths
@@ -25,6 +25,7 @@ from ring_node.ring import reach, records, retention
 from ring_node.ring import state as states_of
 from ring_node.ring.documents import Node, Peer
 from ring_node.ring.retention import Disk, Facts, Log, Need, Verdict
+from ring_node.verbs import archive
 from states import ME, node
 from stores import PLACE, MemoryStore
 
@@ -281,3 +282,21 @@ def test_the_disk_is_counted_as_df_counts(tmp_path: Path, monkeypatch: pytest.Mo
     assert found.size <= usage.total
     assert abs(found.used - usage.used) < usage.total / 100
     assert (found.warn, found.critical) == (70, 90)
+
+
+def test_a_disk_that_is_critically_full_is_purged_also_by_a_pass_of_the_archive_that_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[str] = []
+
+    def fails(*_: object) -> None:
+        raise NodeError(Exit.HOST, "no room for a new log", "some", "make some")
+
+    monkeypatch.setattr(paths, "ARCHIVE_LOCK", tmp_path / "lock")
+    monkeypatch.setattr(place, "read", lambda: PLACE)
+    monkeypatch.setattr(archiving, "run", fails)
+    monkeypatch.setattr(purging, "critical", lambda _: True)
+    monkeypatch.setattr(purging, "run", lambda *_: done.append("purged"))
+    with pytest.raises(NodeError, match="no room for a new log"):
+        archive.run()
+    assert done == ["purged"]

@@ -56,6 +56,13 @@ FORBIDDEN = (
     "see that this instance carries the ring's role and that neither role nor bucket was changed "
     "by hand: `pulumi up --refresh`"
 )
+# S3 takes no request whose time is more than 15 minutes from its own
+# (https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html).
+SKEWED = "RequestTimeTooSkewed"
+CLOCK = (
+    "see what sets the clock of this host (`timedatectl`; AWS has the time at 169.254.169.123) and "
+    "set it right, then run this again: nothing was lost"
+)
 
 
 class Readable(Protocol):
@@ -333,6 +340,8 @@ class Store:
             return Missing(False, Exit.HOST, found, "that bucket and object", FORBIDDEN)
         if status == NO_PROGRAM:
             return StoreError(False, Exit.HOST, "no program named s3cmd", "it", "`pulumi up`")
+        if SKEWED in said:
+            return StoreError(False, Exit.HOST, found, "a clock that is right", CLOCK)
         if status in LASTING:
             return StoreError(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         step = AWAY.format(host=host_of(self.place.region))

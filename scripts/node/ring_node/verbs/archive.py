@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..backup import archiving, place, purging
 from ..backup.store import Store
 from ..base import paths
+from ..base.errors import NodeError
 from ..base.lock import try_lock
 from ..base.report import Report
 
@@ -18,7 +19,13 @@ def run() -> Report:
         if not mine:
             report.note("another pass, or a purge, is at work")
             return report
-        archiving.run(store, report)
-        if purging.critical(store.place):  # it cannot wait for the hour
+        problem = None
+        try:
+            archiving.run(store, report)
+        except NodeError as error:
+            problem = error
+        if purging.critical(store.place):  # it cannot wait for the hour, nor for a pass without one
             purging.run(store, report)
+        if problem is not None:
+            raise problem
     return report
