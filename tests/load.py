@@ -4,6 +4,7 @@ acknowledged; and the reckoning."""
 import threading
 import time
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 
 from hosts import Node
@@ -13,7 +14,10 @@ PAUSE = 0.02
 
 
 class Writer(threading.Thread):
-    """Inserts rows on one node; each that the server acknowledged goes to the journal."""
+    """Inserts rows on one node; each that the server acknowledged goes to the journal.
+
+    `times`: of each, by this machine's clock, when it was asked for and when it was acknowledged.
+    """
 
     def __init__(self, node: Node, table: str, journal: Path) -> None:
         super().__init__(name=f"writer-{node.name}", daemon=True)
@@ -21,6 +25,7 @@ class Writer(threading.Thread):
         self.ended = threading.Event()
         self.acknowledged = 0
         self.failures = 0
+        self.times: dict[str, tuple[float, float]] = {}
 
     def run(self) -> None:
         with self.journal.open("a") as journal:
@@ -28,11 +33,12 @@ class Writer(threading.Thread):
                 try:
                     with self.node.client() as cursor:
                         while not self.ended.is_set():
-                            token = uuid.uuid4().hex
+                            token, begun = uuid.uuid4().hex, time.time()
                             cursor.execute(
                                 f"INSERT INTO {self.table} (node, token) VALUES (%s, %s)",
                                 (self.node.name, token),
                             )
+                            self.times[token] = (begun, time.time())
                             journal.write(f"{token}\n")
                             journal.flush()
                             self.acknowledged += 1
@@ -69,7 +75,7 @@ class Load:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stop()
+        self.stop()
 
     def advance(self, rows: int = 20, seconds: float = HEALED_SECONDS) -> None:
         """Wait until each node has acknowledged so many rows more."""
@@ -86,7 +92,7 @@ class Load:
 
         The number of acknowledged rows.
         """
-        self._stop()
+        self.stop()
         owed = set().union(*(writer.tokens() for writer in self.writers))
         assert len(owed) == sum(writer.acknowledged for writer in self.writers)
         for node in self.nodes:
@@ -109,13 +115,30 @@ class Load:
             cursor.execute(f"DROP TABLE {self.table}")
         return len(owed)
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """End the writers."""
         for writer in self.writers:
             writer.ended.set()
         for writer in self.writers:
             if writer.is_alive():
                 writer.join(timeout=30 * PATIENCE)
                 assert not writer.is_alive(), f"{writer.name} does not end"
+
+    def acknowledged_by(self, end: float) -> set[str]:
+        """What was acknowledged before that time."""
+        return self._tokens_of(lambda _begun, acknowledged: acknowledged < end)
+
+    def begun_from(self, begin: float) -> set[str]:
+        """What was not asked for before that time."""
+        return self._tokens_of(lambda begun, _acknowledged: begun >= begin)
+
+    def _tokens_of(self, wanted: Callable[[float, float], bool]) -> set[str]:
+        return {
+            token
+            for writer in self.writers
+            for token, times in writer.times.items()
+            if wanted(*times)
+        }
 
     def _count(self, node: Node) -> int:
         return node.rows(f"SELECT COUNT(*) AS n FROM {self.table}")[0]["n"]

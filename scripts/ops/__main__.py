@@ -1,6 +1,8 @@
 """Starts the command."""
 
+import signal
 import sys
+from typing import Any, NoReturn
 
 from ops.errors import HOST, OpsError
 
@@ -18,4 +20,12 @@ except ModuleNotFoundError as missing:
     print(error.render(), file=sys.stderr)
     sys.exit(error.code)
 
+
+def interrupted(*_: Any) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+# Else the file with the key would stay.
+signal.signal(signal.SIGTERM, interrupted)
+signal.signal(signal.SIGHUP, interrupted)
 main(prog_name="ring")

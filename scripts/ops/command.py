@@ -28,6 +28,7 @@ from ops.ssh import Ssh, Transport
 from ops.stack import Ring
 from ops.typed import Typed
 
+ARCHIVE = ("archive", "--now")
 CODES = "\b\nExit codes:\n" + "\n".join(f"{code:>3} {text}" for code, text in MEANING.items())
 HELP = {"help_option_names": ["-h", "--help"]}
 
@@ -54,7 +55,7 @@ class Work:
 
     def __init__(self, outside: Outside, stack_name: str | None, as_json: bool) -> None:
         self.outside, self._stack, self.as_json = outside, stack_name, as_json
-        self.out = Console(highlight=False)
+        self.out = show.console()
         self.err = Console(stderr=True, highlight=False)
         context = click.get_current_context()
         self.typed = Typed(context.command_path)
@@ -94,6 +95,14 @@ class Work:
         self.say(f"on {chosen}")
         return chosen
 
+    def bring_in(self, nodes: Nodes, names: list[str], moment: Moment) -> None:
+        """What both have written up to now comes into the bucket, for a moment may be just over.
+        Where it does not the restore itself says what it lacks."""
+        if moment.as_it_is:
+            return
+        for error in silent(nodes.each(names, *ARCHIVE)).values():
+            self.warn(f"what was written last may be missing: {error.found}")
+
     def say(self, text: str) -> None:
         """For the person: never on standard output, which --json and pipes want for the result."""
         self.err.print(text, markup=False, soft_wrap=True)
@@ -108,11 +117,11 @@ class Work:
         print(json.dumps(value, indent=2))
 
     def done(self, report: Document, *lines: str) -> None:
-        """What a verb said: its document, or what it did, its notes, and lines of the command."""
+        """What a verb said: its document; or for people lines of the command, and its notes."""
         if self.as_json:
             self.document(report)
             return
-        for text in (*report["done"], *report.get("notes", ()), *lines):
+        for text in (*lines, *report.get("notes", ())):
             self.line(text)
 
 
@@ -230,6 +239,7 @@ def backup_now(work: Work, node: str | None, export: bool) -> None:
     made = report["backup"]
     work.done(
         report,
+        *report["done"],
         f"{made['key']}: {show.size(made['bytes'])}, {show.size(made['stored_bytes'])} in the "
         f"bucket; {made['tables_checked']} tables checked in {made['check_s']:.0f} s, sent in "
         f"{made['upload_s']:.0f} s; writes waited {made['locked_s']:.3f} s",
@@ -309,22 +319,30 @@ def restore_to_scratch(
             "backup": chosen_backup,
         }
         if dry_run:
-            return _would(work, [(where, ["restore-scratch"], told)])
+            return _would(work, [*_first(names, moment), (where, ["restore-scratch"], told)])
         work.say(f"restore {_moment(moment, chosen_backup)} to the scratch server {told['name']}")
+        work.bring_in(nodes, names, moment)
         report = nodes.tool(where, "restore-scratch", document=told)
     made = report["restored"]
     work.done(
         report,
-        f"the scratch server {made['name']} on {where} has {show.moment(made['moment'])}, of the "
-        f"backup {made['backup']}; to connect, on {where}:",
+        *([] if report["changed"] else [f"It was there already, since {made['restored_at']}."]),
+        f"The scratch server {made['name']} on {where} has {show.moment(made['moment'])}, of the "
+        f"backup {made['backup']}. To connect, on {where}:",
         f"  {made['connect']}",
-        f"to remove it: ring restore to-scratch --remove {made['name']}",
+        *show.reached(made["as_of"]),
+        f"To remove it: ring restore to-scratch --remove {made['name']}",
     )
     return None
 
 
 def _moment(moment: Moment, backup: str | None) -> str:
     return f"{moment}, of the backup {backup}" if backup else str(moment)
+
+
+def _first(names: Sequence[str], moment: Moment) -> list[Step]:
+    """What `bring_in` does."""
+    return [] if moment.as_it_is else [(name, list(ARCHIVE), None) for name in names]
 
 
 def _would(work: Work, steps: Sequence[Step]) -> int:
@@ -396,15 +414,14 @@ def restore_table(
 ) -> int | None:
     """Put one table as it was beside the present one, on both nodes.
 
-    Nothing is overwritten: a name that is taken is refused. Without --node it is done on the node
+    Nothing is overwritten: a name that is taken is refused. That of a table that was dropped is
+    free. Without --node it is done on the node
     that serves, and replication brings it to the other one.
     """
     asked = work.typed
     asked.node(node)
     source = asked.take(typed.table, table, "table")
     target = asked.take(typed.table, into, "--as")
-    if source is not None and source == target:
-        asked.mistakes.append("--as is the table itself: another name is needed")
     moment = asked.moment(at, latest, coordinates, as_it_is, work.now)
     chosen_backup = asked.backup(backup)
     with work.nodes() as (nodes, names):
@@ -417,14 +434,16 @@ def restore_table(
             "backup": chosen_backup,
         }
         if dry_run:
-            return _would(work, [(where, ["restore-table"], told)])
+            return _would(work, [*_first(names, moment), (where, ["restore-table"], told)])
         work.say(f"restore {_moment(moment, chosen_backup)}")
+        work.bring_in(nodes, names, moment)
         report = nodes.tool(where, "restore-table", document=told)
     made = report["table"]
     work.done(
         report,
-        f"{made['into']} has the {made['rows']} rows of {made['from']}, "
+        f"{made['into']} has {made['rows']} rows of {made['from']}: "
         f"{show.moment(made['moment'])}, of the backup {made['backup']}; {made['seconds']:.0f} s",
+        *show.reached(made["as_of"]),
     )
     return None
 
@@ -469,18 +488,19 @@ def restore_to_ring(
         steps = wanted.steps(moment, chosen_backup)
         work.say(f"{wanted.destroys}, for {_moment(moment, chosen_backup)}.")
         if dry_run:
-            return _would(work, steps)
+            return _would(work, [*_first(wanted.alive, moment), *steps])
         _confirm(wanted.name, yes_really)
+        work.bring_in(nodes, wanted.alive, moment)
         reports = _replace(work, nodes, wanted, steps)
     if work.as_json:
         work.document({"steps": reports})
         return None
     made = next(each["restored"] for each in reports if "restored" in each)
-    work.line(
-        f"{wanted.node} has {show.moment(made['moment'])}, of the backup {made['backup']}; what it "
-        f"held is in {made['former']}"
-    )
+    work.line(f"{wanted.node} has {show.moment(made['moment'])}, of the backup {made['backup']}")
+    for text in show.reached(made["as_of"]):
+        work.line(text)
     if wanted.alone:
+        work.line(f"what it held is in {made['former']} until the ring is whole again")
         for text in made["next"]:
             work.line(f"when {wanted.peer} is back, {text}")
     return None
@@ -510,7 +530,7 @@ def _replace(work: Work, nodes: Nodes, wanted: Replacing, steps: Sequence[Step])
     to do."""
     reports = []
     for number, (node, (verb, *options), told) in enumerate(steps):
-        work.say(f"step {number + 1} of {len(steps)}: {verb} on {node}")
+        work.say(f"step {number + 1} of {len(steps)}, on {node}: {' '.join((verb, *options))}")
         try:
             reports.append(nodes.tool(node, verb, *options, document=told))
         except BaseException:

@@ -18,7 +18,7 @@ TIME_OVER = (124, 137)
 KILL_AFTER_SECONDS = 60
 # What a verb may take before it counts as hung, in minutes: each has deadlines of its own, which
 # end it before. Those of a day copy or unpack data, however much that is.
-MINUTES = {"status": 5, "backups": 15}
+MINUTES = {"status": 5, "backups": 15, "archive": 60}
 LONGEST_MINUTES = 26 * 60
 ERROR = re.compile(
     r"^ring-node: found: (?P<found>.*?)\n +expected: (?P<expected>.*?)\n"

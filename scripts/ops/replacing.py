@@ -23,6 +23,10 @@ class Replacing:
     alone: bool
 
     @property
+    def alive(self) -> list[str]:
+        return [self.node] if self.alone else [self.node, self.peer]
+
+    @property
     def destroys(self) -> str:
         if self.alone:
             return (

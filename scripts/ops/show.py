@@ -1,5 +1,6 @@
 """Tables and lines for people."""
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +13,17 @@ from ops.nodes import Document
 
 TIME = "%Y-%m-%dT%H:%M:%SZ"
 ALIVE, DEAD = "green", "red"
+WHOLE = ("backup", "node", "server", "last", "from", "to")
+NO_TERMINAL_WIDTH = 200
+"""Of lines that nobody has to see on a screen."""
+
+
+def console() -> Console:
+    """For standard output."""
+    out = Console(highlight=False)
+    if not out.is_terminal and "COLUMNS" not in os.environ:
+        out.width = NO_TERMINAL_WIDTH
+    return out
 
 
 def size(number: float | None) -> str:
@@ -35,9 +47,10 @@ def age(time: str, now: datetime) -> str:
 
 
 def _table(title: str, *columns: str) -> Table:
+    """Names and times stay in one piece, as they are typed again."""
     made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column in WHOLE)
     return made
 
 
@@ -46,7 +59,7 @@ def backups(out: Console, kept: Kept, now: datetime) -> None:
         out.print(f"No backup of {kept.name} in the bucket {kept.bucket}.", markup=False)
         return
     title = f"Backups of {kept.name} in the bucket {kept.bucket}"
-    made = _table(title, "backup", "age", "data", "in the bucket", "checked", "drill", "")
+    made = _table(title, "backup", "age", "data", "stored", "checked", "drill", "")
     problems = []
     for each in kept.backups:
         name = f"{each['node']}/{each['name']}"
@@ -71,7 +84,7 @@ def backups(out: Console, kept: Kept, now: datetime) -> None:
 def _checked(checked: Document) -> str:
     left = len(checked["left_out"])
     rest = f", {left} left out" if left else ""
-    return f"{checked['tables']} tables in {checked['seconds']:.0f} s{rest}"
+    return f"{checked['tables']} tables in {checked['seconds']:.1f} s{rest}"
 
 
 def _drill(drill: Document | None, now: datetime) -> Text:
@@ -93,13 +106,14 @@ def drills(out: Console, kept: Kept) -> None:
 
 def logs(out: Console, kept: Kept) -> None:
     title = f"Binary logs of {kept.name} in the bucket"
-    made = _table(title, "node", "server", "logs", "from", "to", "in the bucket", "")
+    made = _table(title, "node", "server", "logs", "last", "from", "to", "stored", "")
     for each in kept.logs:
         wrong = [*each["gaps"], *([each["problem"]] if each.get("problem") else [])]
         made.add_row(
             each["node"],
             f"{each['server_uuid']:.8}",
-            f"{each['logs']}: {each['first_file']} to {each['last_file']}",
+            str(each["logs"]),
+            each["last_file"] or "",
             each["first_time"] or "",
             each["last_time"] or "",
             size(each["stored_bytes"]),
@@ -114,10 +128,13 @@ def moments(out: Console, kept: Kept) -> None:
         out.print(f"Nothing of {kept.name} can be restored: there is no good backup.", style=DEAD)
         return
     until = kept.last_moment
-    if until is None or until < kept.first_moment:
-        text = "No logs are kept behind the backups: only those can be restored, by --as-it-is."
+    if until is None:
+        text = "No logs are in the bucket: only backups can be restored, by --as-it-is."
     else:
-        text = f"Any moment from {kept.first_moment} to {until} can be asked for."
+        text = (
+            f"Any moment from {kept.first_moment} on can be asked for. The logs in the bucket end "
+            f"at {until}; a restore brings in what the nodes have written since."
+        )
     out.print(text, markup=False, soft_wrap=True)
     if any(each["gaps"] for each in kept.logs):
         out.print("The logs have gaps: see above.", style=DEAD)
@@ -145,3 +162,20 @@ def moment(document: Any) -> str:
     if "file" in document:
         return f"as of {document['file']}:{document['position']} of {document['node']}"
     return "the backup as it is" if document.get("as_it_is") else "all that was in the bucket"
+
+
+def reached(as_of: Document | None) -> list[str]:
+    """How far the logs were replayed; nothing where a backup was taken as it is."""
+    if as_of is None:
+        return []
+    lines = [
+        f"of server {each['server_id']}: {each['transactions']} transactions, the last of "
+        f"{each['time']}, up to {each['log']}:{each['position']}"
+        for each in as_of["reached"]
+    ]
+    if as_of["misfits"]:
+        lines.append(
+            f"{as_of['misfits']} changes of rows did not fit and were passed over, from "
+            f"{as_of['misfits_from']} on"
+        )
+    return [*(f"  {line}" for line in lines), *as_of["notes"]]

@@ -82,17 +82,22 @@ class Steps:
         stdin = self.document(node, verb) if document is None else document
         return Running(self.lab, node, f"{RING_NODE} {verb}", stdin)
 
-    def begin_to_be_killed(self, node: str, verb: str, after: str, words: str = "") -> "Running":
+    def begin_to_be_killed(
+        self, node: str, verb: str, after: str, words: str = "", document: str | None = None
+    ) -> "Running":
         """The verb dies once it has called `after` (room.module.name, room.module.Class.name),
         with `words` among its arguments."""
         room, file, *owner, name = after.split(".")
         module = f"{room}.{file}"
         argv = ["sudo", "python3", "-B", "-c", KILLED, verb, module, *(owner or [""]), name, words]
         # The shell's own status says which signal it was; ssh does not.
-        return Running(self.lab, node, f"{shlex.join(argv)}; exit $?", self.document(node, verb))
+        stdin = self.document(node, verb) if document is None else document
+        return Running(self.lab, node, f"{shlex.join(argv)}; exit $?", stdin)
 
-    def killed(self, node: str, verb: str, after: str, words: str = "") -> None:
-        self.begin_to_be_killed(node, verb, after, words).end(expect=KILLED_STATUS)
+    def killed(
+        self, node: str, verb: str, after: str, words: str = "", document: str | None = None
+    ) -> None:
+        self.begin_to_be_killed(node, verb, after, words, document).end(expect=KILLED_STATUS)
 
     def application(self, node: str, statement: str) -> str:
         """The application runs a statement on a node: its error, or nothing."""

@@ -66,8 +66,11 @@ def ls(uri: str) -> None:
 if FAULT.startswith("exit"):
     if FAULT.endswith("once"):
         (BUCKET / "fault").unlink()
-    print(f"ERROR: S3 error: as told: {FAULT}", file=sys.stderr)
+    print("ERROR: S3 error: as told", file=sys.stderr)
     sys.exit(int(FAULT.split()[1]))
+if FAULT == "clock":
+    print("ERROR: S3 error: 403 (RequestTimeTooSkewed): The difference ...", file=sys.stderr)
+    sys.exit(77)
 if FAULT == "hang":
     time.sleep(600)
 (BUCKET / "objects").mkdir(exist_ok=True)

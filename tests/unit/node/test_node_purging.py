@@ -289,7 +289,7 @@ def test_a_disk_that_is_critically_full_is_purged_also_by_a_pass_of_the_archive_
 ) -> None:
     done: list[str] = []
 
-    def fails(*_: object) -> None:
+    def fails(*_: object, **__: object) -> None:
         raise NodeError(Exit.HOST, "no room for a new log", "some", "make some")
 
     monkeypatch.setattr(paths, "ARCHIVE_LOCK", tmp_path / "lock")
@@ -298,5 +298,5 @@ def test_a_disk_that_is_critically_full_is_purged_also_by_a_pass_of_the_archive_
     monkeypatch.setattr(purging, "critical", lambda _: True)
     monkeypatch.setattr(purging, "run", lambda *_: done.append("purged"))
     with pytest.raises(NodeError, match="no room for a new log"):
-        archive.run()
+        archive.run(now=False)
     assert done == ["purged"]

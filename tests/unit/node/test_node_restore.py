@@ -10,7 +10,7 @@ import shutil
 import subprocess
 import tarfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -26,6 +26,7 @@ from ring_node.backup import (
     restore,
     restored,
     tables,
+    turning,
 )
 from ring_node.backup.choosing import Bucket
 from ring_node.backup.manifest import Manifest, Object
@@ -256,6 +257,50 @@ def test_what_is_no_good_backup_is_refused_by_its_name_and_the_next_older_one_is
     assert chosen(store, Latest(), f"node-2/{SECOND}") == f"node-2/{SECOND}"
 
 
+def put_back(store: MemoryStore, name: str) -> None:
+    store.objects[f"{turning.prefix(store.place, 'node-2')}{name}.json"] = b"{}"
+
+
+@pytest.mark.parametrize(
+    ("at", "wanted"),
+    [
+        (Latest(), None),
+        (AFTER, None),
+        (At(moment.seconds("2026-11-26T06:00:00Z", "")), None),
+        (At(moment.seconds("2026-11-26T05:59:59Z", "")), f"node-1/{THIRD}"),
+        (At(moment.seconds("2026-11-26T03:00:00Z", "")), f"node-2/{SECOND}"),
+        (AsItIs(), f"node-1/{THIRD}"),
+        (Upto("node-1", "bin.000012", 345), f"node-1/{THIRD}"),
+    ],
+)
+def test_to_a_moment_after_the_ring_was_put_back_no_backup_from_before_leads(
+    store: MemoryStore, at: moment.Moment, wanted: str | None
+) -> None:
+    put_back(store, "20261126T060000Z")
+    if wanted is not None:
+        assert chosen(store, at) == wanted
+        return
+    for backup in (None, f"node-1/{THIRD}"):
+        with pytest.raises(NodeError, match="was put back to an earlier moment at 2026-11-26T06"):
+            chosen(store, at, backup)
+
+
+@pytest.mark.parametrize("at", [Latest(), AFTER])
+def test_a_backup_that_was_taken_after_it_leads_there(
+    store: MemoryStore, at: moment.Moment
+) -> None:
+    put_back(store, "20261126T060000Z")
+    keep(store, "20261126T060500Z", "node-2")
+    assert chosen(store, at) == "node-2/20261126T060500Z"
+
+
+def test_when_a_ring_was_put_back_is_kept_in_the_bucket(store: MemoryStore) -> None:
+    name = turning.keep(store, {"backup": f"node-1/{THIRD}"})
+    bucket = Bucket(store, NODES)
+    assert bucket.turns == [name]
+    assert THIRD in [each.identity for each in bucket.names]
+
+
 @pytest.mark.parametrize("version", ["5.6.24", "5.6.51"])
 def test_a_later_release_of_this_node_restores_it(store: MemoryStore, version: str) -> None:
     found = choosing.choose(Bucket(store, NODES), Latest(), None, version)
@@ -328,6 +373,8 @@ def volume(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(restore.images, "quietly", lambda: None)
     monkeypatch.setattr(restore, "nodes", lambda: NODES)
     monkeypatch.setattr(program, "check", lambda _: VERSION)
+    monkeypatch.setattr(drills.records, "pair", lambda: None)
+    monkeypatch.setattr(drills.turns, "upkeep", lambda *_, **__: nullcontext())
     return tmp_path
 
 
@@ -375,6 +422,34 @@ def test_a_backup_comes_out_as_it_went_in(store: MemoryStore, proven: dict[str, 
         assert proven["session"].asked == ["RESET SLAVE ALL"]
     assert not made.folder.exists()
     assert [each.name for each in paths.RESTORING.iterdir()] == [".lock"]
+
+
+def test_the_logs_up_to_the_moment_are_replayed_on_what_was_proven(
+    store: MemoryStore, proven: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Any] = []
+    plan: Any = SimpleNamespace(bytes=7 << 20)
+
+    def planned(of: Manifest, chains: Any, at: moment.Moment) -> Any:
+        asked.append((of.identity, chains, at))
+        return plan
+
+    def run(folder: Path, given: Any, *_: Any) -> Any:
+        assert proven["folders"] == [folder]
+        assert given is plan
+        (folder / "data" / "auto.cnf").write_text("of the server that replays")
+        return SimpleNamespace(document=lambda: {"transactions": 5}, notes=("a note",))
+
+    monkeypatch.setattr(restore.replay, "plan", planned)
+    monkeypatch.setattr(restore.replay, "run", run)
+    source = restore.look(store, NODES, Wanted(AFTER, None))
+    assert asked == [(THIRD, {}, AFTER)]
+    assert source.needed - replace(source, plan=None).needed == 14 << 20
+    report = Report("a test")
+    with restore.alone(), restore.made(store, source, report) as made:
+        assert made.as_of == {"transactions": 5}
+        assert not (made.data / "auto.cnf").exists()
+    assert report.notes == ["a note"]
 
 
 @pytest.mark.usefixtures("proven")
@@ -708,7 +783,7 @@ def test_the_name_that_a_table_comes_under_is_the_same_for_each_run_and_fits() -
 def outcome(**changes: Any) -> Outcome:
     usual = Outcome(
         sound=("`app`.`t`",),
-        left_out=(),
+        left_out={},
         checksums={"`app`.`t`": 5, "`app`.`new`": 6},
         wrong={},
         warned=(),
@@ -723,7 +798,7 @@ def outcome(**changes: Any) -> Outcome:
         (outcome(), None),
         (outcome(checksums={"`app`.`t`": 6}), "`app`.`t` has checksum 6, not 5"),
         (outcome(checksums={}), "`app`.`t` has checksum none, not 5"),
-        (outcome(checksums={}, left_out=("`app`.`t`",)), None),
+        (outcome(checksums={}, left_out={"`app`.`t`": "it was in use"}), None),
         (outcome(wrong={"`app`.`u`": "Corrupt"}), "`app`.`u`: Corrupt"),
     ],
 )
@@ -811,7 +886,7 @@ def test_the_lock_of_restores_is_free_when_its_holder_is_gone() -> None:
 
 
 def source_of(found: Manifest) -> Source:
-    return Source(Wanted(AsItIs(), None), found)
+    return Source(Wanted(AsItIs(), None), found, None)
 
 
 def test_what_was_made_says_where_it_is(tmp_path: Path) -> None:

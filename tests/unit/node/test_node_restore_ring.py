@@ -194,13 +194,15 @@ def node(tmp_path: Path, peer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(lifecycle, "start", step("start", runs=True))
     monkeypatch.setattr(binlogs, "highest", lambda _: 19)
     monkeypatch.setattr(whole.archiving, "run", step("archive"))
+    monkeypatch.setattr(whole.turning, "keep", step("turn"))
     monkeypatch.setattr(paths, "ARCHIVE_LOCK", tmp_path / "archive.lock")
     monkeypatch.setattr(whole.incarnations.files, "sync_file_system", lambda _: None)
     return seen
 
 
 def take_place(tmp_path: Path, *, runs: bool = True) -> Path:
-    made: Any = SimpleNamespace(folder=tmp_path / "new")
+    source = SimpleNamespace(backup="node-1/20261126T031500Z")
+    made: Any = SimpleNamespace(folder=tmp_path / "new", source=source)
     asked = Asked(Wanted(Latest(), None), "dev/ring", None)
     return whole.take_place(
         MemoryStore(), made, PAIR, asked, FIRST, Report("restore-ring"), runs=runs
@@ -215,13 +217,13 @@ def test_the_gate_is_closed_before_the_server_stops_and_the_old_data_stays(
     tmp_path: Path, node: dict[str, Any]
 ) -> None:
     assert take_place(tmp_path).name == "old"
-    assert node["did"] == ["shut", "FLUSH LOCAL BINARY LOGS", "archive", "stop", "start"]
+    assert node["did"] == ["shut", "FLUSH LOCAL BINARY LOGS", "archive", "turn", "stop", "start"]
     assert current() != "old"
     assert (paths.INCARNATIONS / "old" / "kept").exists()
     assert not node["admitted"]
 
 
-@pytest.mark.parametrize("fails", ["shut", "stop", "start"])
+@pytest.mark.parametrize("fails", ["shut", "turn", "stop", "start"])
 def test_after_an_error_the_node_serves_what_it_served(
     tmp_path: Path, node: dict[str, Any], fails: str
 ) -> None:
@@ -282,7 +284,7 @@ def test_a_server_that_does_not_run_is_not_asked(tmp_path: Path, node: dict[str,
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(opening, "alone", alone)
         take_place(tmp_path, runs=False)
-    assert node["did"] == ["revoke", "close", "stop", "start"]
+    assert node["did"] == ["revoke", "close", "turn", "stop", "start"]
     assert opened == ["closing"]
 
 

@@ -53,7 +53,7 @@ class Nodes:
         self.asked.append((node, " ".join([verb, *options]), told))
         for line in self.progress:
             hear(f"{line}\n")
-        answer = self.said[verb][node]
+        answer = self.said[verb][node] if verb != "archive" else self.archived(node)
         if isinstance(answer, list):
             answer = answer.pop(0)
         if isinstance(answer, BaseException):
@@ -63,6 +63,10 @@ class Nodes:
         code = 9 if answer.get("healthy") is False else 0
         report = {"verb": verb, "changed": False, "done": ["no change"], **answer}
         return Done(code, json.dumps(report) + "\n", "")
+
+    def archived(self, node: str) -> Said:
+        """Where a test says nothing of it, it is done."""
+        return self.said.get("archive", {}).get(node, {})
 
     def stop(self) -> None:
         self.stopped = True
@@ -166,6 +170,7 @@ def restored(name: str = "night", **changes: Any) -> dict[str, Any]:
         "moment": {"at": "2026-11-26T03:20:00Z"},
         "connect": f"sudo mariadb --socket=/srv/mysql-ring/restored/{name}/mysqld.sock",
         "restored_at": "2026-11-26T11:00:00Z",
+        "as_of": None,
         **changes,
     }
 
@@ -181,6 +186,27 @@ def kept(node: str, **changes: Any) -> dict[str, Any]:
         "logs": [logs("node-1"), logs("node-2")],
         "drills": [],
         "restored": [],
+        **changes,
+    }
+
+
+def replayed(**changes: Any) -> dict[str, Any]:
+    """How far a restore came, as the node tool says it (backup/replay.py, Replayed)."""
+    return {
+        "reached": [
+            {
+                "server_id": 2,
+                "transactions": 7,
+                "time": "2026-11-26T03:19:59Z",
+                "log": "bin.000012",
+                "position": 1234,
+            }
+        ],
+        "transactions": 7,
+        "misfits": 0,
+        "misfits_from": None,
+        "seconds": 1.5,
+        "notes": [],
         **changes,
     }
 

@@ -18,6 +18,7 @@ from ops.errors import OpsError
 from ops.ssh import Ssh
 from ops_ring import KEY, NODES, RING
 from ring_node.base.errors import Exit
+from waits import within
 
 pytestmark = pytest.mark.unit
 ROOT = Path(__file__).resolve().parents[3]
@@ -165,6 +166,21 @@ def test_the_launcher_starts_the_command_with_the_programs_python(tmp_path: Path
     )
     assert done.returncode == 0, done.stderr
     assert "Usage: ring " in done.stdout
+
+
+def test_a_command_that_is_told_to_end_leaves_no_key(programs: Path, tmp_path: Path) -> None:
+    put(programs, "pulumi", f"cat <<'E'\n{json.dumps(OUTPUTS)}\nE")
+    put(programs, "ssh", f"touch {tmp_path}/begun-$$; exec sleep 600")
+    argv = [sys.executable, "-m", "ops", "backup", "list"]
+    surroundings = {**os.environ, "PYTHONPATH": str(ROOT / "scripts")}
+    process = subprocess.Popen(argv, env=surroundings, stderr=subprocess.PIPE, text=True)
+    within(30, "both are asked", lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+    assert len(list(tmp_path.glob("ring-*"))) == 1
+    process.terminate()
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == errors.INTERRUPTED, said
+    assert "interrupted" in said
+    assert list(tmp_path.glob("ring-*")) == []
 
 
 def leaves() -> list[list[str]]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ops import errors
-from ops_ring import CUT, Nodes, both, failed, kept, logs, restored, run, well
+from ops_ring import CUT, Nodes, both, failed, kept, logs, replayed, restored, run, well
 
 pytestmark = pytest.mark.unit
 AT = ("--at", "2026-11-26T04:20:00+01:00")
@@ -46,8 +46,9 @@ def test_the_list_says_which_moments_can_be_asked_for_and_what_stands() -> None:
     said["node-2"] = kept("node-2", restored=[restored()])
     result = run(Nodes(backups=said), "restore", "list")
     assert result.exit_code == errors.DONE, result.output
-    assert "from 2026-11-26T03:15:00Z to 2026-11-26T11:55:00Z" in result.stdout
-    assert "12: bin.000001 to bin.000012" in result.stdout
+    assert "from 2026-11-26T03:15:00Z on can be" in result.stdout
+    assert "end at 2026-11-26T11:55:00Z" in result.stdout
+    assert "bin.000012" in result.stdout
     assert "node-2 has the scratch server night, which runs: as of 2026-11-26T03:20:00Z" in (
         result.stdout
     )
@@ -93,8 +94,38 @@ def test_a_scratch_server_is_restored_as_of_a_moment(
     assert result.exit_code == errors.DONE, result.output
     told = {"name": name, "moment": moment, "backup": None}
     assert nodes.asked[-1] == ("node-2", "restore-scratch", told)
+    first = [(node, verb) for node, verb, _ in nodes.asked if verb.startswith("archive")]
+    wanted = [] if moment == {"as_it_is": True} else ["node-1", "node-2"]
+    assert sorted(first) == [(node, "archive --now") for node in wanted]
     assert restored()["connect"] in result.stdout
     assert "--remove night" in result.stdout
+
+
+def test_how_far_a_restore_came_is_said_with_what_did_not_fit() -> None:
+    as_of = replayed(misfits=2, misfits_from="bin.000011:99", notes=["the peer's logs end before"])
+    nodes = Nodes(restore_table={"node-1": {"table": {**TABLE["table"], "as_of": as_of}}})
+    words = ("table", "app.orders", "--as", "app.before", *AT, "--node", "node-1")
+    result = run(nodes, "restore", *words)
+    assert "of server 2: 7 transactions, the last of 2026-11-26T03:19:59Z" in result.stdout
+    assert "2 changes of rows did not fit and were passed over, from bin.000011:99" in result.stdout
+    assert "the peer's logs end before" in result.stdout
+
+
+def test_a_node_that_cannot_bring_in_its_last_log_is_named_and_the_restore_says_the_rest() -> None:
+    nodes = Nodes(
+        archive={"node-1": CUT, "node-2": failed(errors.UNREACHABLE, "S3 does not answer")},
+        restore_scratch={"node-2": SCRATCH},
+    )
+    result = run(nodes, "restore", "to-scratch", *AT, "--node", "node-2")
+    assert result.exit_code == errors.DONE, result.output
+    assert "may be missing: node-1 does not answer over SSH" in result.stderr
+    assert "may be missing: node-2: S3 does not answer" in result.stderr
+
+
+def test_a_scratch_server_that_is_there_already_is_said_to_be_old() -> None:
+    nodes = Nodes(restore_scratch={"node-1": {**SCRATCH, "changed": False}})
+    result = run(nodes, "restore", "to-scratch", "--latest", "--node", "node-1")
+    assert "It was there already, since 2026-11-26T11:00:00Z" in result.stdout
 
 
 def test_the_moment_is_said_back_in_utc_before_it_begins() -> None:
@@ -130,7 +161,6 @@ def test_the_backup_to_begin_with_can_be_named() -> None:
             ("table", "orders", "--as", "x.y.z", "--at", "2026-11-26T03:00"),
             ["table 'orders'", "--as 'x.y.z'", "has no zone"],
         ),
-        (("table", "a.b", "--as", "`a`.b", *AT), ["--as is the table itself"]),
         (("to-ring", "--node", "node-7"), ["no moment", "no node 'node-7'"]),
         (("to-ring", *AT, "--without-peer", "node-7"), ["no node 'node-7'"]),
     ],
@@ -199,7 +229,7 @@ def test_a_table_is_restored_where_clients_write(one: Any, other: Any, chosen: s
         "backup": None,
     }
     assert nodes.asked[-1] == (chosen, "restore-table", told)
-    assert "`app`.`before` has the 12 rows of `app`.`orders`, as of 2026-11-26T03:20:00Z" in (
+    assert "`app`.`before` has 12 rows of `app`.`orders`: as of 2026-11-26T03:20:00Z" in (
         result.stdout
     )
 
@@ -223,7 +253,7 @@ def test_a_dry_run_prints_the_command_and_touches_no_node(words: tuple[str, ...]
     nodes = Nodes()
     result = run(nodes, "restore", *words, "--dry-run")
     assert result.exit_code == errors.DONE, result.output
-    assert "on node-1: sudo /opt/mysql-ring/current/ring-node restore-" in result.stdout
+    assert "/opt/mysql-ring/current/ring-node restore-" in result.stdout
     assert "Nothing was done." in result.stdout
     assert nodes.asked == []
 
@@ -250,7 +280,7 @@ TO_RING = ("restore", "to-ring", *AT)
 
 
 def changes(nodes: Nodes) -> list[tuple[str, str, Any]]:
-    return [each for each in nodes.asked if each[1] != "backups"]
+    return [each for each in nodes.asked if each[1] not in ("backups", "archive --now")]
 
 
 def test_a_ring_is_restored_on_one_node_and_copied_by_the_other_one() -> None:
@@ -304,13 +334,13 @@ def test_a_dry_run_of_a_ring_prints_every_step_and_changes_nothing() -> None:
     result = run(nodes, *TO_RING, "--dry-run")
     assert result.exit_code == errors.DONE, result.output
     assert changes(nodes) == []
-    places = [result.stdout.index(f"on {node}: sudo") for node in ("node-2", "node-1")]
-    assert places == sorted(places)
     assert "ring-node rejoin --discard node-2\n" in result.stdout
     assert '"destroys": "prod/ring"' in result.stdout
     document = json.loads(run(nodes, *TO_RING, "--dry-run", "--json").stdout)
     assert [(each["node"], each["document"]) for each in document["would"]] == [
-        (node, told) for node, _, told in STEPS
+        ("node-1", None),
+        ("node-2", None),
+        *((node, told) for node, _, told in STEPS),
     ]
 
 

@@ -26,11 +26,12 @@ NOTHING_KNOWN = Archive(
 )
 
 
-def run(store: Store, report: Report) -> None:
-    """Raises what the pass failed with, once that is written down."""
+def run(store: Store, report: Report, *, at_once: bool = False) -> None:
+    """Raises what the pass failed with, once that is written down. `at_once`: also what was written
+    up to now, whether the open log is due or not."""
     before = standing.archive()
     try:
-        mine, unclosed = _close(store, report)
+        mine, unclosed = _close(store, report, at_once)
         done = logs.send_all(
             mine,
             store,
@@ -73,13 +74,15 @@ def state(mine: Own, done: Pass, before: Archive | None, now: float) -> Archive:
     return result
 
 
-def _close(store: Store, report: Report) -> tuple[Own, NodeError | None]:
+def _close(store: Store, report: Report, at_once: bool) -> tuple[Own, NodeError | None]:
     """The server's logs, after the open one was closed where that was due; why it could not be.
     What is closed already is sent all the same."""
     with sql.own(report, seconds=SERVER_SECONDS) as session:
         mine = logs.own(session, store.place)
         try:
-            closed = logs.close_the_open_one(session, mine, store.place, time.time())
+            closed = logs.close_the_open_one(
+                session, mine, store.place, time.time(), at_once=at_once
+            )
         except NodeError as error:
             return mine, error
         if closed:

@@ -10,7 +10,7 @@ from datetime import datetime
 from ..base.errors import NodeError, refused
 from ..mysql.shows import Coordinates
 from ..ring.arriving import release
-from . import catalogue, manifest
+from . import catalogue, manifest, turning
 from .catalogue import Chain
 from .manifest import Manifest
 from .moment import At, Moment, Upto, text
@@ -78,6 +78,7 @@ class Bucket:
         self.names = sorted(
             (name for node in nodes for name in names(self.listed, node)), reverse=True
         )
+        self.turns = turning.names(self.listed, store.place, nodes)
 
     def read(self, name: Name, version: str) -> Found:
         """`version`: of mysqld on this host. Raises only what the bucket does not answer."""
@@ -150,6 +151,7 @@ def reaches(found: Manifest, moment: Moment) -> bool:
 def choose(bucket: Bucket, moment: Moment, wanted: str | None, version: str) -> Found:
     """The newest backup that is not after the moment, or the one that is named. Refuses, by its
     name, one that is not good: whoever restores decides about an older one."""
+    turn = turning.last_before(bucket.turns, moment)
     if wanted is not None:
         chosen = name(wanted)
         if chosen not in bucket.names:
@@ -159,6 +161,10 @@ def choose(bucket: Bucket, moment: Moment, wanted: str | None, version: str) -> 
         candidates = [chosen]
     else:
         candidates = [each for each in bucket.names if may_serve(each, moment)]
+    if turn is not None:
+        candidates = [each for each in candidates if each.identity > turn]
+        if not candidates:
+            raise _turned(moment, turn)
     for place, each in enumerate(candidates):
         found = bucket.read(each, version)
         if found.problem is not None:
@@ -173,6 +179,18 @@ def choose(bucket: Bucket, moment: Moment, wanted: str | None, version: str) -> 
 def _not_good(problem: NodeError, older: Name | None) -> NodeError:
     other = f'; or name the next older backup: "backup": "{older}"' if older else ""
     return NodeError(problem.code, problem.found, problem.expected, problem.next_step + other)
+
+
+def _turned(moment: Moment, turn: str) -> NodeError:
+    when = manifest.moment_of(turn).strftime(manifest.TIME_FORMAT)
+    return refused(
+        f"the ring was put back to an earlier moment at {when}, and no backup that may serve for "
+        f"{moment} was taken between the two",
+        "a backup that was taken after it: what was logged before is no part of what the ring has "
+        "been since",
+        f'choose a moment before {when}, or a backup {{"as_it_is": true}}; and take a backup now '
+        "(`sudo ring-node backup`)",
+    )
 
 
 def _none(moment: Moment, why: str, there: Sequence[Name]) -> NodeError:

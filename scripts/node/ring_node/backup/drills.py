@@ -15,7 +15,8 @@ from ..base.report import Report
 from ..base.waiting import Deadline
 from ..mysql import checking, scratch, sql
 from ..mysql.scratch import Scratch
-from . import images, manifest, moment, restore
+from ..ring import records
+from . import images, manifest, moment, restore, turns
 from .manifest import Manifest
 from .moment import AsItIs
 from .place import Place
@@ -24,6 +25,7 @@ from .store import Store
 
 FOLDER = "drills/"
 COMPARE_SECONDS = 12 * 3600.0
+TURN_SECONDS = 6 * 3600.0  # for a backup, the maintenance of tables, or the other node's drill
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +65,7 @@ def run(store: Store, report: Report) -> Drill:
             next_step=error and error.next_step,
         )
 
-    with restore.alone():
+    with turns.upkeep(records.pair(), TURN_SECONDS, without_peer=True), restore.alone():
         try:
             source = restore.look(store, restore.nodes(), Wanted(AsItIs(), None))
             backup = source.backup

@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..base.errors import Exit, NodeError
+from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import room
 from ..host.programs import DIES_WITH_VERB
@@ -86,13 +86,16 @@ def own(session: Session, place: Place) -> Own:
     )
 
 
-def close_the_open_one(session: Session, mine: Own, place: Place, now: float) -> bool:
-    """Begins a new log if the open one holds something and is due. A slave learns nothing of it.
+def close_the_open_one(
+    session: Session, mine: Own, place: Place, now: float, *, at_once: bool = False
+) -> bool:
+    """Begins a new log if the open one holds something and is due, or `at_once` it holds something.
+    A slave learns nothing of it.
 
     Raises NodeError, and asks nothing of the server, where the disk has no room."""
     if not mine.names or not binlog_file.has_events(mine.path(mine.names[-1])):
         return False
-    if not due(_opened(mine), now, place.archive_interval):
+    if not at_once and not due(_opened(mine), now, place.archive_interval):
         return False
     refuse_full_disk(mine, ROOM, "no new binary log is begun")
     session.do("FLUSH LOCAL BINARY LOGS")
@@ -126,6 +129,7 @@ def send_all(mine: Own, store: Store, report: Report, progress: Callable[[Pass],
     try:
         present = listed(mine, store)
         waiting = unsafe(mine, store.place, present)
+        refuse_others(mine, store, [name for name in mine.closed if name not in waiting])
         for name in list(waiting):
             try:
                 entry = send(mine, name, _previous(mine, name, store), store)
@@ -164,9 +168,41 @@ def unsafe(mine: Own, place: Place, present: frozenset[str]) -> list[str]:
     ]
 
 
+def refuse_others(mine: Own, store: Store, there: Sequence[str]) -> None:
+    """Raises NodeError where the newest of the logs that the bucket has is not the one of that name
+    here: what follows it here does not belong to what the bucket has, and a restore would mix them.
+    """
+    if not there:
+        return
+    name, key = there[-1], catalogue.entry_key(mine.prefix(store.place), there[-1])
+    content = store.get_small([key], seconds=ASK_SECONDS)[key]
+    try:
+        entry = catalogue.from_bytes(content, key)
+    except NodeError:
+        return  # damaged, as the purge will say; what is new is sent all the same
+    if same(entry, mine.path(name)):
+        return
+    raise refused(
+        f"{name} of server {mine.server_uuid} is in the bucket, and is not the log of that name "
+        "here: this server was set back in time, or RESET MASTER was run. No log of it is sent",
+        "a log that is written once",
+        f"on {mine.node}, when the other node follows it and is whole: `sudo ring-node rejoin "
+        f"--discard {mine.node}`; then on the other one: `sudo ring-node rejoin`. The copy is a "
+        "server of its own, and its logs are sent; take a backup of it",
+    )
+
+
+def same(entry: Entry, path: Path) -> bool:
+    """Whether that file is the log of the entry, as far as its size and its first event tell."""
+    if entry.bytes != path.stat().st_size:
+        return False
+    begun = binlog_file.begun(path) if entry.end_position else 0
+    return not begun or entry.first_time <= begun <= entry.last_time
+
+
 def verified(mine: Own, store: Store, wanted: Sequence[str]) -> frozenset[str]:
     """Those of the logs whose object is the one that their entry names, and holds the log that is
-    here, as far as its size tells."""
+    here."""
     prefix = mine.prefix(store.place)
     if not wanted:
         return frozenset()
@@ -181,10 +217,16 @@ def verified(mine: Own, store: Store, wanted: Sequence[str]) -> frozenset[str]:
             there is not None
             and (there.bytes, there.etag) == (entry.stored_bytes, entry.etag)
             and (entry.file, entry.server_uuid) == (name, mine.server_uuid)
-            and entry.bytes == mine.path(name).stat().st_size
+            and _same_here(entry, mine.path(name))
         ):
             result.add(name)
     return frozenset(result)
+
+
+def _same_here(entry: Entry, path: Path) -> bool:
+    with suppress(FileNotFoundError):  # somebody purged it
+        return same(entry, path)
+    return False
 
 
 def send(mine: Own, name: str, previous: str | None, store: Store) -> Entry:

@@ -30,18 +30,18 @@ CHECK_PART = 0.5  # of the time
 ROOM_FACTOR = 1.2  # of what is used, for the table beside its former self
 
 
-def maintain(seconds: float, report: Report) -> None:
+def maintain(seconds: float, wait: float, report: Report) -> None:
     """Looks after the tables of this node's server for so long. Raises at its end if some are not
-    sound; those are left as they are."""
+    sound; those are left as they are. `wait`: until the other node has ended with its own."""
     pair, login = records.pair(), records.credentials().peer
     if not admission.admitted():
         raise refused(
             f"{pair.node.name} is not part of its ring yet", "one that serves", "`pulumi up`"
         )
     with (
-        images.alone(),
-        turns.upkeep(pair, 0, without_peer=False) as turn,
-        sql.own(report, patience=seconds + images.STATEMENT_SECONDS) as own,
+        images.alone(wait),
+        turns.upkeep(pair, wait, without_peer=False) as turn,
+        sql.own(patience=seconds + images.STATEMENT_SECONDS) as own,
         reach.peer(pair.peer.replication_address, login) as other,
         own.unlogged(),
     ):
@@ -117,6 +117,9 @@ def _check(
     there = {each.quoted for each in checking.tables(own)}
     for each in outcome.warned:
         report.note(f"CHECK TABLE: {each}")
+    unchecked = checking.unchecked(outcome)
+    if unchecked is not None:
+        report.note(unchecked)
     report.facts["tables_checked"] = len(outcome.sound)
     report.facts["tables_left_out"] = len(outcome.left_out)
     return {table: said for table, said in outcome.wrong.items() if table in there}

@@ -28,10 +28,11 @@ from ..mysql import incarnations, program, scratch, snapshot_room
 from ..mysql.scratch import Scratch
 from ..mysql.snapshot_room import Watcher
 from ..ring import arriving, records
-from . import choosing, images, moment
+from . import choosing, images, moment, replay
 from .choosing import Bucket
 from .manifest import Manifest
 from .moment import AsItIs, Moment
+from .replay import Plan
 from .store import Store, Stored
 
 LOCK_FILE = ".lock"
@@ -54,10 +55,11 @@ class Wanted:
 @dataclass(frozen=True)
 class Source:
     """What is restored, read from the bucket before any of the data comes. Every refusal that can
-    be known by then was made."""
+    be known by then was made. `plan`: of the logs; None: none of them."""
 
     wanted: Wanted
     manifest: Manifest
+    plan: Plan | None
 
     @property
     def backup(self) -> str:
@@ -65,8 +67,8 @@ class Source:
 
     @property
     def needed(self) -> int:
-        """Bytes."""
-        return self.manifest.bytes + ROOM_BYTES
+        """Bytes: of the logs once as they are, and once for what the data grows by them."""
+        return self.manifest.bytes + 2 * (self.plan.bytes if self.plan else 0) + ROOM_BYTES
 
 
 @dataclass(frozen=True)
@@ -103,11 +105,10 @@ def look(store: Store, of: Sequence[str], asked: Wanted) -> Source:
     version = program.check(paths.MYSQL)
     found = choosing.choose(Bucket(store, of), asked.moment, asked.backup, version)
     assert found.manifest is not None
-    if not isinstance(asked.moment, AsItIs):
-        raise refused(
-            f"a restore to {asked.moment}", "a backup as it is", 'give {"as_it_is": true}'
-        )
-    return Source(asked, found.manifest)
+    if isinstance(asked.moment, AsItIs):
+        return Source(asked, found.manifest, None)
+    chains = choosing.chains(store, found.manifest, of)
+    return Source(asked, found.manifest, replay.plan(found.manifest, chains, asked.moment))
 
 
 def refuse_no_room(source: Source) -> None:
@@ -153,7 +154,7 @@ def made(store: Store, source: Source, report: Report) -> Iterator[Made]:
 
     It gives way when the volume runs short of room.
     """
-    begun, deadline = time.monotonic(), Deadline(SECONDS)
+    begun, deadline, as_of = time.monotonic(), Deadline(SECONDS), None
     refuse_no_room(source)
     folder = paths.RESTORING / secrets.token_hex(4)
     watcher = Watcher(folder, snapshot_room.reserve(room.size(paths.VOLUME)).drop)
@@ -165,7 +166,12 @@ def made(store: Store, source: Source, report: Report) -> Iterator[Made]:
                 fetch(store, source.manifest, folder)
                 with started(folder, source.manifest) as server:
                     server.session.do("RESET SLAVE ALL")
-                as_of = _replay(store, source, folder, report, deadline)
+                if source.plan is not None:
+                    arriving.say(f"replaying {source.plan.bytes >> 20} MiB of binary logs")
+                    done = replay.run(folder, source.plan, store, report, deadline)
+                    as_of = done.document()
+                    for note in done.notes:
+                        report.note(note)
         except (NodeError, OSError):
             watcher.check()  # whose files are gone when the volume ran short
             raise
@@ -175,13 +181,6 @@ def made(store: Store, source: Source, report: Report) -> Iterator[Made]:
     finally:
         watcher.end()
         files.remove_tree(folder)
-
-
-def _replay(
-    store: Store, source: Source, folder: Path, report: Report, deadline: Deadline
-) -> dict[str, Any] | None:
-    del store, source, folder, report, deadline
-    return None
 
 
 def clean(folder: Path) -> None:

@@ -10,7 +10,7 @@ that was seen of its predecessors: so whoever followed those follows it only aft
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..base.errors import Exit, NodeError, refused
 from ..base.fields import Fields
 from ..base.lock import try_lock
 from ..base.report import Report
-from ..host import files, gate
+from ..host import files, gate, systemd, timers
 from ..mysql import binlogs, events, incarnations, lifecycle, scratch, shows, sql, xa
 from ..mysql.shows import Coordinates
 from ..mysql.sql import Session
@@ -37,13 +37,14 @@ from ..ring import (
     seeding,
 )
 from ..ring.documents import Pair
-from . import archiving, images, restore
+from . import archiving, images, restore, turning
 from .place import Place
 from .restore import Made, Wanted
 from .store import Store
 
 ARCHIVE_SECONDS = 900.0  # for a pass that is at work
 PEER_SECONDS = 10.0
+BACKUP_SERVICE = f"{timers.PREFIX}backup.service"
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def restore_ring(store: Store, asked: Asked, report: Report) -> None:
     with restore.alone():
         source = restore.look(store, restore.nodes(), asked.wanted)
         with restore.made(store, source, report) as made:
-            first = _adapt(made, pair, _known(pair, runs=runs), report)
+            first = adapt(made, pair, _known(pair, runs=runs), report)
             former = take_place(store, made, pair, asked, first, report, runs=runs)
     report.did(f"{source.backup}, {asked.wanted.moment}, took the place of {former}")
     with sql.own(report) as own:
@@ -126,9 +127,23 @@ def restore_ring(store: Store, asked: Asked, report: Report) -> None:
         "next": [
             f"on {pair.peer.name}: sudo ring-node rejoin --discard {pair.peer.name}",
             f"on {pair.node.name}: sudo ring-node rejoin",
+            f"on {pair.node.name}: sudo ring-node backup",
         ],
         "seconds": round(time.monotonic() - begun, 1),
     }
+
+
+def ring_is_whole(report: Report) -> None:
+    """What restored data took the place of goes. From now on only a backup that is taken after the
+    restore leads to a later moment: one is taken, if backups are asked for."""
+    removed = incarnations.remove_kept()
+    for each in removed:
+        report.did(f"removed {each}, whose place restored data had taken")
+    if removed and (paths.UNITS / BACKUP_SERVICE).exists():
+        systemd.systemctl("start", "--no-block", BACKUP_SERVICE)
+        report.did(f"{BACKUP_SERVICE} begun: no backup from before leads to a later moment")
+    elif removed:
+        report.note("no backup from before leads to a later moment: `sudo ring-node backup`")
 
 
 def _try_to_start(report: Report) -> bool:
@@ -195,8 +210,15 @@ def _known(pair: Pair, *, runs: bool) -> Known:
     return Known(max(log, binlogs.highest(paths.LOGS)), generation)
 
 
-def _adapt(made: Made, pair: Pair, known: Known, report: Report) -> Coordinates:
-    """Makes the data this node's; the place where its binary log will begin."""
+def adapt(
+    made: Made,
+    pair: Pair,
+    known: Known,
+    report: Report,
+    more: Callable[[Session], None] = lambda _: None,
+) -> Coordinates:
+    """Makes the data this node's; the place where its binary log will begin. `more`: is done
+    before the events are told which of them fire here."""
     first = binlogs.beginning_behind(known.log)
     own_id = pair.node.server_id
     arriving.say("making it this node's own")
@@ -209,6 +231,7 @@ def _adapt(made: Made, pair: Pair, known: Known, report: Report) -> Coordinates:
         for statement in schema.FORGET:
             session.do(statement)
         proving.take_over_accounts(session, pair)
+        more(session)
         own_data = made.source.manifest.node == pair.node.name
         for change in (events.take_back if own_data else events.adapt)(session, own_id):
             report.did(change)
@@ -237,6 +260,7 @@ def take_place(
     with _as_before(pair, former, runs=runs):
         _shut(store, report, runs=runs)
         refuse_serving_peer(pair, asked)
+        turning.keep(store, {"backup": made.source.backup, **asked.wanted.document()})
         lifecycle.stop()
         if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
             raise refused(

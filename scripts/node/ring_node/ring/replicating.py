@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..base.errors import too_late
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
-from ..mysql import incarnations, sql
+from ..mysql import sql
 from ..mysql.sql import Session
 from . import follow, opening, reach, records, schema, seeding, state
 from .documents import Pair
@@ -38,8 +38,6 @@ def run(pair: Pair, report: Report) -> None:
         report.facts.update(
             follows=peer.uuid, read_from=str(status.executed), master_ssl=status.ssl_allowed
         )
-    for place in incarnations.remove_kept():  # the ring is whole without it
-        report.did(f"removed {place}, whose place restored data had taken")
 
 
 def _decide(own: Session, other: Session, pair: Pair, report: Report) -> tuple[State, State]:

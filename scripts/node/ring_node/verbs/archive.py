@@ -5,23 +5,33 @@ from __future__ import annotations
 from ..backup import archiving, place, purging
 from ..backup.store import Store
 from ..base import paths
-from ..base.errors import NodeError
+from ..base.errors import Exit, NodeError
 from ..base.lock import try_lock
 from ..base.report import Report
 
 LOCK_SECONDS = 60.0  # for a purge, which the host's timers may begin at the same moment
 
 
-def run() -> Report:
+NOW_SECONDS = 300.0  # for a pass with much to send
+
+
+def run(*, now: bool) -> Report:
     report = Report("archive")
     store = Store(place.read())
-    with try_lock(paths.ARCHIVE_LOCK, LOCK_SECONDS) as mine:
+    with try_lock(paths.ARCHIVE_LOCK, NOW_SECONDS if now else LOCK_SECONDS) as mine:
+        if not mine and now:
+            raise NodeError(
+                Exit.BUSY,
+                "another pass of the archive, or a purge, is at work",
+                f"its end within {NOW_SECONDS:.0f} s",
+                "run this again",
+            )
         if not mine:
             report.note("another pass, or a purge, is at work")
             return report
         problem = None
         try:
-            archiving.run(store, report)
+            archiving.run(store, report, at_once=now)
         except NodeError as error:
             problem = error
         if purging.critical(store.place):  # it cannot wait for the hour, nor for a pass without one

@@ -9,6 +9,7 @@ was set back in time, or of which this node's server cannot say whether it was, 
 from __future__ import annotations
 
 from ..agent import service
+from ..backup import whole
 from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..ring import records, replicating, seeding
@@ -30,6 +31,7 @@ def run(*, discard: str | None, though_behind: str | None) -> Report:
     seeding.run(pair, report)
     service.start(report)
     replicating.run(pair, report)
+    whole.ring_is_whole(report)
     return report
 
 

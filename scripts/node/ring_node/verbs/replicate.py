@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..agent import service
+from ..backup import whole
 from ..base.report import Report
 from ..ring import documents, records, replicating
 
@@ -16,4 +17,5 @@ def run(document: Any) -> Report:
     records.write_opening(patience, report)
     service.start(report)
     replicating.run(pair, report)
+    whole.ring_is_whole(report)
     return report
