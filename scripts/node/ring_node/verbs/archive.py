@@ -10,8 +10,6 @@ from ..base.lock import try_lock
 from ..base.report import Report
 
 LOCK_SECONDS = 60.0  # for a purge, which the host's timers may begin at the same moment
-
-
 NOW_SECONDS = 300.0  # for a pass with much to send
 
 
