@@ -138,8 +138,10 @@ def parse(log: mmap.mmap | bytes, limit: int, name: str) -> Iterator[Transaction
             elif kind == XID:
                 if not opened:
                     raise _damaged(name, f"at {place} ends a transaction that did not begin")
-                yield Transaction(start, following, origin, thread, begun, worked, time, content)
-                start, opened, content = 0, False, 0
+                yield Transaction(
+                    start, following, origin, thread, begun, worked, time, content, statements
+                )
+                start, opened, content, statements = 0, False, 0, False
             elif kind in INSIDE:
                 if not opened:
                     raise _damaged(name, f"at {place} are rows of no transaction")
