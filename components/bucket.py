@@ -82,6 +82,31 @@ def node_policy(bucket_arn: str, node: str) -> str:
     )
 
 
+def reader_policy(bucket_arn: str) -> str:
+    """A node reads in another ring's bucket what its own data is restored from, and no more."""
+    return _policy(
+        {
+            "Sid": "ReadBackups",
+            "Effect": "Allow",
+            "Action": "s3:GetObject",
+            "Resource": f"{bucket_arn}/{TOP}/*",
+        },
+        {
+            "Sid": "ListBackups",
+            "Effect": "Allow",
+            "Action": "s3:ListBucket",
+            "Resource": bucket_arn,
+            "Condition": {"StringLike": {"s3:prefix": [TOP, f"{TOP}/*"]}},
+        },
+        {
+            "Sid": "FindRegion",
+            "Effect": "Allow",
+            "Action": "s3:GetBucketLocation",
+            "Resource": bucket_arn,
+        },
+    )
+
+
 def bucket_policy(bucket_arn: str, role_arns: Sequence[str]) -> str:
     """Refuses every request that does not come over TLS, whoever sends it, and to the nodes all
     that would lose data, whatever their roles say.

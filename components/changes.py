@@ -6,7 +6,7 @@ away, and must not make of a server with data another server. Pure: what stands 
 
 from components.checks import in_region
 from components.problems import Found, Problem
-from components.settings import RingArgs
+from components.settings import LATEST, NOTHING, RingArgs
 from components.standing import Standing
 
 ANEW = "dump the data, `pulumi destroy`, `pulumi up`, load it (docs/operations.md)"
@@ -15,7 +15,7 @@ NOTHING_LOST = "no node holds data yet: `pulumi destroy`, then `pulumi up`"
 
 def changes(standing: Standing, settings: RingArgs, region: str | None) -> Found:
     """Every change that would lose the data of a ring or lead into a dead end."""
-    way = ANEW if any(node.holds_data for node in standing.nodes) else NOTHING_LOST
+    way = ANEW if standing.holds_data else NOTHING_LOST
     yield from _place(standing, settings, region, way)
     wanted = {node.name: (node, f"nodes[{index}]") for index, node in enumerate(settings.nodes)}
     for node in standing.nodes:
@@ -44,6 +44,14 @@ def changes(standing: Standing, settings: RingArgs, region: str | None) -> Found
             f"with the backups in it. For another one {way}"
         )
         yield Problem("bucketName", settings.bucket_name, expected)
+    if standing.lost and settings.restore_from is None:
+        bucket = settings.bucket_name or standing.bucket or "BUCKET"
+        expected = (
+            f"what takes their place: {{bucket: {bucket}, moment: {LATEST}}} is all that is in the "
+            f"bucket, {{moment: {NOTHING}}} an empty ring (docs/use/restore-from.md). If a volume "
+            "is there and only out of the state, `pulumi import` it first"
+        )
+        yield Problem("restoreFrom", "nothing, and the data volumes of both nodes gone", expected)
 
 
 def _place(standing: Standing, settings: RingArgs, region: str | None, way: str) -> Found:
@@ -51,7 +59,7 @@ def _place(standing: Standing, settings: RingArgs, region: str | None, way: str)
     if zone and region and not in_region(zone, region):
         expected = f"the region of {zone}, where this stack stands. For another one {way}"
         yield Problem("aws:region", region, expected)
-    elif zone and given not in ("", zone) and any(node.holds_data for node in standing.nodes):
+    elif zone and given not in ("", zone) and standing.holds_data:
         expected = f"{zone}: a volume stays in its zone, with the data on it. To move, "
         yield Problem("availabilityZone", given, expected + way)
 

@@ -329,6 +329,7 @@ SHAPES: tuple[Callable[[RingArgs], Found], ...] = (
     keeping.bucket,
     keeping.bounds,
     keeping.schedules,
+    keeping.restore_from,
 )
 VALUES: tuple[Callable[[RingArgs, Texts], Found], ...] = (
     instance_type,

@@ -11,7 +11,14 @@ from pulumi_aws import config as aws
 
 from components.guard import mistakes
 from components.problems import Problem, SettingsError
-from components.settings import NodeCertificate, NodeSettings, RingArgs, UserSettings, camel
+from components.settings import (
+    NodeCertificate,
+    NodeSettings,
+    RestoreSettings,
+    RingArgs,
+    UserSettings,
+    camel,
+)
 
 TEXT = "a text; what looks like a number needs quotes"
 PLAIN = "one plain value; a number beyond 2^53 needs quotes"
@@ -62,6 +69,10 @@ FITS: dict[Any, tuple[str, Any]] = {
     int: ("a whole number", whole),
     list[str]: (f"a list, each {TEXT}", texts),
 }
+
+
+def an_object(shape: type) -> str:
+    return f"an object with {', '.join(camel(each.name) for each in fields(shape))}"
 
 
 class Reader:
@@ -138,7 +149,7 @@ class Reader:
 
     def record(self, setting: str, value: object, shape: type, *, secret: bool = False) -> Any:
         known = {camel(each.name): each for each in fields(shape)}
-        expected = f"an object with {', '.join(known)}"
+        expected = an_object(shape)
         if not isinstance(value, dict):
             self.refuse(setting, value, expected, secret=secret)
             return None
@@ -160,6 +171,11 @@ class Reader:
             if taken[known[key].name] is None:
                 self.refuse(f"{setting}.{key}", entry, what, secret=secret)
         return shape(**taken) if len(self.problems) == wrong else None
+
+    def one(self, setting: str, shape: type) -> Any:
+        """An object that has the fields of the dataclass `shape`; none when it is empty."""
+        value = self.parsed(setting, dict, an_object(shape))
+        return self.record(setting, value, shape) if value else None
 
     def certificates(self, setting: str) -> dict[str, NodeCertificate] | None:
         values = self.parsed(setting, dict, "an object with one entry per node")
@@ -232,6 +248,7 @@ def read(config: pulumi.Config, ring: str) -> RingArgs:
         "keep_binlog_hours": reader.number("keepBinlogHours"),
         "disk_warn_percent": reader.number("diskWarnPercent"),
         "disk_critical_percent": reader.number("diskCriticalPercent"),
+        "restore_from": reader.one("restoreFrom", RestoreSettings),
         "tags": reader.pairs("tags"),
         "ssh_private_key": reader.text("sshPrivateKey"),
         "ca_certificate": reader.text("caCertificate"),

@@ -7,6 +7,7 @@ knows nothing, and a change on AWS is in the state after a `pulumi refresh` alon
 import ipaddress
 from collections.abc import Iterator
 
+from components.birth import to_be_born_from
 from components.mysql.configuration import needs_restart, render, template
 from components.settings import NodeSettings, RingArgs
 from components.standing import Standing, StandingNode
@@ -21,6 +22,8 @@ def effects(standing: Standing, settings: RingArgs) -> Iterator[str]:
             done = list(_effects(was, node, standing, settings))
             if done:
                 yield f"{node.name}: {'; '.join(done)}"
+    if settings.restore_from is not None and standing.holds_data:
+        yield "restoreFrom changes nothing: the ring stands, and goes on with the data that it has"
 
 
 def _effects(
@@ -30,8 +33,15 @@ def _effects(
     peer = other.name
     peer_holds = any(each.name == peer and each.holds_data for each in standing.nodes)
     if was.data_volume_gib is None:
-        from_whom = f"copies {peer}" if peer_holds else "is EMPTY, as no other node holds data"
-        yield f"its data volume is gone, a new one is made with a new instance, and it {from_whom}"
+        if peer_holds:
+            what = f"copies {peer}"
+        elif birth := to_be_born_from(standing, settings):
+            source = f"restored from {birth.bucket} as of {birth.moment}"
+            first = node == settings.nodes[0]
+            what = f"is {source}" if first else f"copies {peer}, which is {source}"
+        else:
+            what = "is EMPTY, as no other node holds data"
+        yield f"its data volume is gone, a new one is made with a new instance, and it {what}"
     elif not was.instance:
         yield "a new instance takes its data volume over, and nothing is copied"
     elif moved(was, node, standing, settings):

@@ -1,16 +1,23 @@
-"""What the settings of archive, backups and bucket must keep to."""
+"""What the settings of archive, backups, bucket and what is restored from them must keep to."""
 
 import ipaddress
 import re
+from datetime import datetime
 
 from components.problems import Found, Problem
 from components.schedules import is_calendar_event
-from components.settings import RingArgs, camel
+from components.settings import LATEST, NOTHING, RingArgs, camel
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
 BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 RESERVED_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 RESERVED_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+REGION = re.compile(r"[a-z]{2,}(-[a-z]+)+-[0-9]+")
+MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+A_MOMENT = f'{LATEST}, or a time in UTC to the second, in quotes in YAML: "2026-11-26T03:15:00Z"'
+# Pulumi's own names of stacks.
+STACK_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
+RING_NAME = re.compile(r"[a-z]([a-z0-9-]*[a-z0-9])?")
 MOST_DAYS = 3650
 # The least and the most of each. What is kept for one day goes at the midnight after, in UTC: with
 # a backup a day there would be moments without one
@@ -84,3 +91,36 @@ def schedules(settings: RingArgs) -> Found:
         text = getattr(settings, field)
         if text and not is_calendar_event(text):
             yield Problem(camel(field), repr(text), f"{AN_EVENT}; empty for never")
+
+
+def is_moment(text: str) -> bool:
+    try:
+        return datetime.strptime(text, MOMENT).strftime(MOMENT) == text
+    except ValueError:
+        return False
+
+
+def restore_from(settings: RingArgs) -> Found:
+    """Of what a ring without data begins."""
+    given = settings.restore_from
+    if given is None:
+        return
+    if given.moment == NOTHING:
+        for field in ("bucket", "region", "stack", "ring"):
+            if value := getattr(given, field):
+                expected = f"none beside the moment {NOTHING}, with which nothing is restored"
+                yield Problem(f"restoreFrom.{field}", repr(value), expected)
+        return
+    if given.moment != LATEST and not is_moment(given.moment):
+        yield Problem("restoreFrom.moment", repr(given.moment), A_MOMENT)
+    if not bucket_name_is_legal(given.bucket):
+        expected = "the name of the bucket that has the backups: 3 to 63 of a-z, 0-9, dots, hyphens"
+        yield Problem("restoreFrom.bucket", repr(given.bucket), expected)
+    for field, pattern, expected in (
+        ("region", REGION, "a region of AWS such as eu-central-1; or nothing, for the ring's own"),
+        ("stack", STACK_NAME, "the name of the stack that made them; or nothing, for this one"),
+        ("ring", RING_NAME, "the name of the ring that made them; or nothing, for this one's"),
+    ):
+        value = getattr(given, field)
+        if value and not pattern.fullmatch(value):
+            yield Problem(f"restoreFrom.{field}", repr(value), expected)

@@ -1,10 +1,11 @@
 """What AWS is asked before anything is made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pulumi
 from pulumi_aws import ec2, get_availability_zones_output, ssm
+from pulumi_aws.ebs import get_ebs_volumes
 
 from components.problems import Problem, SettingsError
 from components.settings import RingArgs
@@ -12,6 +13,8 @@ from components.standing import Standing
 
 # The newest Debian 12 (https://wiki.debian.org/Cloud/AmazonEC2Image/Bookworm); login `admin`.
 IMAGE_PARAMETER = "/aws/service/debian/release/12/latest/amd64"
+# A volume that is being deleted, or was a moment ago, is told for some time as that.
+THERE = ("creating", "available", "in-use", "error")
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,33 @@ def look_up(settings: RingArgs, provider: pulumi.ProviderResource | None) -> Loo
     opts = pulumi.InvokeOutputOptions(provider=provider)
     image = ssm.get_parameter_output(name=IMAGE_PARAMETER, opts=opts)
     return Lookup(image.apply(lambda parameter: parameter.value), _zones(settings, opts))
+
+
+def as_aws_has_it(standing: Standing, provider: pulumi.ProviderResource | None) -> Standing:
+    """What stands, without the data volumes that are on AWS no more.
+
+    The state has them until a refresh is over, that of `pulumi up --refresh` too: what the program
+    is told of it is from before that.
+    """
+    wanted = [node.data_volume_id for node in standing.nodes if node.data_volume_id]
+    if not wanted:
+        return standing
+    there = get_ebs_volumes(
+        filters=[
+            {"name": "volume-id", "values": wanted},
+            {"name": "status", "values": list(THERE)},
+        ],
+        opts=pulumi.InvokeOptions(provider=provider),
+    ).ids
+    return replace(
+        standing,
+        nodes=tuple(
+            node
+            if node.data_volume_id in (None, *there)
+            else replace(node, data_volume_gib=None, data_volume_id=None)
+            for node in standing.nodes
+        ),
+    )
 
 
 def _zones(settings: RingArgs, opts: pulumi.InvokeOutputOptions) -> pulumi.Output[Sequence[str]]:

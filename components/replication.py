@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 
@@ -68,27 +69,29 @@ class Replication(pulumi.ComponentResource):
 
     def _document(self, verb: str, node: NodeSettings) -> pulumi.Output[str]:
         args = self._args
-        peer = args.settings.peer_of(node)
         more = (
             {"open_without_peer_seconds": args.settings.open_without_peer_seconds}
             if verb == "replicate"
             else {}
         )
-        return document(
-            {
-                "node": {
-                    "name": node.name,
-                    "server_id": node.server_id,
-                    "client_address": node.client_address,
-                    "replication_address": node.replication_address,
-                },
-                "peer": {
-                    "name": peer.name,
-                    "replication_address": peer.replication_address,
-                    "server_id": peer.server_id,
-                    # A peer with another volume has other data: this node looks again.
-                    "volume_id": args.hosts[peer.name].volume_id,
-                },
-                **more,
-            }
-        )
+        return document({**pair(node, args.settings, args.hosts), **more})
+
+
+def pair(node: NodeSettings, settings: RingArgs, hosts: Mapping[str, Host]) -> dict[str, Any]:
+    """Both nodes, as one of them is told."""
+    peer = settings.peer_of(node)
+    return {
+        "node": {
+            "name": node.name,
+            "server_id": node.server_id,
+            "client_address": node.client_address,
+            "replication_address": node.replication_address,
+        },
+        "peer": {
+            "name": peer.name,
+            "replication_address": peer.replication_address,
+            "server_id": peer.server_id,
+            # A peer with another volume has other data: this node looks again.
+            "volume_id": hosts[peer.name].volume_id,
+        },
+    }

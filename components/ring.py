@@ -13,13 +13,14 @@ import pulumi
 from pulumi_aws import ec2
 
 from components.backups import Backups, BackupsArgs
+from components.birth import Birth, BirthArgs, to_be_born_from
 from components.bucket import Bucket, BucketArgs
 from components.checks import problems_in
 from components.credentials import Credentials, CredentialsArgs
 from components.effects import effects, stops
 from components.guard import aws_provider, flaws, region_of, with_losses
 from components.inputs import judged_when_known
-from components.lookup import look_up, place
+from components.lookup import as_aws_has_it, look_up, place
 from components.mysql.server import MysqlServer, MysqlServerArgs
 from components.network import MYSQL_PORT, Network, NetworkArgs
 from components.node import Node, NodeArgs
@@ -28,8 +29,8 @@ from components.problems import SettingsError
 from components.replication import Replication, ReplicationArgs
 from components.role import Role, RoleArgs
 from components.settings import RingArgs, camel
-from components.standing import read_standing
-from components.step import CURRENT, LOGIN, step
+from components.standing import Standing, read_standing
+from components.step import CURRENT, LOGIN, Host, step
 from components.tags import Tags
 from components.tools import SOURCE, digest
 
@@ -81,7 +82,7 @@ class Ring(pulumi.ComponentResource):
         found = flaws(name, args, region)
         # Asked before the engine is: the plugin that answers starts meanwhile.
         lookup = None if found else look_up(args, aws_provider(opts))
-        standing = read_standing(name)
+        standing = as_aws_has_it(read_standing(name), aws_provider(opts))
         found = with_losses(found, standing, args, region)
         if found or lookup is None:
             raise SettingsError(found)
@@ -124,13 +125,16 @@ class Ring(pulumi.ComponentResource):
         )
         nodes = self._nodes(network, credentials, roles, stops(standing, args))
         servers = self._servers(nodes, credentials)
+        hosts = {each: node.host for each, node in nodes.items()}
         replication = Replication(
             f"{name}-replication",
             ReplicationArgs(
                 settings=self._args,
-                hosts={each: node.host for each, node in nodes.items()},
+                hosts=hosts,
                 files={each: server.files for each, server in zip(nodes, servers, strict=True)},
-                after=[server.last_step for server in servers],
+                after=self._born(
+                    standing, hosts, roles, bucket, [server.last_step for server in servers]
+                ),
             ),
             self._child,
         )
@@ -139,7 +143,7 @@ class Ring(pulumi.ComponentResource):
             BackupsArgs(
                 ring=name,
                 settings=self._args,
-                hosts={each: node.host for each, node in nodes.items()},
+                hosts=hosts,
                 bucket=bucket,
                 after=replication.last_steps,
             ),
@@ -237,6 +241,35 @@ class Ring(pulumi.ComponentResource):
             servers.append(server)
             certificates = [server.certificates_step]
         return servers
+
+    def _born(
+        self,
+        standing: Standing,
+        hosts: dict[str, Host],
+        roles: dict[str, Role],
+        bucket: Bucket,
+        after: Sequence[pulumi.Resource],
+    ) -> Sequence[pulumi.Resource]:
+        """The steps before the nodes are wired: those of the servers, and where their data is
+        restored that too."""
+        source = to_be_born_from(standing, self._args)
+        if source is None:
+            return after
+        return Birth(
+            f"{self._name}-birth",
+            BirthArgs(
+                ring=self._name,
+                source=source,
+                reads=self._args.restore_from is not None,
+                settings=self._args,
+                hosts=hosts,
+                roles=roles,
+                bucket=bucket,
+                own_bucket=self._args.bucket_name or standing.bucket or "",
+                after=after,
+            ),
+            self._child,
+        ).last_steps
 
     def _show(
         self,

@@ -37,6 +37,26 @@ class UserSettings:
     privileges: list[str] = field(default_factory=lambda: ["ALL"])
 
 
+LATEST = "latest"
+NOTHING = "nothing"
+
+
+@dataclass(frozen=True)
+class RestoreSettings:
+    """Of what a ring begins whose nodes hold nothing yet. Plain: it says which steps there are.
+
+    `moment`: UTC as 2026-11-26T03:15:00Z, or `latest`; with `nothing`, and no bucket, the ring that
+    takes the place of a lost one is empty. An empty region is the ring's own, an empty stack this
+    one, an empty ring the one of the same name.
+    """
+
+    bucket: str = ""
+    moment: str = ""
+    region: str = ""
+    stack: str = ""
+    ring: str = ""
+
+
 @dataclass(frozen=True)
 class NodeCertificate:
     """A server certificate that the operator brings, both parts PEM."""
@@ -58,8 +78,8 @@ class RingArgs:
     What is typed `Input` may be an output of another resource or a secret. All else is plain, for
     one of two reasons: it says which resources there are (nodes, users, the names of accounts and
     the keys of mappings), or it is compared, before anything is touched, with what stands or with
-    another setting (ranges, zone, volumes, databases, bucket), or is written on the hosts as it is
-    (what is archived, backed up and kept, and when).
+    another setting (ranges, zone, volumes, databases, bucket, what it is restored from), or is
+    written on the hosts as it is (what is archived, backed up and kept, and when).
 
     An empty secret or certificate is made by the program, once. No `client_ranges` are the range of
     the network for clients alone.
@@ -102,6 +122,7 @@ class RingArgs:
     keep_binlog_hours: int = 24
     disk_warn_percent: int = 80
     disk_critical_percent: int = 92
+    restore_from: RestoreSettings | None = None
     tags: dict[str, pulumi.Input[str]] = field(default_factory=dict)
     ssh_private_key: pulumi.Input[str] = field(default="", repr=False)
     ca_certificate: pulumi.Input[str] = ""

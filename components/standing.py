@@ -1,5 +1,6 @@
 """What stands already: the ring as the stack's last state has it."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +9,7 @@ import pulumi
 
 from components.first_boot import address_in
 from components.mysql.configuration import values_of
+from components.settings import RestoreSettings
 from components.tags import RING
 
 # A function of Pulumi's engine itself: the resources of a stack's last state and their outputs.
@@ -33,25 +35,29 @@ class StandingNode:
     """One node. What is None is not there, or was not reached by the update that was to make it.
 
     `seeded`: its step `seed` was done, on this instance or an earlier one. Until then a node takes
-    no writes. `replication_interface` is what the host was told at its first boot, such as
-    10.10.1.10/24.
+    no writes. `young_volume`: its volume is another one than its peer was told of when that was
+    seeded last, and nothing that the ring had is on it. `replication_interface` is what the host
+    was told at its first boot, such as 10.10.1.10/24.
     """
 
     name: str
     instance: bool = False
     seeded: bool = False
+    young_volume: bool = False
     instance_type: str | None = None
     client_address: str | None = None
     replication_interface: str | None = None
     root_volume_gib: int | None = None
     data_volume_gib: int | None = None
+    data_volume_id: str | None = None
     my_cnf: str | None = None
 
     @property
     def holds_data(self) -> bool:
         """Whether there may be data on its volume: one without an instance is what a destroy has
         left, and no step says of what."""
-        return self.data_volume_gib is not None and (self.seeded or not self.instance)
+        has_volume = self.data_volume_gib is not None and not self.young_volume
+        return has_volume and (self.seeded or not self.instance)
 
     @property
     def server_id(self) -> int | None:
@@ -64,13 +70,25 @@ class StandingNode:
 
 @dataclass(frozen=True)
 class Standing:
-    """The networks, the nodes and the bucket that the ring made. The empty one is a stack without
-    resources."""
+    """The networks, the nodes and the bucket that the ring made, and what it was restored from. The
+    empty one is a stack without resources."""
 
     client_cidr: str | None = None
     zone: str | None = None
     nodes: tuple[StandingNode, ...] = ()
     bucket: str | None = None
+    birth: RestoreSettings | None = None
+
+    @property
+    def holds_data(self) -> bool:
+        return any(node.holds_data for node in self.nodes)
+
+    @property
+    def lost(self) -> bool:
+        """Whether there may have been data, and no volume is left that has it."""
+        return any(node.seeded for node in self.nodes) and all(
+            node.data_volume_gib is None or node.young_volume for node in self.nodes
+        )
 
 
 def read_standing(ring: str) -> Standing:
@@ -140,6 +158,10 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
         )
         if kind == wanted and name.endswith(suffix) and mine(name, found)
     }
+    told = dict(
+        _peer_told(outputs(STEP, f"{ring}-replication-{name}-seed").get("stdin") or "{}")
+        for name in sorted(names)
+    )
     nodes = []
     for name in sorted(names):
         instance = outputs(INSTANCE, f"{ring}-{name}{INSTANCE_NAME}")
@@ -149,11 +171,13 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
                 name=name,
                 instance=bool(instance),
                 seeded=(STEP, f"{ring}-replication-{name}-seed") in by_name,
+                young_volume=_volume_id(volume) not in (None, told.get(name, _volume_id(volume))),
                 instance_type=instance.get("instanceType"),
                 client_address=instance.get("privateIp"),
                 replication_interface=address_in(instance.get("userData") or ""),
                 root_volume_gib=_whole((instance.get("rootBlockDevice") or {}).get("volumeSize")),
                 data_volume_gib=_whole(volume.get("size")),
+                data_volume_id=_volume_id(volume),
                 my_cnf=outputs(STEP, f"{ring}-{name}-mysql-config").get("stdin"),
             )
         )
@@ -169,7 +193,26 @@ def standing(ring: str, state: Mapping[str, Mapping[str, Any]]) -> Standing:
         ),
         nodes=tuple(nodes),
         bucket=outputs(BUCKET, f"{ring}-bucket-store").get("bucket"),
+        birth=next(
+            (
+                RestoreSettings(**json.loads(found["stdin"])["restore"])
+                for name in sorted(names)
+                if (found := outputs(STEP, f"{ring}-birth-{name}-restore-new"))
+            ),
+            None,
+        ),
     )
+
+
+def _volume_id(volume: Mapping[str, Any]) -> str | None:
+    """arn:aws:ec2:REGION:ACCOUNT:volume/vol-..."""
+    return volume["arn"].rpartition("/")[2] if "arn" in volume else None
+
+
+def _peer_told(document: str) -> tuple[str, str]:
+    """Of the document of a step `seed`: the name of the peer, and the id of its volume."""
+    peer = json.loads(document).get("peer") or {}
+    return peer.get("name", ""), peer.get("volume_id", "")
 
 
 def _types(urn: str) -> str:

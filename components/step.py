@@ -25,7 +25,8 @@ DIAL_ERROR_LIMIT = 60
 PER_DIAL_SECONDS = 5
 # What a step may take before it counts as hung. Every verb has deadlines of its own, the wait for
 # the host's lock among them, and their sum is less: it ends by itself and says why. The longest are
-# two starts and stops of a server, and the copy of a peer, however much that holds. The bound is
+# two starts and stops of a server, and the copy of a peer or of what is in a bucket, however much
+# that is. The bound is
 # kept on the host: once the plugin is connected it knows neither a timeout nor an interruption
 # (pulumi-command 1.2.1, provider/pkg/provider/remote/commandOutputs.go). Another number makes the
 # step run again.
@@ -38,6 +39,7 @@ MINUTES = {
     "config": 30,
     "server": 3 * 60,
     "accounts": 30,
+    "restore-new": 36 * 60,
     "seed": 26 * 60,
     "replicate": 26 * 60,  # it seeds first if that was missed
     "restart": 8 * 60,

@@ -251,8 +251,9 @@ def bench(names: tuple[str, ...], to: Path | None, repeat: int) -> None:
     """Take figures in a lab of the bench's own.
 
     The lab is in .lab-bench (or $MYSQL_RING_LAB), and is taken down at the end. NAME is one of
-    fresh, noop, wiring, copy, sysbench and machine. Without a name all are taken but machine,
-    which downloads and builds everything anew.
+    fresh, noop, wiring, copy, backup, sysbench and machine. Without a name all are taken but
+    machine, which downloads and builds everything anew. Parts of backup can be named instead of it:
+    upload, restore, replay, archive, beside and held.
     """
     from cloud.bench.run import bench as take
 

@@ -31,6 +31,7 @@ SENT = (
     "while systemctl list-units --no-legend 'mysql-ring-copy@*.service' | grep -q .;"
     " do sleep 0.05; done"
 )
+TIMED = ("archive", "purge")  # what a timer's service runs
 UNREACHABLE = 4  # exit code of ring-node
 VERB_SECONDS = 120
 MOST_CUTS = 120
@@ -161,7 +162,7 @@ class Verbs:
 
     def _step(self, node: str, verb: str) -> tuple[str, str]:
         """Its command and its document."""
-        if verb.startswith("rejoin"):
+        if verb.startswith("rejoin") or verb in TIMED:
             return f"sudo {RING_NODE} {verb}", ""
         (step,) = (
             step

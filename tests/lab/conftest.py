@@ -8,13 +8,17 @@ tier's whole session; each test starts from a verified ring, whatever the one be
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from archive import SERVICES, TIMERS
 from clients import ClientHost, client_host
-from labs import Kept, Lab, eventually
+from labs import NODES, Kept, Lab, eventually
 from labs import lab as lab
 from labs import ring as ring
-from steps import Steps
+from steps import Steps, schedule
+
+ARCHIVED_SECONDS = 10  # the shortest interval of the archive
 
 
 @pytest.fixture
@@ -23,6 +27,19 @@ def steps(ring: Lab) -> Steps:
     found = Steps(ring)
     found.wait_until_whole()
     return found
+
+
+@pytest.fixture
+def by_hand(steps: Steps) -> Iterator[Steps]:
+    """No timer runs; a log is due after seconds, and may go at once."""
+    changes = {"archive_interval": ARCHIVED_SECONDS, "keep_binlog_hours": 0}
+    for node in NODES:
+        steps.run(node, "schedule", schedule(steps, node, **changes))
+        steps.lab.ssh(node, f"sudo systemctl stop {TIMERS} {SERVICES}")
+    yield steps
+    with ThreadPoolExecutor(len(NODES)) as pool:
+        for done in [pool.submit(steps.run, node, "schedule") for node in NODES]:
+            done.result()
 
 
 @pytest.fixture(scope="module")

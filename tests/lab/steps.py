@@ -172,6 +172,11 @@ def peers_heartbeat_is_fresh(lab: Lab, node: str) -> bool:
     return age is not None and age < FRESH_MS
 
 
+def schedule(steps: Steps, node: str, **changes: Any) -> str:
+    """The document of the step `schedule`, with some of it changed."""
+    return json.dumps({**json.loads(steps.document(node, "schedule")), **changes})
+
+
 def parts(text: str) -> dict[str, str]:
     """The three parts of an error of the node tool."""
     found = re.search(

@@ -2,62 +2,16 @@
 credentials, against the lab's S3."""
 
 import json
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from labs import NODES, Lab, eventually, hostname
-from steps import INPUT, REFUSED, UNREACHABLE, Steps
+from archive import TIMERS, logs, objects, prefix, s3_away
+from labs import NODES, eventually, hostname
+from steps import INPUT, REFUSED, UNREACHABLE, Steps, schedule
 
 pytestmark = pytest.mark.backups
 
 NODE, PEER = "node-1", "node-2"
-SHORTEST = 10  # seconds, of the archive's interval
-TIMERS = "mysql-ring-archive.timer mysql-ring-purge.timer"
-SERVICES = "mysql-ring-archive.service mysql-ring-purge.service"
-CUT_OFF = """\
-table inet mysql_ring_test {
-  chain out {
-    type filter hook output priority -300; policy accept;
-    tcp dport 443 counter reject with tcp reset
-  }
-}
-"""
-
-
-def document(steps: Steps, node: str, **changes: Any) -> str:
-    return json.dumps({**json.loads(steps.document(node, "schedule")), **changes})
-
-
-@pytest.fixture
-def by_hand(steps: Steps) -> Iterator[Steps]:
-    """No timer runs; a log is due after seconds, and may go at once."""
-    for node in NODES:
-        steps.run(
-            node, "schedule", document(steps, node, archive_interval=SHORTEST, keep_binlog_hours=0)
-        )
-        steps.lab.ssh(node, f"sudo systemctl stop {TIMERS} {SERVICES}")
-    yield steps
-    with ThreadPoolExecutor(len(NODES)) as pool:
-        for done in [pool.submit(steps.run, node, "schedule") for node in NODES]:
-            done.result()
-
-
-def objects(lab: Lab, prefix: str) -> dict[str, int]:
-    """Keys and sizes, by the API."""
-    bucket = lab.outputs()["bucket"]["name"]
-    listed = lab.aws("s3api", "list-objects-v2", "--bucket", bucket, "--prefix", prefix)
-    return {each["Key"]: each["Size"] for each in (listed or {}).get("Contents", [])}
-
-
-def logs(lab: Lab, node: str) -> list[str]:
-    return [row[0] for row in lab.sql(node, "SHOW BINARY LOGS")]
-
-
-def prefix(lab: Lab, node: str) -> str:
-    return f"mysql/{node}/logs/{lab.value(node, 'SELECT @@server_uuid')}/"
 
 
 def archive_until_due(steps: Steps, node: str) -> dict[str, Any]:
@@ -68,17 +22,6 @@ def archive_until_due(steps: Steps, node: str) -> dict[str, Any]:
         f"a pass on {node} that closes the open log",
         seconds=60,
     )
-
-
-@contextmanager
-def s3_away(lab: Lab, node: str) -> Iterator[None]:
-    lab.run("ssh", node, "sudo nft -f -", stdin=CUT_OFF)
-    try:
-        yield
-        table = lab.ssh(node, "sudo nft list table inet mysql_ring_test")
-        assert "packets 0 " not in table, f"the cut met nobody: {table}"
-    finally:
-        lab.ssh(node, "sudo nft delete table inet mysql_ring_test")
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -177,8 +120,8 @@ def test_while_s3_is_away_nothing_counts_and_nothing_goes_and_then_all_arrives(
 
 def test_a_schedule_of_another_node_or_none_of_systemd_changes_nothing(by_hand: Steps) -> None:
     before = by_hand.lab.ssh(NODE, "cat /etc/mysql-ring/backup.json")
-    wrong = document(by_hand, NODE, backup_schedule="at night")
+    wrong = schedule(by_hand, NODE, backup_schedule="at night")
     assert "backup_schedule" in by_hand.run(NODE, "schedule", wrong, expect=INPUT)["found"]
-    other = document(by_hand, PEER)
+    other = schedule(by_hand, PEER)
     assert PEER in by_hand.run(NODE, "schedule", other, expect=REFUSED)["found"]
     assert by_hand.lab.ssh(NODE, "cat /etc/mysql-ring/backup.json") == before

@@ -362,6 +362,7 @@ class Objects:
                 "s3api", "delete-object", "--bucket", self._bucket, "--key", key,
                 "--version-id", version,
             )  # fmt: skip
+        self._changed.clear()
 
 
 @pytest.fixture
@@ -371,39 +372,58 @@ def objects(ring: Lab, tmp_path: Path) -> Iterator[Objects]:
     found.put_back()
 
 
-@pytest.mark.parametrize(
-    ("spoil", "said"),
-    [
-        ("cut manifest", "it was cut or is none"),
-        ("another stack", "of stack prod"),
-        ("data gone", "is not in the bucket"),
-        ("wrong bytes", "bytes with ETag"),
-    ],
-)
-def test_what_is_no_good_backup_is_refused_by_its_name(
-    steps: Steps, table: str, objects: Objects, spoil: str, said: str
+def test_what_is_no_good_backup_is_refused_by_its_name_and_an_older_one_is_named(
+    steps: Steps, table: str, objects: Objects
 ) -> None:
     lab = steps.lab
     lab.sql(NODE, f"INSERT INTO {table} (note) VALUES ('in the backup')")
     older, name = backup(steps, NODE), backup(steps, PEER)
     node, _, identity = name.partition("/")
     folder = f"mysql/{node}/backups/{identity}"
-    kept = objects.get(f"{folder}/manifest.json")
-    if spoil == "cut manifest":
-        objects.put(f"{folder}/manifest.json", kept[:200])
-    elif spoil == "another stack":
-        other = json.dumps({**json.loads(kept), "stack": "prod"}).encode()
-        objects.put(f"{folder}/manifest.json", other)
-    elif spoil == "data gone":
-        objects.remove(f"{folder}/data.tar.zst")
-    else:
-        objects.put(f"{folder}/data.tar.zst", b"wrong")
-    document = {"name": "a-test", "moment": AS_IT_IS}
-    problem = steps.run(NODE, "restore-scratch", json.dumps(document), REFUSED)
-    assert said in problem["found"]
-    assert identity in problem["found"]
-    assert older in problem["next_step"]
+    manifest, data = f"{folder}/manifest.json", f"{folder}/data.tar.zst"
+    kept = objects.get(manifest)
+    foreign = json.dumps({**json.loads(kept), "stack": "prod"}).encode()
+    document = json.dumps({"name": "a-test", "moment": AS_IT_IS})
+    for spoil, said in (
+        (lambda: objects.put(manifest, kept[:200]), "it was cut or is none"),
+        (lambda: objects.put(manifest, foreign), "of stack prod"),
+        (lambda: objects.remove(data), "is not in the bucket"),
+        (lambda: objects.put(data, b"wrong"), "bytes with ETag"),
+    ):
+        spoil()
+        problem = steps.run(NODE, "restore-scratch", document, REFUSED)
+        assert said in problem["found"]
+        assert identity in problem["found"]
+        assert older in problem["next_step"]
+        objects.put_back()
+    objects.remove(data)
     listed = steps.run(NODE, "backups", "")["backups"]
     assert [each["problem"] is None for each in listed[:2]] == [False, True]
     with scratch(steps, NODE, {"moment": AS_IT_IS, "backup": older}) as there:
         assert on_scratch(lab, NODE, there, f"SELECT note FROM {table}") == ["in the backup"]
+
+
+def test_a_gap_in_the_logs_is_refused_with_what_can_be_had(
+    steps: Steps, table: str, objects: Objects
+) -> None:
+    lab = steps.lab
+    name = backup(steps, NODE)
+    logs = list[str]()
+    for note in ("before the gap", "in the gap", "after it"):
+        logs.append(lab.sql(NODE, "SHOW MASTER STATUS")[0][0])
+        lab.sql(NODE, f"INSERT INTO {table} (note) VALUES ('{note}'); FLUSH LOCAL BINARY LOGS")
+    archive(steps)
+    server = lab.value(NODE, "SELECT @@server_uuid")
+    objects.remove(f"mysql/{NODE}/logs/{server}/{logs[1]}.zst")
+    document = {"name": "a-test", "moment": {"latest": True}, "backup": name}
+    problem = steps.run(NODE, "restore-scratch", json.dumps(document), REFUSED)
+    gap = f"between {logs[0]} and {logs[2]}"
+    assert gap in problem["found"]
+    assert logs[0] in problem["next_step"]
+    spans = steps.run(NODE, "backups", "")["logs"]
+    (span,) = (each for each in spans if each["server_uuid"] == server)
+    assert gap in span["gaps"]
+    end = next(int(row[1]) for row in lab.sql(NODE, "SHOW BINARY LOGS") if row[0] == logs[0])
+    place = {"node": NODE, "file": logs[0], "position": end}
+    with scratch(steps, NODE, {"moment": place, "backup": name}) as there:
+        assert on_scratch(lab, NODE, there, f"SELECT note FROM {table}") == ["before the gap"]

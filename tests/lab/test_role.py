@@ -1,16 +1,15 @@
 """What a node may do in the ring's bucket, tried from the node with the credentials of its
 metadata."""
 
-import shlex
 import subprocess
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 import pytest
+from archive import short_credentials
 from labs import NODES, PEER, Kept, Lab
-from waits import PATIENCE, within
+from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -25,22 +24,6 @@ def on_both(lab: Lab, command: str) -> None:
             done.result()
 
 
-# Keeps the credentials that a host has now where `sh` reads them.
-KEEP_CREDENTIALS = """
-import json, urllib.request
-def ask(path, **how):
-    request = urllib.request.Request("http://169.254.169.254/latest/" + path, **how)
-    return urllib.request.urlopen(request, timeout=5).read().decode()
-ttl = {"X-aws-ec2-metadata-token-ttl-seconds": "60"}
-token = {"X-aws-ec2-metadata-token": ask("api/token", method="PUT", headers=ttl)}
-role = ask("meta-data/iam/security-credentials/", headers=token)
-found = json.loads(ask("meta-data/iam/security-credentials/" + role, headers=token))
-names = {"ACCESS_KEY_ID": "AccessKeyId", "SECRET_ACCESS_KEY": "SecretAccessKey",
-         "SESSION_TOKEN": "Token"}
-with open("kept", "w") as file:
-    file.writelines(f"export AWS_{name}={found[key]}\\n" for name, key in names.items())
-"""
-CREDENTIAL_SECONDS = 20
 PART = 15 * 1024 * 1024
 """Of an upload in parts: s3cmd's multipart_chunk_size_mb."""
 
@@ -55,7 +38,7 @@ def with_settings(lab: Lab) -> Iterator[Lab]:
         " && echo backup > dump",
     )
     yield lab
-    on_both(lab, "rm -f .s3cfg dump large kept")
+    on_both(lab, "rm -f .s3cfg dump large")
 
 
 @pytest.fixture(scope="module")
@@ -111,18 +94,12 @@ def test_credentials_that_end_in_the_middle_of_an_upload_are_renewed(nodes: Lab)
     node = NODES[0]
     where = f"s3://{nodes.outputs()['bucket']['name']}/mysql/{node}/"
     nodes.ssh(node, f"head -c {2 * PART + 1} /dev/zero > large")
-    listing = f"'. ./kept; s3cmd ls {where}'"
-    with nodes.gates.credentials(CREDENTIAL_SECONDS), nodes.gates.api(after="PUT") as gate:
-        nodes.ssh(node, "python3", "-c", shlex.quote(KEEP_CREDENTIALS))
-        assert nodes.run("ssh", node, "sh", "-c", listing, expect=None).returncode == 0
+    with short_credentials(nodes, node) as ended, nodes.gates.api(after="PUT") as gate:
         upload = nodes.popen(
             "ssh", node, "s3cmd", "put", "--no-progress", "large", f"{where}renewed"
         )
         gate.wait("s3 PUT: 200")
-        ended = time.monotonic() + CREDENTIAL_SECONDS * PATIENCE
-        within(2 * CREDENTIAL_SECONDS, "their end", lambda: time.monotonic() > ended)
-        old = nodes.run("ssh", node, "sh", "-c", listing, expect=None)
-        assert "ExpiredToken" in old.stdout + old.stderr
+        ended()
         gate.lift()
         printed, _ = upload.communicate(timeout=120 * PATIENCE)
         assert upload.returncode == 0, printed

@@ -13,6 +13,7 @@ from typing import Any
 
 import pymysql
 import pytest
+from clocks import Tool, wrong_clock
 from hosts import Node
 from labs import NODES, Lab, eventually, wait_until_whole
 from steps import session
@@ -43,19 +44,6 @@ table inet mysql_ring_test {{
 """
 KEEPALIVE = "net.ipv4.tcp_keepalive_time"
 LONG_SECONDS = 3600
-LIBRARY = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1"
-CLOCK_FOLDER = "/run/mysql-ring-clock"
-# The clock that is set wrong is the wall clock alone, as it is on a host.
-CLOCK = (
-    f"LD_PRELOAD={LIBRARY}",
-    "FAKETIME={shift}",
-    "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    f"PYTHONPATH={CLOCK_FOLDER}",
-)
-# Python 3.11 sleeps until a time of the clock that runs on. Faketime shifts that all the same, and
-# nobody wakes up.
-SLEEP = "import select, time\ntime.sleep = lambda seconds: select.select([], [], [], seconds)\n"
-CLOCKED = ("mysql.service", "mysql-ring-agent.service", "mysql-ring-copy@.service")
 RING_NODE = "/opt/mysql-ring/current/ring-node"
 
 
@@ -391,44 +379,6 @@ def test_connections_that_are_all_taken_with_the_spare_one_are_said_without_aski
         assert "every connection of the server is taken" in text(said, "connections taken")
     taker.give_back()
     says(sound, SICK, seconds=60)
-
-
-class Tool:
-    """The tool by hand; on one host its clock is as wrong as that of the services there."""
-
-    def __init__(self, lab: Lab, node: str, clock: tuple[str, ...]) -> None:
-        self._lab, self._node, self._clock = lab, node, clock
-
-    def run(self, node: str, words: str) -> dict[str, Any]:
-        clock = " ".join(self._clock) if node == self._node else ""
-        done = self._lab.ssh(node, f"sudo env {clock} {words}", timeout=ANSWER_SECONDS * 3)
-        return json.loads(done)
-
-
-@contextlib.contextmanager
-def wrong_clock(lab: Lab, node: str, shift: str) -> Iterator[Tool]:
-    """A host whose clock is wrong by so many seconds, for its server, its agent, what sends copies,
-    and the tool that is run by hand. `ring-node status` has the right one: it asks the agent."""
-    clock = tuple(each.format(shift=shift) for each in CLOCK)
-    lab.ssh(
-        node,
-        f"test -e {LIBRARY} || sudo apt-get install --yes --no-install-recommends faketime",
-    )
-    lab.ssh(
-        node,
-        f"sudo sh -c 'mkdir -p {CLOCK_FOLDER}; cat > {CLOCK_FOLDER}/sitecustomize.py'",
-        stdin=SLEEP,
-    )
-    drop_in = "".join(["[Service]\n", *(f"Environment={each}\n" for each in clock)])
-    folders = [f"/run/systemd/system/{unit}.d" for unit in CLOCKED]
-    for folder in folders:
-        lab.ssh(node, f"sudo sh -c 'mkdir -p {folder}; cat > {folder}/clock.conf'", stdin=drop_in)
-    again = "sudo systemctl daemon-reload; sudo systemctl restart mysql mysql-ring-agent"
-    lab.ssh(node, again)
-    try:
-        yield Tool(lab, node, clock)
-    finally:
-        lab.ssh(node, f"sudo rm -r {' '.join(folders)}; {again}")
 
 
 def is_wrong(lab: Lab, shift: str, tool: Tool) -> None:

@@ -82,7 +82,8 @@ class Api:
                 if changes(environ, service, action):
                     if int(status.split()[0]) < 400:
                         self._keep(TOGETHER[service])
-                    log.info("%s %s: %s", service, action, status.split()[0])
+                    size = int(environ.get("CONTENT_LENGTH") or 0)  # of what was read off
+                    log.info("%s %s: %s, %d bytes", service, action, status.split()[0], size)
             finally:
                 if upload is not None:
                     self.store.files.drop(upload)

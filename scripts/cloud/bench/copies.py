@@ -17,9 +17,6 @@ from cloud.bench.place import Place
 from cloud.cli.errors import LabError
 from cloud.cli.nodes import TOOL, Nodes
 
-ROWS = 1 << 19
-"""Of each of four tables: with InnoDB's logs and its undo, somewhat more than 1 GB of files."""
-TABLES = (f"--tables={len(load.TABLE_NAMES)}", f"--table-size={ROWS}", f"--threads={load.THREADS}")
 ALONE_SECONDS = 15.0
 END_SECONDS = 120
 AIM = 1.2
@@ -59,28 +56,25 @@ def measure(place: Place, repeat: int, say: Callable[[str], None]) -> Figure:
     hosts = Hosts(Nodes(place.lab))
     donor = hosts.names[0]
     say("copy: 1 GB of data")
-    load.install(hosts, donor)
-    for table in load.TABLE_NAMES:
-        hosts.ask(donor, "fill", table, str(ROWS))
+    load.fill(hosts, donor)
     copies: list[Copied] = []
     loaded: list[Copied] = []
     hands: list[dict[str, float]] = []
     beside: list[float] = []
     alone: list[float] = []
-    _copy(hosts)
+    copy(hosts)
     for turn in range(repeat):
         say(f"copy: turn {turn + 1} of {repeat}")
-        copies.append(_copy(hosts))
+        copies.append(copy(hosts))
         say(f"copy: turn {turn + 1} of {repeat}, by hand")
         hands.append(_by_hand(hosts))
         say(f"copy: turn {turn + 1} of {repeat}, beside a load")
         with _stood_still(hosts, beside):
-            loaded.append(_copy(hosts))
+            loaded.append(copy(hosts))
         with _stood_still(hosts, alone):
             time.sleep(ALONE_SECONDS)
         load.settle(hosts)
-    for table in load.TABLE_NAMES:
-        hosts.ask(donor, "drop", table)
+    load.empty(hosts, donor)
     return figure(copies, loaded, hands, beside, alone)
 
 
@@ -114,7 +108,7 @@ def figure(
     )
 
 
-def _copy(hosts: Hosts) -> Copied:
+def copy(hosts: Hosts) -> Copied:
     """The second node copies the first, and the first follows its new server."""
     donor, node = hosts.names
     former = hosts.ask(node, "server_uuid")
@@ -149,7 +143,7 @@ def _by_hand(hosts: Hosts) -> dict[str, float]:
 @contextmanager
 def _stood_still(hosts: Hosts, found: list[float]) -> Iterator[None]:
     """Adds what each write took on the first node beside sysbench."""
-    writes = hosts.start(hosts.names[0], "writes", load.LOGIN, *TABLES)
+    writes = hosts.start(hosts.names[0], "writes", load.LOGIN, *load.tables(load.MANY_ROWS))
     try:
         yield
     finally:

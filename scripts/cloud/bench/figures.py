@@ -1,7 +1,8 @@
 """What was measured: samples of two things in turns, the best of each and the ratio of these."""
 
 import math
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 
@@ -61,6 +62,15 @@ class Figure:
             f"{self.name}_beside_{self.unit}": round(self.best(self.beside), 3),
             **{key: round(value, 3) for key, value in self.extra.items()},
         }
+
+
+def turns(repeat: int, seconds: float, now: Callable[[], float] = time.monotonic) -> Iterator[int]:
+    """Numbers from 1 to `repeat`, but none begins after so many seconds, except the first."""
+    begun = now()
+    for turn in range(1, repeat + 1):
+        if turn > 1 and now() - begun > seconds:
+            return
+        yield turn
 
 
 def percentile(samples: Sequence[float], share: float) -> float:

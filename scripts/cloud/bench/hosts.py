@@ -36,7 +36,7 @@ class Hosts:
     def peer(self, name: str) -> str:
         return next(other for other in self.names if other != name)
 
-    def run(self, name: str, command: str, stdin: str = "") -> str:
+    def run(self, name: str, command: str, stdin: str = "", *, seconds: float = SECONDS) -> str:
         """The output of a command on a node; LabError when it fails."""
         done = subprocess.run(
             self.nodes.ssh(name, command),
@@ -44,7 +44,7 @@ class Hosts:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=SECONDS,
+            timeout=seconds,
         )
         if done.returncode != 0:
             raise LabError(
@@ -53,10 +53,12 @@ class Hosts:
             )
         return done.stdout
 
-    def ask(self, name: str, verb: str, *arguments: str, stdin: str = "") -> Any:
+    def ask(
+        self, name: str, verb: str, *arguments: str, stdin: str = "", seconds: float = SECONDS
+    ) -> Any:
         """What a verb of the bench's tool answers."""
         command = shlex.join(["sudo", "python3", PLACE, verb, *arguments])
-        return json.loads(self.run(name, command, stdin))
+        return json.loads(self.run(name, command, stdin, seconds=seconds))
 
     def start(self, name: str, verb: str, *arguments: str) -> "subprocess.Popen[str]":
         """A verb that goes on; its first line says that it is at work."""

@@ -19,12 +19,17 @@ from cloud.cli.nodes import Nodes
 ARTICLE = Path(__file__).with_name("article.cnf")
 SECONDS = 20
 WARM_UP_SECONDS = 5
+SETTLE_SECONDS = 630.0
 THREADS = 4
 LOGIN = "/run/mysql-ring-sysbench.cfg"
 TABLE_NAMES = tuple(f"sbtest{number}" for number in range(1, 5))
-TABLES = (f"--tables={len(TABLE_NAMES)}", "--table-size=25000", f"--threads={THREADS}")
+ROWS = 25000  # of each table
+MANY_ROWS = 1 << 19
+"""Likewise: with InnoDB's logs and its undo, somewhat more than 1 GB of files."""
+FILL_SECONDS = 900.0
+TEST = "oltp_read_write"
 ACCOUNT = "sysbench"
-TRANSACTIONS = re.compile(r"transactions:\s+\d+\s+\((?P<rate>[\d.]+) per sec\.\)")
+TRANSACTIONS = re.compile(r"transactions:\s+(?P<count>\d+)\s+\((?P<rate>[\d.]+) per sec\.\)")
 APT = (
     "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq update && "
     "sudo DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends sysbench"
@@ -34,15 +39,29 @@ Rings = tuple[Hosts, Hosts]
 T = TypeVar("T")
 
 
+def tables(rows: int) -> tuple[str, ...]:
+    """sysbench's arguments of tables with so many rows each."""
+    return f"--tables={len(TABLE_NAMES)}", f"--table-size={rows}", f"--threads={THREADS}"
+
+
 def rate(output: str) -> float:
     """Transactions per second, as sysbench says it."""
+    return float(_match(output)["rate"])
+
+
+def transactions(output: str) -> int:
+    """How many it made."""
+    return int(_match(output)["count"])
+
+
+def _match(output: str) -> re.Match[str]:
     match = TRANSACTIONS.search(output)
     if match is None:
         raise LabError(
             f"found no transactions in sysbench's output: {output[-500:]!r}; expected its summary; "
             "run sysbench on the node by hand"
         )
-    return float(match["rate"])
+    return match
 
 
 def article_text(node: dict[str, Any]) -> str:
@@ -127,8 +146,8 @@ def _configure(hosts: Hosts, text: Mapping[str, str]) -> None:
 def _prepare(hosts: Hosts) -> None:
     writer = hosts.names[0]
     install(hosts, writer)
-    _sysbench(hosts, writer, "prepare", WARM_UP_SECONDS)
-    _sysbench(hosts, writer, "run", SECONDS)
+    sysbench(hosts, writer, "prepare", WARM_UP_SECONDS)
+    sysbench(hosts, writer, "run", SECONDS)
     settle(hosts)
 
 
@@ -153,13 +172,25 @@ def install(hosts: Hosts, writer: str) -> None:
     hosts.ask(writer, "private", LOGIN, stdin=text)
 
 
+def fill(hosts: Hosts, node: str) -> None:
+    """sysbench with many rows, on that node alone."""
+    install(hosts, node)
+    for table in TABLE_NAMES:
+        hosts.ask(node, "fill", table, str(MANY_ROWS), seconds=FILL_SECONDS)
+
+
+def empty(hosts: Hosts, node: str) -> None:
+    for table in TABLE_NAMES:
+        hosts.ask(node, "drop", table)
+
+
 def settle(hosts: Hosts) -> None:
     """Each server has applied what the other one has written until now."""
     places = hosts.both(lambda node: hosts.ask(node, "position"))
 
     def wait(node: str) -> None:
         place = places[hosts.peer(node)]
-        hosts.ask(node, "caught_up", place["File"], str(place["Position"]))
+        hosts.ask(node, "caught_up", place["File"], str(place["Position"]), seconds=SETTLE_SECONDS)
 
     hosts.both(wait)
 
@@ -167,10 +198,10 @@ def settle(hosts: Hosts) -> None:
 def _load(hosts: Hosts) -> tuple[float, list[float]]:
     """Transactions per second, and the lags in ms that were seen meanwhile."""
     writer, reader = hosts.names
-    _sysbench(hosts, writer, "run", WARM_UP_SECONDS)
+    sysbench(hosts, writer, "run", WARM_UP_SECONDS)
     pulse = hosts.start(writer, "pulse", str(SECONDS))
     lag = hosts.start(reader, "lag", str(SECONDS))
-    output = _sysbench(hosts, writer, "run", SECONDS)
+    output = sysbench(hosts, writer, "run", SECONDS)
     delays = json.loads(lag.communicate(timeout=120)[0])
     pulse.communicate(timeout=120)
     if not delays:
@@ -182,5 +213,8 @@ def _load(hosts: Hosts) -> tuple[float, list[float]]:
     return rate(output), delays
 
 
-def _sysbench(hosts: Hosts, node: str, command: str, seconds: int) -> str:
-    return hosts.ask(node, "sysbench", LOGIN, *TABLES, f"--time={seconds}", command)
+def sysbench(
+    hosts: Hosts, node: str, command: str, seconds: int, *, test: str = TEST, rows: int = ROWS
+) -> str:
+    """What it says, after one of its commands on a node."""
+    return hosts.ask(node, "sysbench", LOGIN, test, *tables(rows), f"--time={seconds}", command)

@@ -10,7 +10,8 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,10 @@ import pymysql
 sys.dont_write_bytecode = True
 sys.path.insert(0, "/opt/mysql-ring/current")
 
+from ring_node.backup import place  # noqa: E402
 from ring_node.base import paths  # noqa: E402
 from ring_node.host import files, gate  # noqa: E402
-from ring_node.mysql import incarnations, login, master, scratch, shows  # noqa: E402
+from ring_node.mysql import incarnations, login, master, scratch, shows, snapshot, sql  # noqa: E402
 from ring_node.ring import admission, follow, reach, records  # noqa: E402
 
 WAIT_SECONDS = 120.0
@@ -35,6 +37,7 @@ COPY_PORT = 3307
 KEY = Path("/run/mysql-ring-bench-key")
 LET_IN = Path("/run/mysql-ring-bench-key.pub")
 DAEMON = Path("/run/mysql-ring-bench-sshd.pid")
+BY_HAND = paths.VOLUME / "by-hand"
 
 
 def connect() -> Any:
@@ -123,7 +126,7 @@ def caught_up(file: str, offset: str) -> None:
             (len(name), name, int(status["Exec_Master_Log_Pos"])) >= goal
         )
 
-    until(reached, 0.05)
+    until(reached, 0.05, COPY_SECONDS)
     answer(True)
 
 
@@ -164,10 +167,10 @@ def lag(seconds: str) -> None:
     answer(found)
 
 
-def sysbench(login: str, *arguments: str) -> None:
+def sysbench(login: str, test: str, *arguments: str) -> None:
     """Debian's sysbench over the server's socket; how it logs in is in a file."""
     done = subprocess.run(
-        ["sysbench", f"--config-file={login}", "oltp_read_write", *arguments],
+        ["sysbench", f"--config-file={login}", test, *arguments],
         capture_output=True,
         text=True,
         timeout=300,
@@ -210,6 +213,14 @@ def fill(table: str, count: str) -> None:
     answer(made)
 
 
+def rebuild(table: str) -> None:
+    """A new file for it, unlogged."""
+    connection = connect()
+    rows(connection, "SET SESSION sql_log_bin = 0")
+    rows(connection, f"ALTER TABLE sbtest.{table} ENGINE=InnoDB")
+    answer(True)
+
+
 def drop(table: str) -> None:
     rows(connect(), f"DROP TABLE IF EXISTS sbtest.{table}")
     answer(True)
@@ -244,24 +255,80 @@ def writes(login: str, *arguments: str) -> None:
     connection = connect()
     rows(connection, "CREATE DATABASE IF NOT EXISTS bench")
     rows(connection, "CREATE TABLE IF NOT EXISTS bench.writes (id INT PRIMARY KEY, at DOUBLE)")
-    load = subprocess.Popen(
-        ["sysbench", f"--config-file={login}", "oltp_read_write", *arguments, "--time=3600", "run"],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-    )
     found = []
-    try:
-        time.sleep(WARM_UP_SECONDS)
+    with loaded(login, *arguments):
         print("ready", flush=True)
         while not select.select([sys.stdin], [], [], WRITE_SECONDS)[0]:
             begun = time.monotonic()
             rows(connection, "REPLACE INTO bench.writes VALUES (1, %s)", time.time())
             found.append(round(time.monotonic() - begun, 4))
+    answer(found)
+
+
+@contextmanager
+def loaded(login: str, *arguments: str) -> Iterator[None]:
+    """sysbench runs beside the block; it has been at work for a while before."""
+    load = subprocess.Popen(
+        ["sysbench", f"--config-file={login}", "oltp_read_write", *arguments, "--time=3600", "run"],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        time.sleep(WARM_UP_SECONDS)
+        yield
         if load.poll() is not None:
             raise SystemExit(f"sysbench ended with {load.returncode} before its time")
     finally:
         load.kill()
         load.wait()
+
+
+def hold() -> None:
+    """A snapshot of this server, until standard input ends."""
+    with sql.own() as session, snapshot.taken(session) as held:
+        print("ready", flush=True)
+        sys.stdin.read()
+        held.check()
+        answer(held.locked_seconds)
+
+
+def snapshots(login: str, count: str, seconds: str, *arguments: str) -> None:
+    """So many of them beside sysbench, one after the other, each held for so long: how long each
+    had the lock."""
+    found = []
+    with loaded(login, *arguments):
+        for _ in range(int(count)):
+            with sql.own() as session, snapshot.taken(session) as held:
+                time.sleep(float(seconds))
+                held.check()
+                found.append(held.locked_seconds)
+    answer(found)
+
+
+def parts() -> None:
+    """In how many parts the files of sysbench's tables lie on the volume."""
+    found = 0
+    for file in (paths.DATA / "sbtest").glob("*.ibd"):
+        done = subprocess.run(
+            ["xfs_bmap", str(file)], check=True, stdout=subprocess.PIPE, text=True
+        )
+        found += len(done.stdout.splitlines()) - 1  # the first line is its name
+    answer(found)
+
+
+def flush() -> None:
+    """The open binary log is closed: the next pass of the archive sends it."""
+    rows(connect(), "FLUSH LOCAL BINARY LOGS")
+    answer(True)
+
+
+def timers(action: str) -> None:
+    """systemctl starts or stops all timers of the tool; what they had begun ends."""
+    found = [path.name for path in (paths.UNITS / "timers.target.wants").glob("mysql-ring-*.timer")]
+    subprocess.run(["systemctl", action, *found], check=True)
+    if action == "stop":
+        services = [name.replace(".timer", ".service") for name in found]
+        subprocess.run(["systemctl", "stop", *services], check=True)
     answer(found)
 
 
@@ -350,11 +417,78 @@ def by_hand(address: str) -> None:
     answer({"files": there, "running": running})
 
 
+def put_by_hand() -> None:
+    """The data directory into the bucket: the seconds that it took."""
+    where = place.read()
+    uri = f"s3://{where.bucket}/{where.backups()}by-hand/data.tar.zst"
+    words = (
+        f"tar -C {paths.CURRENT} -cf - data | zstd -q -T0 |"
+        f" s3cmd --config={paths.S3CFG} --no-progress put - {uri}"
+    )
+    begun = time.monotonic()
+    subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {words}"], check=True, stdout=subprocess.DEVNULL
+    )
+    answer(time.monotonic() - begun)
+
+
+def get_by_hand(key: str) -> None:
+    """An object of a data directory out of the bucket, unpacked: the seconds that it took."""
+    where = place.read()
+    files.remove_tree(BY_HAND)
+    BY_HAND.mkdir()
+    words = (
+        f"s3cmd --config={paths.S3CFG} --no-progress get s3://{where.bucket}/{key} - |"
+        f" zstd -q -d | tar -C {BY_HAND} -xf -"
+    )
+    begun = time.monotonic()
+    subprocess.run(["bash", "-c", f"set -o pipefail; {words}"], check=True)
+    seconds = time.monotonic() - begun
+    files.remove_tree(BY_HAND)
+    answer(seconds)
+
+
+def load_by_hand(socket: str) -> None:
+    """The rows of a scratch server with mydumper, and back into its emptied database by myloader:
+    how many they are and the seconds of myloader."""
+    files.remove_tree(BY_HAND)
+    BY_HAND.mkdir()
+    dumped, empty = BY_HAND / "dumped", BY_HAND / "none.cnf"
+    empty.touch()
+    common = [
+        f"--defaults-file={empty}", f"--socket={socket}", "--user=root", "--database=sbtest",
+        f"--threads={os.cpu_count()}",
+    ]  # fmt: skip
+    quiet: Any = {"check": True, "stdout": subprocess.DEVNULL}
+    server = pymysql.connect(
+        user="root", unix_socket=socket, autocommit=True, cursorclass=pymysql.cursors.DictCursor
+    )
+
+    def count() -> int:
+        tables = [str(*row.values()) for row in rows(server, "SHOW TABLES FROM sbtest")]
+        ask = "SELECT COUNT(*) AS n FROM"
+        return sum(rows(server, f"{ask} sbtest.{table}")[0]["n"] for table in tables)
+
+    before = count()
+    subprocess.run(["mydumper", *common, f"--outputdir={dumped}"], **quiet)
+    rows(server, "DROP DATABASE sbtest")
+    rows(server, "CREATE DATABASE sbtest")
+    rows(server, "SET GLOBAL innodb_flush_log_at_trx_commit = 0")
+    begun = time.monotonic()
+    subprocess.run(["myloader", *common, f"--directory={dumped}"], **quiet)
+    seconds = time.monotonic() - begun
+    if count() != before or not before:
+        raise SystemExit(f"myloader brought {count()} rows back of {before}")
+    files.remove_tree(BY_HAND)
+    answer({"seconds": seconds, "rows": before})
+
+
 VERBS: dict[str, Callable[..., None]] = {
     verb.__name__: verb
     for verb in (
         reset, watch, session, configure, caught_up, position, pulse, lag, sysbench, private,
         fill, drop, server_uuid, threads, writes, stop, start, key, let_in, shut_out, by_hand,
+        put_by_hand, get_by_hand, load_by_hand, rebuild, hold, snapshots, parts, flush, timers,
     )
 }  # fmt: skip
 

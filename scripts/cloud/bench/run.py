@@ -2,23 +2,47 @@
 
 import json
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from cloud.bench import copies, fresh, load, machine, noop, report, wiring
+from cloud.bench import (
+    archives,
+    backups,
+    beside,
+    copies,
+    fresh,
+    held,
+    load,
+    machine,
+    noop,
+    replays,
+    report,
+    restores,
+    wiring,
+)
 from cloud.bench.figures import Figure, flat
+from cloud.bench.filled import filled
 from cloud.bench.place import Place, bench_lab
 from cloud.cli import interrupt
 from cloud.cli.errors import USAGE, LabError
 
 # In the order in which they run: wiring wants a ring without data, sysbench leaves the article's
 # my.cnf.
-DEFAULT = ("fresh", "noop", "wiring", "copy", "sysbench")
-NAMES = (*DEFAULT, "machine")
+DEFAULT = ("fresh", "noop", "wiring", "copy", "backup", "sysbench")
+BACKUP = {
+    "upload": backups.measure,
+    "restore": restores.measure,
+    "replay": replays.measure,
+    "archive": archives.measure,
+    "beside": beside.measure,
+    "held": held.measure,
+}
+"""The parts of `backup`, which may be named one by one."""
+NAMES = (*DEFAULT, "machine", *BACKUP)
 WIDTH = 120
 
 
@@ -42,12 +66,12 @@ def bench(out: Console, err: Console, names: Sequence[str], to: Path | None, rep
             if not err.is_terminal:
                 err.print(text, markup=False)
 
-        wanted = [name for name in NAMES if name in (names or DEFAULT)]
         place = Place(bench_lab())
         try:
-            for name in wanted:
-                figures, tables = _take(name, place, repeat, say)
-                taken += figures
+            for name, parts in wanted(names).items():
+                figures, tables = _take(name, parts, place, repeat, say)
+                for figure in figures:
+                    taken.append(figure)
                 details += tables
         finally:
             status.stop()
@@ -72,9 +96,29 @@ def _show(
             out.print(table)
 
 
+def wanted(names: Sequence[str]) -> dict[str, list[str]]:
+    """What is to be taken, in its order, each with the parts of it that are named: all of `backup`
+    where that itself is."""
+    names = names or DEFAULT
+    parts = [part for part in BACKUP if part in names or "backup" in names]
+    return {
+        name: parts if name == "backup" else []
+        for name in (*DEFAULT, "machine")
+        if name in names or (name == "backup" and parts)
+    }
+
+
+def _backup(
+    parts: Sequence[str], place: Place, repeat: int, say: Callable[[str], None]
+) -> Iterator[Figure]:
+    with filled(place, say) as ring:
+        for part in parts:
+            yield from BACKUP[part](ring, repeat, say)
+
+
 def _take(
-    name: str, place: Place, repeat: int, say: Callable[[str], None]
-) -> tuple[list[Figure], list[Table]]:
+    name: str, parts: Sequence[str], place: Place, repeat: int, say: Callable[[str], None]
+) -> tuple[Iterable[Figure], list[Table]]:
     if name == "fresh":
         found = fresh.measure(place, repeat, say)
         return [found.figure], [report.path_table(found)]
@@ -84,6 +128,8 @@ def _take(
         return [wiring.measure(place, repeat, say)], []
     if name == "copy":
         return [copies.measure(place, repeat, say)], []
+    if name == "backup":
+        return _backup(parts, place, repeat, say), []
     if name == "sysbench":
         return [load.measure(place, repeat, say)], []
     place.clear()

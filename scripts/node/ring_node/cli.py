@@ -32,6 +32,9 @@ VERBS = {
     "config": Verb("lay my.cnf ready for the server", "text", True),
     "server": Verb("initialise, secure and start the server", "json", True),
     "accounts": Verb("make databases and accounts what the document says", "json", True),
+    "restore-new": Verb(
+        "restore what a new ring begins with, if both nodes hold nothing", "json", True
+    ),
     "seed": Verb("decide where this node's data comes from, and fetch it", "json", True),
     "replicate": Verb("follow the peer and take part in the ring", "json", True),
     "restart": Verb(
@@ -82,6 +85,12 @@ VERBS = {
                 "metavar": "SECONDS",
                 "help": "time for the check of its tables (1800)",
             },
+            "--wait": {
+                "type": int,
+                "default": 21600,
+                "metavar": "SECONDS",
+                "help": "for another backup or maintenance, here or on the peer, to end (21600)",
+            },
         },
     ),
     "maintain": Verb(
@@ -93,7 +102,13 @@ VERBS = {
                 "type": int,
                 "default": 7200,
                 "metavar": "SECONDS",
-                "help": "when it ends at the latest (7200)",
+                "help": "how long it goes on at most (7200)",
+            },
+            "--wait": {
+                "type": int,
+                "default": 9000,
+                "metavar": "SECONDS",
+                "help": "for another backup or maintenance, here or on the peer, to end (9000)",
             },
         },
     ),

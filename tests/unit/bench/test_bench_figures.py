@@ -3,7 +3,7 @@
 import io
 
 import pytest
-from cloud.bench.figures import Figure, flat, percentile
+from cloud.bench.figures import Figure, flat, percentile, turns
 from cloud.bench.report import figures_table
 from cloud.bench.run import stolen_percent
 from rich.console import Console
@@ -100,3 +100,11 @@ def test_the_table_says_of_each_figure_how_it_stands() -> None:
     assert any("without a change" in line and "1.60" in line and "within" in line for line in lines)
     assert any("slow" in line and "3.20" in line and "MISSED" in line for line in lines)
     assert any("wiring" in line and "≤ 0.5 more" in line and "MISSED" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "numbers"), [(100.0, [1, 2, 3]), (15.0, [1, 2]), (5.0, [1]), (-1.0, [1])]
+)
+def test_no_further_turn_begins_when_the_time_is_over(seconds: float, numbers: list[int]) -> None:
+    clock = iter((1000.0, 1010.0, 1020.0))
+    assert list(turns(3, seconds, lambda: next(clock))) == numbers

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -39,6 +39,7 @@ ZONES = "aws:index/getAvailabilityZones:getAvailabilityZones"
 OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 REGION = "aws:index/getRegion:getRegion"
 ZONE_NAMES = ["eu-central-1a", "eu-central-1b", "eu-central-1c", "eu-west-1c"]
+VOLUMES = "aws:ebs/getEbsVolumes:getEbsVolumes"
 FOUND_BUCKET = "aws:s3/getBucket:getBucket"
 STATE = "pulumi:pulumi:readStackResourceOutputs"
 
@@ -125,13 +126,15 @@ class Recorded:
 
 class _Answers(pulumi.runtime.Mocks):
     """Answers as the engine and AWS do. `state` is what stands in the stack, `offering` has the
-    zones that have a type, where they are not all."""
+    zones that have a type, where they are not all, `gone` the volumes that AWS has no more."""
 
     def __init__(
         self,
         state: dict[str, Any] | None = None,
         offering: dict[str, list[str]] | None = None,
+        gone: Collection[str] = (),
     ) -> None:
+        self.gone = gone
         self.state = state or {}
         self.offering = offering or {}
         self.calls: list[tuple[str, str]] = []
@@ -165,6 +168,9 @@ class _Answers(pulumi.runtime.Mocks):
         if args.token == FOUND_BUCKET:
             name = args.args["bucket"]
             return {"id": name, "arn": f"arn:aws:s3:::{name}", "bucketRegion": "eu-west-1"}, []
+        if args.token == VOLUMES:
+            (wanted,) = [one for one in args.args["filters"] if one["name"] == "volume-id"]
+            return {"ids": [each for each in wanted["values"] if each not in self.gone]}, []
         if args.token == IMAGE:
             return {"value": "ami-debian", "name": args.args["name"]}, []
         if args.token == ZONES:
@@ -261,10 +267,11 @@ def attempt(
     *,
     state: dict[str, Any] | None = None,
     offering: dict[str, list[str]] | None = None,
+    gone: Collection[str] = (),
     preview: bool = False,
 ) -> tuple[Recorded, Exception | None]:
     """The same, for a program that may fail: what it registered until then, and its error."""
-    answers = _Answers(state, offering)
+    answers = _Answers(state, offering, gone)
     monitor = _Monitor(answers)
     mocks.set_mocks(
         answers,

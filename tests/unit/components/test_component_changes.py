@@ -46,6 +46,7 @@ def stands(node: NodeSettings, **changed: Any) -> StandingNode:
         replication_interface=f"{node.replication_address}/24",
         root_volume_gib=20,
         data_volume_gib=20,
+        data_volume_id=f"ring-{node.name}-data-volume-id",
         my_cnf=render(template(), node, {}),
     )
     return replace(whole, **changed)
@@ -61,6 +62,9 @@ WITHOUT = {
     "data_volume_gib": None,
 }
 UNBORN = replace(RING, nodes=(replace(ONE, **WITHOUT), replace(TWO, **WITHOUT)))
+LOST_RING = replace(
+    RING, nodes=(replace(ONE, data_volume_gib=None), replace(TWO, data_volume_gib=None))
+)
 YOUNG = replace(RING, nodes=(replace(ONE, seeded=False), replace(TWO, seeded=False)))
 
 MOVED_CLIENTS = {
@@ -218,6 +222,7 @@ def state(*, ring: str = "ring") -> dict[str, Any]:
         },
         (VOLUME, f"{ring}-node-1-data-volume"): {
             "size": 20.0,
+            "arn": "arn:aws:ec2:eu-central-1:123456789012:volume/ring-node-1-data-volume-id",
             "availabilityZone": "eu-central-1a",
             "tags": tags,
         },

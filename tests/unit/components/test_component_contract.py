@@ -4,18 +4,19 @@ import ast
 import json
 import re
 import runpy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pulumi
 import pytest
-from conftest import ADMIN, ring_args
+from conftest import ADMIN, ring_args, stand_up
 from pulumi_aws import Provider
 from recording import Recorded, Resource, run
 
 from components import tools
 from components.ring import Ring
-from components.settings import RingArgs, camel
+from components.settings import RestoreSettings, RingArgs, camel
 
 pytestmark = pytest.mark.unit
 
@@ -96,8 +97,14 @@ def test_every_resource_is_named_after_its_parent(ring: Recorded) -> None:
             assert resource.name.startswith(f"{names[resource.parent]}-"), resource.name
 
 
-def test_every_component_has_a_type_of_its_own_in_the_one_module(ring: Recorded) -> None:
+@cache
+def with_all_components() -> Recorded:
+    return stand_up(restore_from=RestoreSettings("old-bucket", "latest"))
+
+
+def test_every_component_has_a_type_of_its_own_in_the_one_module() -> None:
     """But for those whose resources are protected: Pulumi's error shows their types."""
+    ring = with_all_components()
     declared = {component.name for component in component_classes()}
     protected = {resource.parent for resource in ring.resources if resource.protect}
     used = {resource.type for resource in ring.resources if not resource.custom}
@@ -224,7 +231,8 @@ def test_the_program_uses_every_package_that_it_asks_for() -> None:
     assert asked <= imported
 
 
-def test_every_component_registers_all_its_outputs_under_their_own_names(ring: Recorded) -> None:
+def test_every_component_registers_all_its_outputs_under_their_own_names() -> None:
+    ring = with_all_components()
     components = {each.type.split(":")[2]: each.name for each in ring.resources if not each.custom}
     for component in component_classes():
         (registered,) = ring.registered[components[component.name]]

@@ -8,6 +8,7 @@ import pytest
 import recording
 from conftest import ring_args
 from test_component_changes import (
+    LOST_RING,
     MOVED_CLIENTS,
     MOVED_REPLICATION,
     ONE,
@@ -21,14 +22,12 @@ from test_component_changes import (
 
 from components.effects import effects, stops
 from components.ring import Ring
+from components.settings import RestoreSettings
 from components.standing import Standing
 
 pytestmark = pytest.mark.unit
 
 LOST = replace(RING, nodes=(replace(ONE, data_volume_gib=None), TWO))
-BOTH_LOST = replace(
-    RING, nodes=(replace(ONE, data_volume_gib=None), replace(TWO, data_volume_gib=None))
-)
 ENDED = replace(RING, nodes=(ONE, replace(TWO, instance=False, client_address=None)))
 ANEW = "its instance is made anew, its data volume stays, and nothing is copied"
 
@@ -61,8 +60,8 @@ def said(what: dict[str, Any], on: Standing = RING) -> list[str]:
             ],
         ),
         (
-            {},
-            BOTH_LOST,
+            {"restore_from": RestoreSettings(moment="nothing")},
+            LOST_RING,
             [
                 f"{node}: its data volume is gone, a new one is made with a new instance, and it "
                 "is EMPTY, as no other node holds data"

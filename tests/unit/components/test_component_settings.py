@@ -17,6 +17,7 @@ from components.settings import (
     ARTICLE_NODES,
     NodeCertificate,
     NodeSettings,
+    RestoreSettings,
     RingArgs,
     UserSettings,
     camel,
@@ -57,7 +58,11 @@ def test_every_setting_is_typed_and_described() -> None:
 
 def test_the_fields_of_a_list_of_objects_are_in_its_description() -> None:
     """The engine lets no `items` describe them."""
-    for setting, shape in (("nodes", NodeSettings), ("users", UserSettings)):
+    for setting, shape in (
+        ("nodes", NodeSettings),
+        ("users", UserSettings),
+        ("restoreFrom", RestoreSettings),
+    ):
         description = project()["config"][setting]["description"]
         for name in shape.__dataclass_fields__:
             assert re.search(rf"\b{camel(name)}\b", description), f"{setting}: {name}"

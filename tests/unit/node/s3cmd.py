@@ -68,6 +68,9 @@ if FAULT.startswith("exit"):
         (BUCKET / "fault").unlink()
     print("ERROR: S3 error: as told", file=sys.stderr)
     sys.exit(int(FAULT.split()[1]))
+if FAULT == "clock":
+    print("ERROR: S3 error: 403 (RequestTimeTooSkewed): The difference ...", file=sys.stderr)
+    sys.exit(77)
 if FAULT == "hang":
     time.sleep(600)
 (BUCKET / "objects").mkdir(exist_ok=True)

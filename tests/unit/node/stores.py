@@ -96,6 +96,11 @@ class MemoryStore(Store):
             if key.startswith(prefix)
         }
 
+    def folders(self, prefix: str, **_: Any) -> list[str]:
+        self._must_be_there()
+        below = (key.removeprefix(prefix) for key in self.objects if key.startswith(prefix))
+        return sorted({name.partition("/")[0] for name in below if "/" in name})
+
     def _must_be_there(self) -> None:
         if self.away:
             raise StoreError(True, Exit.UNREACHABLE, "S3 is away", "an answer", "wait")

@@ -30,7 +30,7 @@ from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.lock import try_lock
 from ring_node.base.report import Report
-from ring_node.base.waiting import Deadline
+from ring_node.base.waiting import Deadline, poll
 from ring_node.mysql import bounded, checking, rebuilding, sql
 from ring_node.mysql.checking import Outcome, Table
 from ring_node.mysql.login import Login
@@ -128,12 +128,20 @@ def check(server: Any, tables: list[Table], over: Callable[[], bool] = lambda: F
 T, U = Table("app", "t", "InnoDB"), Table("app", "u", "MyISAM")
 
 
+def test_a_server_that_serves_is_checked_without_locking_an_index() -> None:
+    server: Any = Server(CHECK=[said("status", "OK")])
+    tables = [T, Table("app", "m", "MyISAM")]
+    checking.check(server, another(server), tables, Deadline(60), checksums=False, gently=True)
+    checks = [each for each in server.asked if each.startswith("CHECK")]
+    assert checks == ["CHECK TABLE `app`.`t` QUICK", "CHECK TABLE `app`.`m`"]
+
+
 def test_what_is_checked_is_summed_up_too() -> None:
     server = Server(CHECK=[said("status", "OK")], CHECKSUM=[{"Table": "app.t", "Checksum": 5}])
     outcome = check(server, [T, U])
     assert outcome.sound == ("`app`.`t`", "`app`.`u`")
     assert outcome.checksums == {"`app`.`t`": 5, "`app`.`u`": 5}
-    assert (outcome.left_out, outcome.wrong) == ((), {})
+    assert (outcome.left_out, outcome.wrong) == ({}, {})
 
 
 def test_what_a_server_writes_to_by_itself_is_checked_without_a_checksum() -> None:
@@ -146,7 +154,9 @@ def test_what_a_server_writes_to_by_itself_is_checked_without_a_checksum() -> No
 @pytest.mark.parametrize("engine", ["MEMORY", "BLACKHOLE", "MRG_MYISAM", "FEDERATED"])
 def test_a_table_without_rows_of_its_own_is_not_asked_for(engine: str) -> None:
     server = Server()
-    assert check(server, [Table("app", "m", engine)]).left_out == ("`app`.`m`",)
+    assert check(server, [Table("app", "m", engine)]).left_out == {
+        "`app`.`m`": f"{engine} keeps no rows there"
+    }
     assert server.asked == []
 
 
@@ -164,7 +174,7 @@ def test_a_check_that_outlasts_its_time_is_ended_and_left_out() -> None:
 
     outcome = check(server, [T, U], over)
     assert server.killed.is_set()
-    assert outcome.left_out == ("`app`.`t`", "`app`.`u`")
+    assert outcome.left_out == dict.fromkeys(("`app`.`t`", "`app`.`u`"), checking.NO_TIME)
     assert not any("`u`" in each for each in server.asked)
 
 
@@ -172,7 +182,7 @@ def test_a_table_that_is_in_use_is_left_out() -> None:
     waited = said("Error", "Lock wait timeout exceeded; try restarting transaction")
     server = Server(CHECK=[waited, said("status", "Operation failed")])
     outcome = check(server, [T])
-    assert (outcome.left_out, outcome.wrong) == (("`app`.`t`",), {})
+    assert (outcome.left_out, outcome.wrong) == ({"`app`.`t`": checking.IN_USE}, {})
 
 
 def test_an_error_of_a_statement_that_nobody_ended_is_raised() -> None:
@@ -193,7 +203,7 @@ def test_a_server_that_ends_while_it_is_checked_names_the_table_and_its_error_lo
     monkeypatch.setattr(checking, "tables", lambda _: [T])
     image: Any = SimpleNamespace(taken_at=TAKEN)
     with pytest.raises(NodeError, match=r"went away \(CHECK TABLE `app`.`t`\)") as caught:
-        images.check(server, image, 60, Report("backup"))
+        images.check(server, image, 60)
     assert "Database page corruption" in caught.value.found
 
 
@@ -205,7 +215,7 @@ def test_an_image_with_a_table_that_is_not_sound_is_none(
     monkeypatch.setattr(checking, "tables", lambda _: [T])
     image: Any = SimpleNamespace(taken_at=TAKEN)
     with pytest.raises(NodeError, match=r"`app`\.`t`: Corrupt"):
-        images.check(server, image, 60, Report("backup"))
+        images.check(server, image, 60)
 
 
 def test_a_statement_that_ended_as_it_was_killed_counts_for_nothing() -> None:
@@ -280,10 +290,31 @@ def test_nothing_is_done_while_the_other_node_is_at_it(monkeypatch: pytest.Monke
     servers(monkeypatch, Arbiter(0), Arbiter(1))
     with (
         pytest.raises(NodeError, match="node-2 takes a backup") as caught,
-        turns.upkeep(PAIR, 5, without_peer=True),
+        turns.upkeep(PAIR, 0, without_peer=True),
     ):
         raise AssertionError
     assert caught.value.code is Exit.BUSY
+
+
+class Busy(Arbiter):
+    """Until it was asked for the third time."""
+
+    def value(self, statement: str, _parameters: Any = ()) -> Any:
+        self.asked.append(statement)
+        return int(self.asked.count(turns.TAKE) > 2)
+
+
+def test_who_waits_for_its_turn_keeps_no_statement_at_the_other_node_that_its_snapshot_waits_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = Busy(0)
+    servers(monkeypatch, busy, Arbiter(1))
+    with turns.upkeep(PAIR, 60, without_peer=True):
+        pass
+    assert busy.asked.count(turns.TAKE) == 3
+    assert all(
+        not each.startswith("SELECT") or each == "SELECT GET_LOCK(%s, 0)" for each in busy.asked
+    )
 
 
 GONE = sql.ServerError(2003, Exit.UNREACHABLE, "no answer", "", "")
@@ -341,6 +372,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.setattr(paths, name, tmp_path / name.lower())
         (tmp_path / name.lower()).mkdir()
     monkeypatch.setattr(paths, "LOCK", tmp_path / "lock")
+    monkeypatch.setattr(paths, "UPKEEP_LOCK", tmp_path / "upkeep.lock")
     monkeypatch.setattr(paths, "VOLUME", tmp_path)
     return tmp_path
 
@@ -358,6 +390,22 @@ def test_maintenance_gives_way_to_a_copy_and_to_another_verb(
     assert maintenance.disturbed() is None
 
 
+@pytest.mark.parametrize(
+    ("answer", "waits"),
+    [(0, False), (2, True), (sql.ServerError(2013, Exit.UNREACHABLE, "gone", "", ""), True)],
+)
+def test_what_keeps_a_definition_waiting_ends(answer: Any, waits: bool) -> None:
+    class Watched(Server):
+        def value(self, statement: str, parameters: Any = ()) -> Any:
+            assert (statement, parameters) == (maintenance.WAITING, [7])
+            if isinstance(answer, Exception):
+                raise answer
+            return answer
+
+    session: Any = Watched()
+    assert maintenance.awaited(session, 7) == waits
+
+
 def test_no_backup_runs_beside_another_or_beside_the_maintenance(host: Path) -> None:
     (host / "images/left").mkdir()
     with images.alone():
@@ -371,7 +419,7 @@ def test_no_backup_runs_beside_another_or_beside_the_maintenance(host: Path) -> 
 
 def test_what_a_killed_backup_left_goes_but_not_what_one_is_at_work_on(host: Path) -> None:
     (host / "images/left/data").mkdir(parents=True)
-    with try_lock(host / "images/.lock") as mine:
+    with try_lock(host / "upkeep.lock") as mine:
         assert mine
         images.sweep()
     assert (host / "images/left").exists()
@@ -473,7 +521,7 @@ def upkeep(_pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]
 
 
 SOUND = Outcome(
-    sound=("`app`.`t`",), left_out=(), checksums={"`app`.`t`": 5}, wrong={}, warned=(), seconds=1
+    sound=("`app`.`t`",), left_out={}, checksums={"`app`.`t`": 5}, wrong={}, warned=(), seconds=1
 )
 
 
@@ -491,7 +539,14 @@ def image(host: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
         yield SimpleNamespace(innodb=Coordinates("bin.000002", 100))
 
     monkeypatch.setattr(images, "taken", taken)
+
+    @contextmanager
+    def running(*_: Any, **__: Any) -> Iterator[Any]:
+        yield None
+
     monkeypatch.setattr(images, "started", started)
+    monkeypatch.setattr(images, "clone", lambda *_: None)
+    monkeypatch.setattr(images.scratch, "running", running)
     monkeypatch.setattr(images, "check", lambda *_: SOUND)
     monkeypatch.setattr(images, "quietly", lambda: None)
     monkeypatch.setattr(taking, "_ours", frozenset)
@@ -503,7 +558,7 @@ def image(host: Path, monkeypatch: pytest.MonkeyPatch) -> Image:
 
 
 def take(store: MemoryStore, *, export: bool = False) -> manifest.Manifest:
-    return taking.take(store, 60, export=export, report=Report("backup"))
+    return taking.take(store, 60, wait=5, export=export, report=Report("backup"))
 
 
 @pytest.mark.usefixtures("image")
@@ -558,7 +613,7 @@ def test_what_fails_before_it_is_packed_puts_nothing_into_the_bucket(
     monkeypatch.setattr(module, name, failing(WRONG))
     store = MemoryStore()
     with pytest.raises(NodeError, match="it is broken"):
-        take(store, export=True)
+        take(store, export=module is exports)
     assert len(store.puts) == puts
 
 
@@ -583,7 +638,7 @@ class Failing(MemoryStore):
     def put(self, key: str, read: Any, **more: Any) -> Any:
         if key.endswith("data.tar.zst") and self.times:
             self.times -= 1
-            read.read()
+            read.read(1)
             raise StoreError(self.passing, Exit.UNREACHABLE, "S3 is slow", "", "")
         return super().put(key, read, **more)
 
@@ -601,6 +656,47 @@ def test_data_that_is_not_in_the_bucket_gets_no_manifest(store: Failing) -> None
     with pytest.raises(StoreError, match="slow"):
         take(store)
     assert store.puts == []
+
+
+@pytest.mark.usefixtures("image")
+def test_there_is_no_object_before_the_check_beside_it_has_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The check ends when all is read; the store makes an object when it reads the end."""
+    read, wrong = threading.Event(), NodeError(Exit.SERVER, "it is broken", "", "")
+
+    def check(*_: Any) -> Outcome:
+        assert read.wait(30)
+        raise wrong
+
+    class Reading(MemoryStore):
+        def put(self, key: str, stream: Any, **more: Any) -> Any:
+            while stream.read(1 << 20):
+                read.set()
+            return super().put(key, stream, **more)
+
+    monkeypatch.setattr(images, "check", check)
+    store = Reading()
+    with pytest.raises(NodeError, match="it is broken"):
+        take(store)
+    assert store.puts == []
+
+
+@pytest.mark.usefixtures("image")
+def test_a_check_that_goes_on_when_the_bucket_has_failed_is_ended(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    overs: list[bool] = []
+
+    def check(_server: Any, _image: Any, _seconds: float, over: Callable[[], bool]) -> Outcome:
+        assert poll(lambda: over() or None, Deadline(30))
+        overs.append(True)
+        return SOUND
+
+    monkeypatch.setattr(images, "check", check)
+    with pytest.raises(StoreError, match="slow"):
+        take(Failing(1, passing=False))
+    assert overs == [True]
 
 
 def test_a_snapshot_that_was_dropped_while_it_was_sent_says_so(image: Image) -> None:
@@ -630,7 +726,7 @@ def test_a_snapshot_that_definitions_changed_under_is_taken_anew(
 
     monkeypatch.setattr(images, "started", started)
     report = Report("backup")
-    taking.take(MemoryStore(), 60, export=False, report=report)
+    taking.take(MemoryStore(), 60, wait=5, export=False, report=report)
     assert len(tries) == 3
     assert report.notes == ["taken anew: table app.t is missing"]
 
@@ -728,7 +824,7 @@ def test_a_table_counts_on_where_it_was_unless_its_engine_forbids() -> None:
 @pytest.fixture
 def records(host: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("BACKUP_STATE", "MAINTAIN_STATE"):
-        monkeypatch.setattr(paths, name, host / name)
+        monkeypatch.setattr(paths, name, host / "standing" / name)
     monkeypatch.setattr(backup_verb.place, "read", lambda: PLACE)
     return host
 
@@ -738,17 +834,39 @@ def test_a_backup_that_fails_is_remembered_beside_the_last_good_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(backup_verb, "Store", lambda _: MemoryStore())
-    report = backup_verb.run(export=False, check_seconds=60)
+    report = backup_verb.run(export=False, check_seconds=60, wait=5)
     kept = standing.backup()
     assert kept is not None
     assert (kept.good, kept.problem) == ("20261126T031500Z", None)
     assert kept.report == report.facts["backup"]
     monkeypatch.setattr(images, "started", failing(WRONG))
     with pytest.raises(NodeError, match="it is broken"):
-        backup_verb.run(export=False, check_seconds=60)
+        backup_verb.run(export=False, check_seconds=60, wait=5)
     kept = standing.backup()
     assert kept is not None
     assert (kept.good, kept.problem) == ("20261126T031500Z", "it is broken")
+    assert kept.report == report.facts["backup"]
+    assert kept.ended is not None
+
+
+@pytest.mark.usefixtures("records", "image")
+def test_a_backup_that_is_at_work_or_was_cut_short_is_known(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(backup_verb, "Store", lambda _: MemoryStore())
+    monkeypatch.setattr(taking, "take", failing(KeyboardInterrupt()))
+    with pytest.raises(KeyboardInterrupt):
+        backup_verb.run(export=False, check_seconds=60, wait=5)
+    kept = standing.backup()
+    assert kept is not None
+    assert (kept.good, kept.ended, kept.problem) == (None, None, None)
+
+
+@pytest.mark.usefixtures("records")
+def test_a_backup_whose_turn_it_is_not_on_its_host_leaves_what_is_known() -> None:
+    with images.alone(), pytest.raises(NodeError, match="at work"):
+        backup_verb.run(export=False, check_seconds=60, wait=0)
+    assert standing.backup() is None
 
 
 @pytest.mark.usefixtures("records")
@@ -759,10 +877,10 @@ def test_maintenance_whose_time_it_was_not_is_no_problem(
     code: Exit, problem: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(maintenance, "maintain", lambda *_: None)
-    maintain_verb.run(seconds=60)
+    maintain_verb.run(seconds=60, wait=5)
     monkeypatch.setattr(maintenance, "maintain", failing(NodeError(code, "it is broken", "", "")))
     with pytest.raises(NodeError):
-        maintain_verb.run(seconds=60)
+        maintain_verb.run(seconds=60, wait=5)
     kept = standing.maintenance()
     assert kept is not None
     assert kept.problem == problem
@@ -771,5 +889,5 @@ def test_maintenance_whose_time_it_was_not_is_no_problem(
 @pytest.mark.parametrize("seconds", [-1, 86401])
 def test_a_backup_has_a_day_for_its_check_at_most(seconds: int) -> None:
     with pytest.raises(NodeError) as caught:
-        backup_verb.run(export=False, check_seconds=seconds)
+        backup_verb.run(export=False, check_seconds=seconds, wait=5)
     assert caught.value.code is Exit.INPUT

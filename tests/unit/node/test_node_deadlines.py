@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from ring_node import cli
+from ring_node.backup import born, restore
 from ring_node.host import archive, network, packages, volumes
 from ring_node.mysql import datadir, lifecycle, options, scratch, sql
 from ring_node.ring import copying, documents, follow, relay, replicating, restart, seeding
@@ -37,6 +38,8 @@ LONGEST = {
     "config": options.JUDGE_SECONDS,
     "server": datadir.INITIALISE_SECONDS + START,
     "accounts": relay.DRAIN_SECONDS + relay.STOP_SECONDS,
+    "restore-new": network.ADDRESS_SECONDS + START + born.PEER_SECONDS + 2 * APT
+    + born.RIGHTS_SECONDS + restore.SECONDS + 2 * PROOF + START,
     "seed": seeding.PEER_SECONDS + SEED,
     "replicate": replicating.PEER_SECONDS + replicating.COORDINATES_SECONDS + SEED
     + relay.DRAIN_SECONDS + 2 * relay.STOP_SECONDS + follow.THREADS_SECONDS

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
@@ -207,6 +208,57 @@ def test_only_what_the_bucket_has_as_its_entry_says_is_verified(
         mine.path(NAMES[1]).write_bytes(b"\xfebin")
     assert logs.verified(mine, store, mine.closed) == {NAMES[number] for number in safe}
     assert logs.verified(mine, store, ()) == frozenset()
+
+
+def set_back(mine: Own, *names: str) -> None:
+    """Logs of the same names and sizes, written a day later: of a server on an older volume, or
+    one that was told RESET MASTER."""
+    for name in names:
+        content = bytearray(mine.path(name).read_bytes())
+        (begun,) = struct.unpack_from("<I", content, 4)
+        struct.pack_into("<I", content, 4, begun + 86400)
+        mine.path(name).write_bytes(content)
+
+
+def test_a_log_of_the_same_name_and_size_that_was_begun_at_another_time_is_another_one(
+    mine: Own,
+) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    set_back(mine, NAMES[1])
+    assert logs.verified(mine, store, mine.closed) == {NAMES[0], *NAMES[2:-1]}
+
+
+def test_a_log_that_somebody_purges_meanwhile_is_not_verified(mine: Own) -> None:
+    store = MemoryStore()
+    send(mine, store)
+    mine.path(NAMES[0]).unlink()
+    assert logs.verified(mine, store, mine.closed) == set(NAMES[1:-1])
+
+
+@pytest.mark.parametrize("sizes", ["the same size", "another size"])
+def test_no_log_of_a_server_that_was_set_back_is_sent_beside_those_of_before(
+    mine: Own, sizes: str
+) -> None:
+    store = MemoryStore()
+    send(replace(mine, names=NAMES[:5]), store)
+    before = dict(store.objects)
+    set_back(mine, *NAMES[2:5])
+    if sizes == "another size":
+        shutil.copyfile(SAMPLES / NAMES[0], mine.path(NAMES[3]))
+    done = send(mine, store)
+    assert (done.sent, done.waiting) == ((), (NAMES[4],))
+    assert done.problem is not None
+    assert f"{NAMES[3]} of server {UUID}" in done.problem.found
+    assert "rejoin --discard node-1" in done.problem.next_step
+    assert store.objects == before
+
+
+def test_an_entry_that_is_damaged_does_not_keep_new_logs_from_the_bucket(mine: Own) -> None:
+    store = MemoryStore()
+    send(replace(mine, names=NAMES[:5]), store)
+    store.objects[catalogue.entry_key(PREFIX, NAMES[3])] = b"{"
+    assert [entry.file for entry in send(mine, store).sent] == [NAMES[4]]
 
 
 class Asked:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -106,8 +107,35 @@ def test_what_is_safe_old_and_read_goes_and_the_open_one_stays(rig: Rig) -> None
     assert rig.server.done == [NAMES[-1]]
 
 
-def test_a_log_whose_object_is_not_its_own_stays_and_all_behind_it(rig: Rig) -> None:
+@pytest.mark.parametrize("key", [catalogue.log_key, catalogue.entry_key])
+def test_what_the_bucket_has_wrong_of_a_log_is_sent_again_before_the_log_goes(
+    rig: Rig, key: Callable[[str, str], str]
+) -> None:
+    before = dict(rig.store.objects)
+    rig.store.objects[key(PREFIX, NAMES[2])] += b"x"
+    report = rig.purge()
+    assert f"{NAMES[2]} sent again" in report.done[0]
+    assert rig.store.objects == before
+    assert rig.server.names == list(NAMES[-1:])
+
+
+def test_what_cannot_be_sent_again_stays_and_all_behind_it(rig: Rig) -> None:
     rig.store.objects[catalogue.log_key(PREFIX, NAMES[2])] += b"x"
+    path = rig.mine.path(NAMES[2])
+    content = bytearray(path.read_bytes())
+    content[-4:] = b"gone"
+    struct.pack_into("<I", content, 4 + 9, 1)  # the first event has one byte
+    path.write_bytes(content)
+    os.utime(path, (1, 1))
+    rig.purge()
+    assert rig.server.names == list(NAMES[2:])
+    assert "is damaged" in str(state().why)
+
+
+def test_a_log_whose_name_another_one_has_in_the_bucket_stays_and_all_behind_it(rig: Rig) -> None:
+    path = rig.mine.path(NAMES[2])
+    path.write_bytes(path.read_bytes() + b"x")
+    os.utime(path, (1, 1))
     rig.purge()
     assert rig.server.names == list(NAMES[2:])
     assert state().held == NAMES[2]
@@ -185,7 +213,7 @@ def test_only_what_would_go_is_asked_for_in_the_bucket(rig: Rig) -> None:
     needs = (Need(Coordinates(NAMES[2], 4), "node-2 has executed", yields=False),)
     facts = Facts(tuple(asked), frozenset(NAMES[:-1]), needs, 0.0, ROOMY)
     rig.store.gets.clear()
-    verdict = retention.retention(purging.proven(facts, rig.mine, rig.store))
+    verdict = retention.retention(purging.proven(facts, rig.mine, rig.store, Report("purge")))
     assert [log.name for log in verdict.goes] == list(NAMES[:2])
     assert rig.store.gets == [catalogue.entry_key(PREFIX, name) for name in NAMES[:2]]
 

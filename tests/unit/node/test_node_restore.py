@@ -783,7 +783,7 @@ def test_the_name_that_a_table_comes_under_is_the_same_for_each_run_and_fits() -
 def outcome(**changes: Any) -> Outcome:
     usual = Outcome(
         sound=("`app`.`t`",),
-        left_out=(),
+        left_out={},
         checksums={"`app`.`t`": 5, "`app`.`new`": 6},
         wrong={},
         warned=(),
@@ -798,7 +798,7 @@ def outcome(**changes: Any) -> Outcome:
         (outcome(), None),
         (outcome(checksums={"`app`.`t`": 6}), "`app`.`t` has checksum 6, not 5"),
         (outcome(checksums={}), "`app`.`t` has checksum none, not 5"),
-        (outcome(checksums={}, left_out=("`app`.`t`",)), None),
+        (outcome(checksums={}, left_out={"`app`.`t`": "it was in use"}), None),
         (outcome(wrong={"`app`.`u`": "Corrupt"}), "`app`.`u`: Corrupt"),
     ],
 )

@@ -157,6 +157,14 @@ def test_what_was_denied_is_not_tried_again(bucket: Path) -> None:
     assert "role" in raised.value.next_step
 
 
+def test_a_clock_that_is_off_is_not_taken_for_a_role_without_rights(bucket: Path) -> None:
+    fault(bucket, "clock")
+    with pytest.raises(StoreError) as raised:
+        Store(PLACE).put_bytes(KEY, b"x", seconds=30)
+    assert "timedatectl" in raised.value.next_step
+    assert "role" not in raised.value.next_step
+
+
 def test_it_gives_up_at_its_deadline(bucket: Path) -> None:
     fault(bucket, "hang")
     with pytest.raises(StoreError, match="still running") as raised:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -75,6 +76,41 @@ def test_a_schedule_of_systemd_is_taken(value: str) -> None:
 def test_another_one_is_refused_by_the_name_of_its_setting(value: str) -> None:
     with pytest.raises(NodeError, match="backup_schedule"):
         timers.check_calendar("backup_schedule", value)
+
+
+@pytest.mark.parametrize(
+    ("calendar", "hours"),
+    [
+        ("*-*-* 03:15:00", 24),
+        ("*-*-* 03:15:00 Europe/Berlin", None),  # 25 where summer ends within those that come
+        ("*-*-* 0/6:00:00", 6),
+        ("Sun *-*-* 04:00:00", 7 * 24),
+        ("Mon..Fri 02:00", 3 * 24),
+    ],
+)
+def test_the_longest_time_between_two_times_of_a_calendar_is_known(
+    calendar: str, hours: int | None
+) -> None:
+    found = timers.longest_gap(calendar)
+    assert found is not None
+    assert found / 3600 in ((hours,) if hours else (24, 25))
+
+
+@pytest.mark.parametrize("calendar", ["2001-01-01 00:00:00", "2199-01-01 00:00:00", "at night"])
+def test_a_calendar_without_two_times_has_none_between_them(calendar: str) -> None:
+    assert timers.longest_gap(calendar) is None
+
+
+def test_a_schedule_is_as_old_as_its_last_change(host: list[tuple[str, ...]]) -> None:
+    assert timers.asked_since("backup") is None
+    timers.lay([DAILY], Report("schedule"))
+    unit = paths.UNITS / DAILY.unit
+    os.utime(unit, (1000, 1000))
+    timers.lay([replace(DAILY, again=60)], Report("schedule"))
+    assert timers.asked_since("backup") == 1000
+    timers.lay([replace(DAILY, calendar="daily")], Report("schedule"))
+    assert (timers.asked_since("backup") or 0) > 1000
+    assert host
 
 
 def test_timers_run_after_they_are_laid_and_are_left_alone_when_they_are_laid_again(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC as ZONE
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -28,7 +30,19 @@ ARCHIVE = Archive(
 PURGE = Purge(
     written=NOW - 1800, percent=40.0, logs=30, bytes=3 * MIB, held="bin.000002", why="it is young"
 )
-WELL = Facts(PLACE, ARCHIVE, PURGE, NOW, Disk("/srv/mysql-ring", 600, 1000, "dataVolumeGib"))
+DAY = 86_400.0
+GOOD = "20261126T031500Z"
+UTC = datetime(2026, 11, 26, 12, 0, tzinfo=ZONE).timestamp()
+WELL = Facts(
+    PLACE,
+    ARCHIVE,
+    PURGE,
+    NOW,
+    Disk("/srv/mysql-ring", 600, 1000, "dataVolumeGib"),
+    utc=UTC,
+    gap=DAY,
+    asked=UTC - 60,
+)
 FAILED: dict[str, Any] = {"problem": "the server is away", "next_step": "see to it"}
 FAILING: dict[str, Any] = {"problem": "S3 is away", "next_step": "see S3", "waiting": 3}
 
@@ -127,14 +141,18 @@ BROKEN = "`app`.`t`: Corrupt"
 @pytest.mark.parametrize(
     ("of", "case", "said"),
     [
-        (facts(backup=Backup(written=NOW, problem=BROKEN)), "backup fails", "in the bucket stay"),
         (
-            facts(backup=Backup(written=NOW, good="20261126T031500Z", problem=BROKEN)),
+            facts(backup=Backup(begun=UTC - 60, ended=UTC, problem=BROKEN)),
             "backup fails",
-            "the last good one is 20261126T031500Z",
+            "in the bucket stay",
         ),
         (
-            facts(maintenance=Maintenance(written=NOW, problem=BROKEN)),
+            facts(backup=Backup(begun=UTC, ended=UTC, good=GOOD, problem=BROKEN)),
+            "backup fails",
+            f"the last good one is {GOOD}",
+        ),
+        (
+            facts(maintenance=Maintenance(ended=UTC, problem=BROKEN)),
             "maintenance fails",
             BROKEN,
         ),
@@ -148,9 +166,58 @@ def test_a_backup_or_maintenance_that_failed_is_a_problem(of: Facts, case: str, 
 
 
 def test_a_backup_and_a_maintenance_that_ended_well_are_none() -> None:
-    good = Backup(written=NOW, good="20261126T031500Z", report={"bytes": 5})
-    of = facts(backup=good, maintenance=Maintenance(written=NOW))
+    good = Backup(begun=UTC - 90, ended=UTC - 60, good=GOOD, report={"bytes": 5})
+    of = facts(backup=good, maintenance=Maintenance(ended=UTC))
     assert verdict.problems(of) == []
     shown = verdict.shown(of)
     assert shown is not None
     assert shown["backup"]["report"] == {"bytes": 5}
+    assert shown["backup"]["age_s"] == 60
+    assert shown["backup"]["good_age_s"] == 8.75 * 3600
+    assert shown["backup"]["at_work_s"] is None
+
+
+def backup(at: str | None = GOOD, **changes: Any) -> Backup:
+    return replace(Backup(begun=UTC - 90, ended=UTC - 60, good=at), **changes)
+
+
+LATE = 30 * 3600.0  # of a backup each day: a quarter of it beyond
+
+
+@pytest.mark.parametrize(
+    ("of", "cases"),
+    [
+        # none yet, and the schedule is younger than what it asks for
+        (facts(backup=None, asked=UTC - LATE), []),
+        (facts(backup=None, asked=UTC - LATE - 1), ["no good backup"]),
+        # nobody asks
+        (facts(backup=None, asked=None), []),
+        (facts(backup=None, gap=None, asked=UTC - 9 * DAY), []),
+        # the last good one is from the 25th, 06:00:00 and a second earlier
+        (facts(backup=backup("20261125T060000Z"), asked=UTC - 9 * DAY), []),
+        (facts(backup=backup("20261125T055959Z"), asked=UTC - 9 * DAY), ["no good backup"]),
+        (facts(backup=backup("20261125T055959Z"), asked=UTC - DAY), []),
+        (facts(backup=backup(None), asked=UTC - 9 * DAY), ["no good backup"]),
+        (
+            facts(backup=backup("20261120T031500Z", problem=BROKEN), asked=UTC - 9 * DAY),
+            ["backup fails", "no good backup"],
+        ),
+        # each hour: two hours beyond
+        (facts(backup=backup("20261126T090000Z"), gap=3600, asked=UTC - DAY), []),
+        (facts(backup=backup("20261126T085959Z"), gap=3600, asked=UTC - DAY), ["no good backup"]),
+        (facts(backup=backup(ended=None)), ["backup cut short"]),
+        (facts(backup=backup(ended=None), at_work=True), []),
+    ],
+)
+def test_no_good_backup_for_longer_than_its_schedule_says_is_a_problem(
+    of: Facts, cases: list[str]
+) -> None:
+    found = verdict.problems(of)
+    assert [each.case for each in found] == cases
+    assert all(each.next_step for each in found)
+
+
+def test_a_backup_that_is_at_work_says_for_how_long() -> None:
+    shown = verdict.shown(facts(backup=backup(ended=None), at_work=True))
+    assert shown is not None
+    assert (shown["backup"]["at_work_s"], shown["backup"]["good"]) == (90, GOOD)

@@ -9,6 +9,7 @@ from provider_engine import REGION, Engine
 pytestmark = pytest.mark.unit
 
 BUCKET = "aws:s3/getBucket:getBucket"
+VOLUMES = "aws:ebs/getEbsVolumes:getEbsVolumes"
 OFFERINGS = "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings"
 
 
@@ -45,3 +46,11 @@ def test_a_bucket_that_there_is_tells_its_region_and_one_that_there_is_not_is_na
     assert found["arn"] == "arn:aws:s3:::logs-of-mine"
     with pytest.raises(ProviderError, match="logs-of-yours"):
         aws.provider.invoke(BUCKET, {"bucket": "logs-of-yours"}, aws.call())
+
+
+def test_the_volumes_that_there_are_among_some_are_told(aws: Engine) -> None:
+    ec2 = aws.provider.session.client("ec2")
+    made = [ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=4)["VolumeId"] for _ in range(3)]
+    named = {"name": "volume-id", "values": [*made[:2], "vol-0123456789abcdef0"]}
+    found = aws.provider.invoke(VOLUMES, {"filters": [named]}, aws.call())
+    assert sorted(found["ids"]) == sorted(made[:2])

@@ -101,6 +101,20 @@ def _offerings(session: Session, given: dict[str, Any], _call: Call) -> dict[str
     }
 
 
+def _volumes(session: Session, given: dict[str, Any], _call: Call) -> dict[str, Any]:
+    values = _arguments("getEbsVolumes", given, "filters", "region", "tags")
+    filters = [
+        {"Name": one["name"], "Values": one["values"]} for one in values.get("filters") or []
+    ]
+    filters += [
+        {"Name": f"tag:{name}", "Values": [value]}
+        for name, value in (values.get("tags") or {}).items()
+    ]
+    pages = session.client("ec2").get_paginator("describe_volumes").paginate(Filters=filters)
+    found = [each["VolumeId"] for page in pages for each in page["Volumes"]]
+    return {**values, "id": session.region, "ids": found, "region": session.region}
+
+
 def _region(session: Session, given: dict[str, Any], _call: Call) -> dict[str, Any]:
     values = _arguments("getRegion", given, "id", "name", "region", "endpoint")
     region = values.get("region") or values.get("name") or session.region
@@ -155,6 +169,7 @@ FUNCTIONS: dict[str, Callable[[Session, dict[str, Any], Call], dict[str, Any]]] 
     "aws:ssm/getParameter:getParameter": _parameter,
     "aws:index/getAvailabilityZones:getAvailabilityZones": _zones,
     "aws:ec2/getInstanceTypeOfferings:getInstanceTypeOfferings": _offerings,
+    "aws:ebs/getEbsVolumes:getEbsVolumes": _volumes,
     "aws:index/getRegion:getRegion": _region,
     "aws:index/getCallerIdentity:getCallerIdentity": _identity,
     "aws:index/getPartition:getPartition": _partition,

@@ -3,6 +3,9 @@
 A snapshot shares its blocks with the server's files and may be written to. Nobody else needs it, so
 it is moved, not copied, to where a server of its own can run on it, and the next snapshot, for a
 peer that asks for a copy, does not have to wait until the backup is in the bucket.
+
+When that server has ended, what it left is cloned once more, and its tables are checked in the
+clone while the image is sent: what is sent is what was checked, and no one waits for the other.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import os
 import secrets
 import subprocess
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
@@ -35,7 +39,6 @@ from ..mysql.sql import Session
 from ..ring import proving
 
 WHO = "this server"
-LOCK_FILE = ".lock"
 # The server runs beside it and has the memory. A table that was not closed is not repaired, which
 # could lose rows of it unseen: it is reported.
 BESIDE = (
@@ -45,6 +48,8 @@ BESIDE = (
     "--sql-mode=NO_ENGINE_SUBSTITUTION",
     "--default-time-zone=SYSTEM",
 )
+CLONE = "checked"
+CLONE_SECONDS = 3600.0
 STATEMENT_SECONDS = 24 * 3600.0  # bounded by the budget
 LEVEL = "-3"  # of zstd
 PART = 1 << 20
@@ -77,8 +82,7 @@ class Image:
 def alone(seconds: float = 0.0) -> Iterator[None]:
     """One backup at a time on a host, and nothing that rebuilds tables beside it; waits that long
     for its turn. What a killed one left goes."""
-    paths.IMAGES.mkdir(mode=0o755, exist_ok=True)
-    with try_lock(paths.IMAGES / LOCK_FILE, seconds) as mine:
+    with try_lock(paths.UPKEEP_LOCK, seconds) as mine:
         if not mine:
             raise NodeError(
                 Exit.BUSY,
@@ -86,6 +90,7 @@ def alone(seconds: float = 0.0) -> Iterator[None]:
                 "one at a time",
                 "wait until it has ended, then run this again",
             )
+        paths.IMAGES.mkdir(mode=0o755, exist_ok=True)
         remove_left()
         yield
 
@@ -99,8 +104,7 @@ def sweep() -> None:
 
 def remove_left() -> None:
     for left in paths.IMAGES.iterdir():
-        if left.name != LOCK_FILE:
-            files.remove_tree(left)
+        files.remove_tree(left)
 
 
 @contextmanager
@@ -148,7 +152,61 @@ def started(image: Image) -> Iterator[Scratch]:
     files.remove_tree(image.data / "auto.cnf")
 
 
-def check(server: Scratch, image: Image, seconds: float, report: Report) -> Outcome:
+class Check:
+    """Of every table of an image that nobody writes to, in a clone of it, beside what its owner
+    does meanwhile. It ends with the block."""
+
+    def __init__(self, image: Image, seconds: float) -> None:
+        self._image, self._seconds = image, seconds
+        self._over = threading.Event()
+        self._outcome: Outcome | None = None
+        self._error: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="check", daemon=True)
+
+    def __enter__(self) -> Check:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def outcome(self) -> Outcome:
+        """Waits for it. Raises where an image has a table that is not sound."""
+        self._thread.join()
+        self.raise_wrong()
+        assert self._outcome is not None
+        return self._outcome
+
+    def raise_wrong(self) -> None:
+        """What is known to be wrong by now."""
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        folder = self._image.folder / CLONE
+        try:
+            clone(self._image.data, folder)
+            with scratch.running(
+                folder, *BESIDE, patience=STATEMENT_SECONDS, grants=False
+            ) as server:
+                self._outcome = check(server, self._image, self._seconds, self._over.is_set)
+            files.remove_tree(folder)
+        except Exception as error:  # for whoever waits for it
+            self._error = error
+
+
+def clone(data: Path, folder: Path) -> None:
+    """An incarnation of the same files, by reference."""
+    files.remove_tree(folder)
+    incarnations.make(folder)
+    mirror = reflink.Mirror(data, folder / "data")
+    mirror.refresh(reflink.listed(data), Deadline(CLONE_SECONDS), still=True)
+
+
+def check(
+    server: Scratch, image: Image, seconds: float, over: Callable[[], bool] = lambda: False
+) -> Outcome:
     """Every table within that time. Refuses an image with one that is not sound."""
 
     def another() -> AbstractContextManager[Session]:
@@ -156,12 +214,12 @@ def check(server: Scratch, image: Image, seconds: float, report: Report) -> Outc
 
     found = checking.in_turn(checking.tables(server.session), image.taken_at.isoformat())
     try:
-        outcome = checking.check(server.session, another, found, Deadline(seconds), checksums=True)
+        outcome = checking.check(
+            server.session, another, found, Deadline(seconds), checksums=True, over=over
+        )
     except NodeError as error:
         log = server.error_log.read_text(errors="replace") if server.error_log.exists() else ""
         raise _unsound(f"{error.found}: {scratch.said_wrong(log)[:1200]}") from None
-    for each in outcome.warned:
-        report.note(f"CHECK TABLE of the snapshot: {each}")
     if outcome.wrong:
         said = [f"{table}: {problem}" for table, problem in outcome.wrong.items()]
         more = f", and {len(said) - 5} more" if len(said) > 5 else ""
@@ -190,6 +248,21 @@ def quietly() -> None:
     """From here on whatever else runs on the host comes first."""
     with suppress(OSError):
         os.nice(NICE - os.nice(0))
+
+
+class Held:
+    """A stream that ends only when a check has ended well, and fails where it does not: what is
+    made of it is not made before."""
+
+    def __init__(self, stream: IO[bytes], check: Check) -> None:
+        self._stream, self._check = stream, check
+
+    def read(self, size: int, /) -> bytes:
+        self._check.raise_wrong()
+        part = self._stream.read(size)
+        if not part:
+            self._check.outcome()
+        return part
 
 
 @contextmanager

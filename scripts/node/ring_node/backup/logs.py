@@ -14,9 +14,10 @@ import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from enum import Enum
 from pathlib import Path
 
-from ..base.errors import Exit, NodeError
+from ..base.errors import Exit, NodeError, refused
 from ..base.report import Report
 from ..host import room
 from ..host.programs import DIES_WITH_VERB
@@ -27,6 +28,7 @@ from . import catalogue
 from .catalogue import Entry
 from .place import Place
 from .store import CHUNK, Readable, Store
+from .store import Entry as Object
 
 # The timer runs a pass each half of the interval, and the open log is due before the next one may
 # be: what is written is closed after half of it at most, and has the other half to arrive.
@@ -70,6 +72,14 @@ class Pass:
     sent: tuple[Entry, ...]
     waiting: tuple[str, ...]
     problem: NodeError | None
+
+
+class There(Enum):
+    """What the bucket has in the place of a log."""
+
+    SAFE = "that log"
+    DAMAGED = "an object or an entry that is not what was put there"
+    ANOTHER = "another log of that name"
 
 
 def own(session: Session, place: Place) -> Own:
@@ -129,6 +139,7 @@ def send_all(mine: Own, store: Store, report: Report, progress: Callable[[Pass],
     try:
         present = listed(mine, store)
         waiting = unsafe(mine, store.place, present)
+        refuse_others(mine, store, [name for name in mine.closed if name not in waiting])
         for name in list(waiting):
             try:
                 entry = send(mine, name, _previous(mine, name, store), store)
@@ -167,27 +178,82 @@ def unsafe(mine: Own, place: Place, present: frozenset[str]) -> list[str]:
     ]
 
 
+def refuse_others(mine: Own, store: Store, there: Sequence[str]) -> None:
+    """Raises NodeError where the newest of the logs that the bucket has is not the one of that name
+    here: what follows it here does not belong to what the bucket has, and a restore would mix them.
+    """
+    if not there:
+        return
+    name, key = there[-1], catalogue.entry_key(mine.prefix(store.place), there[-1])
+    content = store.get_small([key], seconds=ASK_SECONDS)[key]
+    try:
+        entry = catalogue.from_bytes(content, key)
+    except NodeError:
+        return  # damaged, as the purge will say; what is new is sent all the same
+    if same(entry, mine.path(name)):
+        return
+    raise refused(
+        f"{name} of server {mine.server_uuid} is in the bucket, and is not the log of that name "
+        "here: this server was set back in time, or RESET MASTER was run. No log of it is sent",
+        "a log that is written once",
+        f"on {mine.node}, when the other node follows it and is whole: `sudo ring-node rejoin "
+        f"--discard {mine.node}`; then on the other one: `sudo ring-node rejoin`. The copy is a "
+        "server of its own, and its logs are sent; take a backup of it",
+    )
+
+
+def same(entry: Entry, path: Path) -> bool:
+    """Whether that file is the log of the entry, as far as its size and its first event tell."""
+    if entry.bytes != path.stat().st_size:
+        return False
+    begun = binlog_file.begun(path) if entry.end_position else 0
+    return not begun or entry.first_time <= begun <= entry.last_time
+
+
 def verified(mine: Own, store: Store, wanted: Sequence[str]) -> frozenset[str]:
     """Those of the logs whose object is the one that their entry names, and holds the log that is
-    here, as far as its size tells."""
+    here."""
+    found = examined(mine, store, wanted)
+    return frozenset(name for name, there in found.items() if there is There.SAFE)
+
+
+def examined(mine: Own, store: Store, wanted: Sequence[str]) -> dict[str, There]:
+    """What the bucket has of these logs; nothing for those that it has no entry of."""
     prefix = mine.prefix(store.place)
     if not wanted:
-        return frozenset()
+        return {}
     objects = store.listed(prefix + _common(wanted), seconds=ASK_SECONDS)
     keys = {catalogue.entry_key(prefix, name): name for name in wanted}
-    result: set[str] = set()
     entries = [key for key in keys if key in objects]
-    for key, content in store.get_small(entries, seconds=ASK_SECONDS).items():
-        name, entry = keys[key], catalogue.from_bytes(content, key)
-        there = objects.get(catalogue.log_key(prefix, name))
-        if (
-            there is not None
-            and (there.bytes, there.etag) == (entry.stored_bytes, entry.etag)
-            and (entry.file, entry.server_uuid) == (name, mine.server_uuid)
-            and entry.bytes == mine.path(name).stat().st_size
-        ):
-            result.add(name)
-    return frozenset(result)
+    got = store.get_small(entries, seconds=ASK_SECONDS)
+    return {
+        keys[key]: _there(mine, keys[key], key, content, objects.get(_log(prefix, keys[key])))
+        for key, content in got.items()
+    }
+
+
+def _log(prefix: str, name: str) -> str:
+    return catalogue.log_key(prefix, name)
+
+
+def _there(mine: Own, name: str, key: str, content: bytes, log: Object | None) -> There:
+    try:
+        entry = catalogue.from_bytes(content, key)
+    except NodeError:
+        return There.DAMAGED
+    try:
+        here = same(entry, mine.path(name))
+    except FileNotFoundError:  # somebody purged it
+        here = False
+    if not here or (entry.file, entry.server_uuid) != (name, mine.server_uuid):
+        return There.ANOTHER
+    whole = log is not None and (log.bytes, log.etag) == (entry.stored_bytes, entry.etag)
+    return There.SAFE if whole else There.DAMAGED
+
+
+def send_again(mine: Own, name: str, store: Store) -> Entry:
+    """A log whose object or entry is not what was put there."""
+    return send(mine, name, _previous(mine, name, store), store)
 
 
 def send(mine: Own, name: str, previous: str | None, store: Store) -> Entry:

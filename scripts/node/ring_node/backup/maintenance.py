@@ -27,34 +27,41 @@ from .turns import AGAIN
 FRESH_SECONDS = 15.0
 WAIT_SECONDS = 5  # for a table that is in use; whoever comes after it waits as long
 CHECK_PART = 0.5  # of the time
+WAITING = (
+    "SELECT COUNT(*) FROM information_schema.processlist"
+    " WHERE state = 'Waiting for table metadata lock' AND id <> %s"
+)
 ROOM_FACTOR = 1.2  # of what is used, for the table beside its former self
 
 
-def maintain(seconds: float, report: Report) -> None:
+def maintain(seconds: float, wait: float, report: Report) -> None:
     """Looks after the tables of this node's server for so long. Raises at its end if some are not
-    sound; those are left as they are."""
+    sound; those are left as they are. `wait`: until the other node has ended with its own."""
     pair, login = records.pair(), records.credentials().peer
     if not admission.admitted():
         raise refused(
             f"{pair.node.name} is not part of its ring yet", "one that serves", "`pulumi up`"
         )
     with (
-        images.alone(),
-        turns.upkeep(pair, 0, without_peer=False) as turn,
-        sql.own(report, patience=seconds + images.STATEMENT_SECONDS) as own,
+        images.alone(wait),
+        turns.upkeep(pair, wait, without_peer=False) as turn,
+        sql.own(patience=seconds + images.STATEMENT_SECONDS) as own,
         reach.peer(pair.peer.replication_address, login) as other,
         own.unlogged(),
+        sql.own() as watch,
     ):
         _refuse_unhealthy(own, other, pair)
         own.do("SET SESSION lock_wait_timeout = %s", [WAIT_SECONDS])
         deadline = Deadline(seconds)
 
+        process = own.value("SELECT CONNECTION_ID()")
+
         def over() -> bool:
-            return deadline.over or disturbed() is not None
+            return deadline.over or disturbed() is not None or awaited(watch, process)
 
         wrong = _check(own, Deadline(seconds * CHECK_PART), over, report)
         for size in rebuilding.gain(rebuilding.sizes(own)):
-            if over() or not turn.held:
+            if deadline.over or disturbed() is not None or not turn.held:
                 break
             if size.quoted not in wrong:
                 _rebuild(own, size, over, report)
@@ -81,6 +88,16 @@ def disturbed() -> str | None:
     if held(paths.LOCK):
         return "another verb is at work on this host"
     return None
+
+
+def awaited(session: Session, process: int) -> bool:
+    """Whether somebody waits to define a table that is in use, the slave maybe: whoever uses that
+    table waits behind. What runs in `process` may be why, and ends then; the next table has its
+    turn."""
+    try:
+        return bool(session.value(WAITING, [process]))
+    except NodeError:
+        return True  # a server that cannot be asked has no time for this
 
 
 def _refuse_unhealthy(own: Session, other: Session, pair: Pair) -> None:
@@ -113,10 +130,15 @@ def _check(
         [each for each in checking.tables(own) if quick(each)],
         datetime.now(UTC).date().isoformat(),
     )
-    outcome = checking.check(own, _another, found, deadline, checksums=False, over=over)
+    outcome = checking.check(
+        own, _another, found, deadline, checksums=False, gently=True, over=over
+    )
     there = {each.quoted for each in checking.tables(own)}
     for each in outcome.warned:
         report.note(f"CHECK TABLE: {each}")
+    unchecked = checking.unchecked(outcome)
+    if unchecked is not None:
+        report.note(unchecked)
     report.facts["tables_checked"] = len(outcome.sound)
     report.facts["tables_left_out"] = len(outcome.left_out)
     return {table: said for table, said in outcome.wrong.items() if table in there}

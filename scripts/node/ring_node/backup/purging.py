@@ -13,12 +13,13 @@ from ..base.lock import held
 from ..base.report import Report
 from ..base.waiting import Deadline, poll
 from ..mysql import shows, snapshot, sql
+from ..mysql.binlog_file import Damaged
 from ..mysql.sql import Session
 from ..ring import reach, records, retention
 from ..ring import state as states
 from ..ring.retention import Disk, Facts, Log, Need, Verdict
 from . import logs, standing
-from .logs import Own
+from .logs import Own, There
 from .place import Place
 from .standing import Purge
 from .store import Store, StoreError
@@ -68,7 +69,7 @@ def _run(store: Store, report: Report, before: Purge | None) -> Purge:
             disk=disk(store.place),
             copying=COPYING if held(paths.SNAPSHOTS / snapshot.LOCK_FILE) else None,
         )
-        verdict = retention.retention(proven(facts, mine, store))
+        verdict = retention.retention(proven(facts, mine, store, report))
         if verdict.purge_to is not None:
             logs.refuse_full_disk(mine, logs.INDEX_ROOM, "no binary log is purged")
             session.do("PURGE BINARY LOGS TO %s", [verdict.purge_to])
@@ -96,14 +97,24 @@ def _run(store: Store, report: Report, before: Purge | None) -> Purge:
     )
 
 
-def proven(facts: Facts, mine: Own, store: Store) -> Facts:
-    """Only what would go is asked for in the bucket, log by log. The rest stays in any case."""
+def proven(facts: Facts, mine: Own, store: Store, report: Report) -> Facts:
+    """Only what would go is asked for in the bucket, log by log. The rest stays in any case. What
+    the bucket has wrong is sent again while it is still here."""
     wanted = [log.name for log in retention.retention(facts).goes]
+    found = dict[str, There]()
     try:
-        found = logs.verified(mine, store, wanted)
-    except StoreError as error:
-        return replace(facts, safe=facts.safe - set(wanted), silent_bucket=error.found)
-    return replace(facts, safe=facts.safe - (set(wanted) - found))
+        found = logs.examined(mine, store, wanted)
+        for name, there in found.items():
+            if there is There.DAMAGED:
+                logs.send_again(mine, name, store)
+                report.did(f"{name} sent again: the bucket had {there.value}")
+                found[name] = There.SAFE
+    except (StoreError, Damaged) as error:
+        silent = error.found
+    else:
+        silent = None
+    safe = {name for name, there in found.items() if there is There.SAFE}
+    return replace(facts, safe=facts.safe - (set(wanted) - safe), silent_bucket=silent)
 
 
 def still_given_up(verdict: Verdict, needs: tuple[Need, ...], before: Purge | None) -> str | None:

@@ -1,8 +1,9 @@
 """How the last pass of the archive, purge, backup, maintenance of tables and drill ended, for
 whoever asks about this node.
 
-Times are seconds of the clock in base/clock.py, which no setting of the time moves. The files are
-gone after a reboot, until the next run.
+What is done each few minutes or each hour is forgotten with a reboot, and its times are seconds of
+the clock in base/clock.py, which no setting of the time moves. What is done each day or week is
+not: its times are seconds UTC.
 """
 
 from __future__ import annotations
@@ -58,10 +59,11 @@ class Purge:
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """`good`: the name of the last one that this host took since it booted, with what its report
-    says of it. `problem`: of the last run, if that failed."""
+    """Of the last run. `ended` None: it is at work, or was cut short. `good`: the name of the last
+    good one that this host took, with what its report says of it: a failure changes neither."""
 
-    written: float
+    begun: float  # UTC, as all of these are
+    ended: float | None = None
     good: str | None = None
     report: dict[str, Any] | None = None
     problem: str | None = None
@@ -70,7 +72,7 @@ class Backup:
 
 @dataclass(frozen=True, kw_only=True)
 class Maintenance:
-    written: float
+    ended: float
     problem: str | None = None
     next_step: str | None = None
 
@@ -79,7 +81,7 @@ class Maintenance:
 class Drill:
     """`backup`: the one that it restored; None where it did not come to that."""
 
-    written: float
+    ended: float
     backup: str | None = None
     problem: str | None = None
     next_step: str | None = None
@@ -115,6 +117,7 @@ def purge() -> Purge | None:
 
 def write(state: State) -> None:
     path = next(path for path, kind in _kinds().items() if isinstance(state, kind))
+    path.parent.mkdir(mode=0o755, exist_ok=True)
     files.write(path, (json.dumps(asdict(state)) + "\n").encode(), mode=0o644)
 
 

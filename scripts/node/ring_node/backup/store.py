@@ -52,6 +52,12 @@ AWAY = (
     "see that S3 can be reached from this host (`curl -sS https://{host}`; the VPC's endpoint for "
     "S3, its routes), then run this again: nothing was lost"
 )
+# https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+CLOCK_OFF = "RequestTimeTooSkewed"
+SET_CLOCK = (
+    "S3 takes no request of a host whose clock is a quarter of an hour off: see `timedatectl` on "
+    "this one and what sets its clock, then run this again: nothing was lost"
+)
 FORBIDDEN = (
     "see that this instance carries the ring's role and that neither role nor bucket was changed "
     "by hand: `pulumi up --refresh`"
@@ -92,6 +98,10 @@ class StoreError(NodeError):
 
 class Missing(StoreError):
     """There is no such object."""
+
+
+class Denied(StoreError):
+    """Who asks may not do that."""
 
 
 class Wrong(StoreError):
@@ -178,8 +188,9 @@ def part_mib(at_most: int) -> int:
 class Store:
     """The bucket of a place. Every method raises StoreError; none waits without a deadline."""
 
-    def __init__(self, place: Place) -> None:
-        self.place = place
+    def __init__(self, place: Place, config: Path = paths.S3CFG) -> None:
+        """`config`: what s3cmd reads, as `settings` has it for that place."""
+        self.place, self._config = place, config
 
     def put(
         self, key: str, read: Readable, *, at_most: int = 0, seconds: float = STREAM_SECONDS
@@ -278,6 +289,20 @@ class Store:
 
         return self._again(seconds, once)
 
+    def folders(self, prefix: str, *, seconds: float = SMALL_SECONDS) -> list[str]:
+        """The names of the folders right below `prefix`, which ends with a slash; tried again until
+        `seconds` have passed."""
+
+        def once() -> list[str]:
+            with _Process(
+                self._command("ls", self._uri(prefix)), seconds, stdout=subprocess.PIPE
+            ) as process:
+                text = process.read().decode(errors="replace")
+                process.wait(self._problem)
+            return parse_folders(text)
+
+        return self._again(seconds, once)
+
     def _delivered(self, process: _Process, tally: Tally, key: str, stored: Stored | None) -> None:
         try:
             process.wait(self._problem)
@@ -307,7 +332,7 @@ class Store:
         return [
             *programs.DIES_WITH_VERB,
             "s3cmd",
-            f"--config={paths.S3CFG}",
+            f"--config={self._config}",
             "--no-progress",
             "--no-encrypt",
             *words,
@@ -331,8 +356,12 @@ class Store:
         found = f"s3cmd ended with {status} at bucket {self.place.bucket}: {said}"
         if status == NOT_FOUND:
             return Missing(False, Exit.HOST, found, "that bucket and object", FORBIDDEN)
+        if CLOCK_OFF in said:
+            return StoreError(False, Exit.HOST, found, "the time that S3 has", SET_CLOCK)
         if status == NO_PROGRAM:
             return StoreError(False, Exit.HOST, "no program named s3cmd", "it", "`pulumi up`")
+        if status == DENIED:
+            return Denied(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         if status in LASTING:
             return StoreError(False, Exit.HOST, found, "what the ring's role allows", FORBIDDEN)
         step = AWAY.format(host=host_of(self.place.region))
@@ -360,6 +389,12 @@ class Store:
             expected,
             "run this again; if it stays so, an older version of the object may be the right one",
         )
+
+
+def parse_folders(text: str) -> list[str]:
+    """The folders that `s3cmd ls` prints among objects: `DIR  s3://bucket/mysql/node-1/`."""
+    rows = (line.split(maxsplit=1) for line in text.splitlines())
+    return sorted(row[1].rstrip("/").rpartition("/")[2] for row in rows if row[:1] == ["DIR"])
 
 
 def parse_list(text: str) -> dict[str, Entry]:

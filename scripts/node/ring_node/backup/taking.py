@@ -7,35 +7,32 @@ from pathlib import Path
 
 from ..base.errors import NodeError, refused
 from ..base.report import Report
+from ..mysql import checking
 from ..ring import admission, records
 from ..ring.proving import Changed
 from . import exports, images, manifest, turns
-from .images import Image
+from .images import Check, Held, Image
 from .manifest import Checked, Manifest, Object
 from .store import Store, StoreError
 
 TRIES = 3  # of a snapshot that definitions changed under, and of an object
 PAUSE_SECONDS = 20.0
-TURN_SECONDS = 6 * 3600.0  # for the other node, and for the maintenance of tables, to end
 
 
-def take(store: Store, seconds: float, *, export: bool, report: Report) -> Manifest:
-    """Takes a backup of this node. `seconds`: for the check of its tables.
+def take(store: Store, seconds: float, *, wait: float, export: bool, report: Report) -> Manifest:
+    """Takes a backup of this node, for whoever is alone with its images (images.alone).
 
-    After an error nothing counts that came into the bucket: it has no manifest. What was there
-    before stays.
+    `seconds`: for the check of its tables. `wait`: until the other node's backup, or the
+    maintenance of its tables, has ended. After an error nothing counts that came into the bucket:
+    it has no manifest. What was there before stays.
     """
-    pair = records.pair()
     if not admission.admitted():
         raise refused(
             "this node has not joined its ring: what it holds may be given up, or half a copy",
             "a node that is part of its ring",
             "run this again when it serves (`sudo ring-node gate` says why it does not)",
         )
-    with (
-        turns.upkeep(pair, TURN_SECONDS, without_peer=True),
-        images.alone(TURN_SECONDS),
-    ):
+    with turns.upkeep(records.pair(), wait, without_peer=True):
         store.listed(store.place.backups())  # whether S3 answers, before anything is locked
         for left in reversed(range(TRIES)):
             try:
@@ -52,20 +49,25 @@ def _kept(store: Store, image: Image, seconds: float, *, export: bool, report: R
     images.quietly()
     node, name = store.place.node, manifest.identity(image.taken_at)
     exported, inexact = image.folder / "export", tuple[str, ...]()
+    begun = time.monotonic()
     try:
-        begun = time.monotonic()
         with images.started(image) as server:
-            outcome = images.check(server, image, seconds, report)
             if export:
                 inexact = exports.write(server, exported, _ours())
         size, files = images.sizes(image.data)
-        checked = time.monotonic()
-        data = _put(store, manifest.data_key(node, name), image.data, size)
-        packed = None
-        if export:
-            packed = _put(
-                store, manifest.export_key(node, name), exported, images.sizes(exported)[0]
-            )
+        started = time.monotonic()
+        with images.Check(image, seconds) as check:
+            data = _put(store, manifest.data_key(node, name), image.data, size, check)
+            packed = None
+            if export:
+                packed = _put(
+                    store,
+                    manifest.export_key(node, name),
+                    exported,
+                    images.sizes(exported)[0],
+                    check,
+                )
+            outcome = check.outcome()
         image.check()
     except (NodeError, OSError):
         image.check()  # whose files are gone when the volume ran short
@@ -85,7 +87,9 @@ def _kept(store: Store, image: Image, seconds: float, *, export: bool, report: R
         innodb=server.innodb,
         bytes=size,
         files=files,
-        checked=Checked(len(outcome.sound), round(outcome.seconds, 1), outcome.left_out),
+        checked=Checked(
+            len(outcome.sound), round(outcome.seconds, 1), tuple(sorted(outcome.left_out))
+        ),
         checksums=outcome.checksums,
         data=data,
         export=packed,
@@ -95,25 +99,32 @@ def _kept(store: Store, image: Image, seconds: float, *, export: bool, report: R
     manifest.from_json(content, key)  # what cannot be read is no backup
     store.put_bytes(key, content)
     report.did(f"backup {name} of {size >> 20} MiB in {files} files, as of {contents.master}")
+    for each in outcome.warned:
+        report.note(f"CHECK TABLE of the snapshot: {each}")
+    for each in (checking.unchecked(outcome), *(f"the export: {each}" for each in inexact)):
+        if each is not None:
+            report.note(each)
     report.facts["backup"] = {
         "key": key,
         "bytes": size,
         "stored_bytes": data.bytes + (packed.bytes if packed else 0),
         "locked_s": round(contents.locked_seconds, 3),
-        "check_s": round(checked - begun, 1),
-        "upload_s": round(time.monotonic() - checked, 1),
+        "start_s": round(started - begun, 1),
+        "check_s": round(outcome.seconds, 1),
+        "upload_s": round(time.monotonic() - started, 1),
         "tables_checked": len(outcome.sound),
         "tables_left_out": len(outcome.left_out),
     }
     return result
 
 
-def _put(store: Store, key: str, folder: Path, size: int) -> Object:
-    """All of a folder, sent again from its beginning where the bucket failed in passing."""
+def _put(store: Store, key: str, folder: Path, size: int, check: Check) -> Object:
+    """All of a folder, sent again from its beginning where the bucket failed in passing. There is
+    no object before the check has ended well."""
     for left in reversed(range(TRIES)):
         try:
             with images.packed(folder) as stream:
-                stored = store.put(key, stream, at_most=size)
+                stored = store.put(key, Held(stream, check), at_most=size)
         except StoreError as error:
             if not error.passing or not left:
                 raise

@@ -6,16 +6,29 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..base.errors import Exit, NodeError
+from ..base.waiting import Deadline, poll
 from ..mysql import sql
 from ..mysql.sql import PATIENT, Session
 from ..ring import reach, records
 from ..ring.documents import Pair
 
 TURN = "mysql_ring.upkeep"  # a named lock: free at once when its session ends
-TAKE = "SELECT GET_LOCK(%s, %s)"
+# At once: who waits in it is a statement that no snapshot of the arbiter is taken beside.
+TAKE = "SELECT GET_LOCK(%s, 0)"
 HELD = "SELECT IS_USED_LOCK(%s) = CONNECTION_ID()"
-SLACK_SECONDS = 60.0
+LONGEST_SECONDS = 12 * 3600
+PAUSE_SECONDS = 5.0
 AGAIN = "run this again when that is over, or leave it to its timer"
+
+
+def check_wait(seconds: int, verb: str) -> None:
+    if not 0 <= seconds <= LONGEST_SECONDS:
+        raise NodeError(
+            Exit.INPUT,
+            f"--wait {seconds}",
+            f"0 to {LONGEST_SECONDS}",
+            f"ring-node {verb} --help",
+        )
 
 
 class Turn:
@@ -35,14 +48,14 @@ def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
     `without_peer`, a peer that has it and cannot be asked is at work at nothing."""
     with ExitStack() as held:
         try:
-            arbiter = held.enter_context(_arbiter(pair, seconds + SLACK_SECONDS))
+            arbiter = held.enter_context(_arbiter(pair))
         except NodeError as error:
             if error.code is not Exit.UNREACHABLE or not without_peer:
                 raise
             arbiter = None
         if arbiter is not None:
             arbiter.do(PATIENT)
-            if arbiter.value(TAKE, [TURN, int(seconds)]) != 1:
+            if not _had(arbiter, seconds):
                 raise NodeError(
                     Exit.BUSY,
                     f"{pair.peer.name} takes a backup or looks after its tables",
@@ -52,12 +65,19 @@ def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
         yield Turn(arbiter)
 
 
+def _had(arbiter: Session, seconds: float) -> bool:
+    def had() -> bool | None:
+        return True if arbiter.value(TAKE, [TURN]) == 1 else None
+
+    return poll(had, Deadline(seconds), longest_pause=PAUSE_SECONDS) is True
+
+
 @contextmanager
-def _arbiter(pair: Pair, patience: float) -> Iterator[Session]:
+def _arbiter(pair: Pair) -> Iterator[Session]:
     if pair.node.server_id < pair.peer.server_id:
-        with sql.own(patience=patience) as session:
+        with sql.own() as session:
             yield session
     else:
         login = records.credentials().peer
-        with reach.peer(pair.peer.replication_address, login, patience=patience) as session:
+        with reach.peer(pair.peer.replication_address, login) as session:
             yield session

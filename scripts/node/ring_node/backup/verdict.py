@@ -11,14 +11,18 @@ from typing import Any
 from ..base import paths
 from ..base.clock import boottime
 from ..base.errors import NodeError
+from ..base.lock import held
+from ..host import timers
 from ..ring.health import Disk, Problem
-from . import place, standing
+from . import manifest, place, standing
 from .place import Place
 from .standing import Archive, Backup, Drill, Maintenance, Purge
 
 # A pass begins each half of the interval. One that takes longer says so after each log.
 SLACK_SECONDS = 120.0
 PURGE_LATE_SECONDS = 3 * 3600.0  # of what is done each hour
+# Beyond the longest time between two backups, for the next one to be taken: a part of it, or that.
+LATE_PART, LATE_SECONDS = 0.25, 2 * 3600.0
 TIMER = "look at `systemctl status {unit}.timer {unit}.service` and `journalctl --unit {unit}`"
 
 
@@ -26,7 +30,9 @@ TIMER = "look at `systemctl status {unit}.timer {unit}.service` and `journalctl 
 class Facts:
     """`place` None: nobody has asked for backups yet, and nothing is judged. `broken`: why the
     record of it cannot be read. `disk`: the data volume; None: it does not answer, which is said
-    elsewhere. `since`: from when on a pass is expected."""
+    elsewhere. `since`: from when on a pass is expected. `utc`: now, by the host's clock.
+    `at_work`: a backup may be. `gap`: seconds that backups are apart at most, by their schedule,
+    and `asked`: since when, in seconds UTC, it has been that; None: none is asked for."""
 
     place: Place | None
     archive: Archive | None
@@ -38,6 +44,10 @@ class Facts:
     backup: Backup | None = None
     maintenance: Maintenance | None = None
     drill: Drill | None = None
+    utc: float = 0.0
+    at_work: bool = False
+    gap: float | None = None
+    asked: float | None = None
 
 
 def look(disk: Disk | None) -> Facts:
@@ -58,6 +68,10 @@ def look(disk: Disk | None) -> Facts:
         backup=standing.backup(),
         maintenance=standing.maintenance(),
         drill=standing.drill(),
+        utc=time.time(),
+        at_work=held(paths.UPKEEP_LOCK),
+        gap=timers.longest_gap(where.backup_schedule) if where and where.backup_schedule else None,
+        asked=timers.asked_since("backup"),
     )
 
 
@@ -76,7 +90,8 @@ def problems(facts: Facts) -> list[Problem]:
         *_archive(facts, facts.place),
         *_purge(facts),
         *_disk(facts, facts.place),
-        *_backup(facts.backup),
+        *_backup(facts),
+        *_no_backup(facts, facts.place),
         *_maintenance(facts.maintenance),
         *_drill(facts.drill),
     ]
@@ -105,9 +120,9 @@ def shown(facts: Facts) -> dict[str, Any] | None:
         "bucket": facts.place.bucket,
         "archive": _shown(facts.archive, facts.now),
         "purge": _shown(facts.purge, facts.now),
-        "backup": _shown(facts.backup, facts.now),
-        "maintenance": _shown(facts.maintenance, facts.now),
-        "drill": _shown(facts.drill, facts.now),
+        "backup": _shown_backup(facts),
+        "maintenance": _shown_later(facts.maintenance, facts.utc),
+        "drill": _shown_later(facts.drill, facts.utc),
     }
 
 
@@ -123,7 +138,27 @@ def _age(state: Archive | Purge | None, facts: Facts) -> float:
     return facts.now - max(state.written if state else 0.0, facts.since)
 
 
-def _shown(state: standing.State | None, now: float) -> dict[str, Any] | None:
+def _shown_backup(facts: Facts) -> dict[str, Any] | None:
+    if facts.backup is None:
+        return None
+    fields = asdict(facts.backup)
+    begun, ended = fields.pop("begun"), fields.pop("ended")
+    good = _good_age(facts)
+    fields["good_age_s"] = None if good is None else round(good)
+    fields["at_work_s"] = round(facts.utc - begun) if ended is None and facts.at_work else None
+    fields["age_s"] = round(facts.utc - (begun if ended is None else ended))
+    return fields
+
+
+def _shown_later(state: Maintenance | Drill | None, utc: float) -> dict[str, Any] | None:
+    if state is None:
+        return None
+    fields = asdict(state)
+    fields["age_s"] = round(utc - fields.pop("ended"))
+    return fields
+
+
+def _shown(state: Archive | Purge | None, now: float) -> dict[str, Any] | None:
     if state is None:
         return None
     fields = asdict(state)
@@ -200,14 +235,58 @@ def _purge(facts: Facts) -> Iterator[Problem]:
         )
 
 
-def _backup(state: Backup | None) -> Iterator[Problem]:
-    if state is not None and state.problem is not None:
-        good = f"the last good one is {state.good}" if state.good else "those in the bucket stay"
+def _backup(facts: Facts) -> Iterator[Problem]:
+    state = facts.backup
+    if state is None:
+        return
+    good = f"the last good one is {state.good}" if state.good else "those in the bucket stay"
+    if state.problem is not None:
         yield Problem(
             "backup fails",
             f"the last backup of this node failed, {good}: {state.problem}",
             state.next_step or TIMER.format(unit="mysql-ring-backup"),
         )
+    elif state.ended is None and not facts.at_work:
+        yield Problem(
+            "backup cut short",
+            f"the last backup of this node, begun {_words(facts.utc - state.begun)} ago, did not "
+            f"come to its end: it was killed, or the host went down; {good}",
+            "`sudo ring-node backup`, or wait for its timer; why it ended: `journalctl --unit "
+            "mysql-ring-backup`",
+        )
+
+
+def _no_backup(facts: Facts, where: Place) -> Iterator[Problem]:
+    """Whatever the reason: nothing ran, or nothing came of it."""
+    if facts.gap is None or facts.asked is None:
+        return
+    age = _good_age(facts)
+    waited = facts.utc - facts.asked
+    late = facts.gap + max(facts.gap * LATE_PART, LATE_SECONDS)
+    if waited <= late or (age is not None and age <= late):
+        return
+    last = "no good backup of this node has been taken"
+    if facts.backup is not None and facts.backup.good is not None and age is not None:
+        last = f"the last good backup of this node is {facts.backup.good}, {_words(age)} old"
+    yield Problem(
+        "no good backup",
+        f"{last}; backupSchedule ({where.backup_schedule}) asks for one each {_words(facts.gap)}",
+        "`sudo ring-node backup` says what is in its way; "
+        + TIMER.format(unit="mysql-ring-backup"),
+    )
+
+
+def _good_age(facts: Facts) -> float | None:
+    good = facts.backup.good if facts.backup else None
+    if good is None or not manifest.is_identity(good):
+        return None
+    return facts.utc - manifest.moment_of(good).timestamp()
+
+
+def _words(seconds: float) -> str:
+    if seconds < 2 * 3600:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.0f} hours"
 
 
 def _maintenance(state: Maintenance | None) -> Iterator[Problem]:

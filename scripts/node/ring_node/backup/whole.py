@@ -10,7 +10,7 @@ that was seen of its predecessors: so whoever followed those follows it only aft
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,7 +113,7 @@ def restore_ring(store: Store, asked: Asked, report: Report) -> None:
     with restore.alone():
         source = restore.look(store, restore.nodes(), asked.wanted)
         with restore.made(store, source, report) as made:
-            first = _adapt(made, pair, _known(pair, runs=runs), report)
+            first = adapt(made, pair, _known(pair, runs=runs), report)
             former = take_place(store, made, pair, asked, first, report, runs=runs)
     report.did(f"{source.backup}, {asked.wanted.moment}, took the place of {former}")
     with sql.own(report) as own:
@@ -210,8 +210,15 @@ def _known(pair: Pair, *, runs: bool) -> Known:
     return Known(max(log, binlogs.highest(paths.LOGS)), generation)
 
 
-def _adapt(made: Made, pair: Pair, known: Known, report: Report) -> Coordinates:
-    """Makes the data this node's; the place where its binary log will begin."""
+def adapt(
+    made: Made,
+    pair: Pair,
+    known: Known,
+    report: Report,
+    more: Callable[[Session], None] = lambda _: None,
+) -> Coordinates:
+    """Makes the data this node's; the place where its binary log will begin. `more`: is done
+    before the events are told which of them fire here."""
     first = binlogs.beginning_behind(known.log)
     own_id = pair.node.server_id
     arriving.say("making it this node's own")
@@ -224,6 +231,7 @@ def _adapt(made: Made, pair: Pair, known: Known, report: Report) -> Coordinates:
         for statement in schema.FORGET:
             session.do(statement)
         proving.take_over_accounts(session, pair)
+        more(session)
         own_data = made.source.manifest.node == pair.node.name
         for change in (events.take_back if own_data else events.adapt)(session, own_id):
             report.did(change)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
 
 from ..base import paths
-from ..base.errors import wrong_input
+from ..base.errors import Exit, NodeError, wrong_input
 from ..base.report import Report
 from . import files, systemd
 from .programs import attempt
@@ -13,6 +16,11 @@ from .programs import attempt
 PREFIX = "mysql-ring-"
 WANTS = paths.UNITS / "timers.target.wants"
 FIRST_SECONDS = 20  # after the boot, or after the timer was started
+TRIES = 6  # after failures, within twice as many pauses
+# What no other try mends: what a person asked for, and what the server says.
+LASTING = (Exit.INPUT, Exit.REFUSED, Exit.SERVER)
+COMING = 60  # times of a calendar that are looked at
+TIME = re.compile(r"(?:Next elapse|Iter\. #\d+): \S+ (\d{4}-\d\d-\d\d \d\d:\d\d:\d\d) UTC")
 
 
 @dataclass(frozen=True)
@@ -27,6 +35,7 @@ class Timer:
     every: int = 0
     calendar: str = ""
     longest: int = 3600  # seconds; what runs for longer is ended
+    again: int = 0  # seconds after a failure that may pass; 0: not before the next time
 
     @property
     def unit(self) -> str:
@@ -55,13 +64,20 @@ def timer_text(timer: Timer) -> str:
 
 
 def service_text(timer: Timer) -> str:
+    limit = again = ""
+    if timer.again:
+        limit = f"StartLimitIntervalSec={2 * timer.again * TRIES}\nStartLimitBurst={TRIES}\n"
+        codes = " ".join(str(int(code)) for code in LASTING)
+        again = f"Restart=on-failure\nRestartSec={timer.again}\nRestartPreventExitStatus={codes}\n"
     return (
         "# Written by ring-node.\n[Unit]\n"
         f"Description={timer.description}\n"
-        "Wants=network-online.target\nAfter=network-online.target\n\n"
+        "Wants=network-online.target\nAfter=network-online.target\n"
+        f"{limit}\n"
         "[Service]\nType=oneshot\n"
         f"ExecStart={paths.CURRENT_RELEASE}/ring-node {timer.verb}\n"
         f"TimeoutStartSec={timer.longest}\n"
+        f"{again}"
         "Nice=10\nIOSchedulingClass=best-effort\nIOSchedulingPriority=7\n"
         "NoNewPrivileges=yes\nProtectHome=read-only\nPrivateTmp=yes\n"
     )
@@ -81,6 +97,33 @@ def check_calendar(setting: str, value: str) -> None:
             f"{setting} is {value!r}: {(problems or output).strip()[-300:]}",
             "an event of systemd's calendar, as systemd.time(7) has them",
         )
+
+
+def asked_since(name: str) -> float | None:
+    """Since when, in seconds UTC, the calendar of a timer has been what it is. None: it has none.
+    Its unit is written when that changes, and then only."""
+    try:
+        return (paths.UNITS / f"{PREFIX}{name}.timer").stat().st_mtime
+    except OSError:
+        return None
+
+
+def longest_gap(calendar: str) -> float | None:
+    """Seconds between two times of a calendar, where it is longest of those that come next. None:
+    there are no two."""
+    command = ["systemd-analyze", "calendar", f"--iterations={COMING}", "--", calendar]
+    try:
+        status, output, _ = attempt(
+            command, seconds=30, next_step="", environment={"TZ": "UTC", "LC_ALL": "C.UTF-8"}
+        )
+    except NodeError:
+        return None
+    times = [
+        datetime.strptime(each, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        for each in TIME.findall(output)
+    ]
+    gaps = [(after - before).total_seconds() for before, after in pairwise(times)]
+    return max(gaps) if status == 0 and gaps else None
 
 
 def lay(timers: list[Timer], report: Report) -> None:

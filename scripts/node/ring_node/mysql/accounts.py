@@ -74,6 +74,16 @@ def open_to_anyone(session: Session) -> list[str]:
     return [row["account"] for row in session.rows(OPEN)]
 
 
+def found(session: Session) -> dict[Account, Rights]:
+    """Every account but root's own, with what it may do."""
+    accounts = {Account(row["User"], row["Host"]): row for row in session.rows(USERS)}
+    return {
+        account: _rights(session, account, row["Password"])
+        for account, row in accounts.items()
+        if account != ROOT
+    }
+
+
 def make(session: Session, wanted: Mapping[Account, Rights], report: Report) -> None:
     """Makes these accounts what they should be, and with them those that MySQL may take in their
     place; leaves all others alone."""

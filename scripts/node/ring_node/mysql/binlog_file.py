@@ -61,6 +61,14 @@ def read(path: Path) -> Log:
             return _read(path, content)
 
 
+def begun(path: Path) -> int:
+    """The time of its first event, seconds UTC; 0 if it has none."""
+    with path.open("rb") as stream:
+        stream.seek(len(MAGIC))
+        header = stream.read(HEADER.size)
+    return HEADER.unpack(header)[0] if len(header) == HEADER.size else 0
+
+
 def has_events(path: Path) -> bool:
     """Whether more stands in it than what every log begins with. Of the open log too."""
     with path.open("rb") as stream:

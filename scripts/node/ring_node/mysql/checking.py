@@ -33,7 +33,9 @@ CHANGING = frozenset(
         "innodb_index_stats",
     )
 )
+NO_TIME, IN_USE = "no time was left", "it was in use"
 WAITED = "Lock wait timeout exceeded"
+NAMED = 10  # tables, in a note
 GOOD = ("OK", "Table is already up to date")
 
 
@@ -49,12 +51,12 @@ class Table(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """Of tables by their quoted names. `sound`: checked, and nothing wrong. `left_out`: not looked
-    at, or not to the end. `wrong`: what CHECK TABLE said of those that are not sound. `warned`:
-    what it said of those that are."""
+    """Of tables by their quoted names. `sound`: checked, and nothing wrong. `left_out`: why it was
+    not looked at, or not to the end. `wrong`: what CHECK TABLE said of those that are not sound.
+    `warned`: what it said of those that are."""
 
     sound: tuple[str, ...]
-    left_out: tuple[str, ...]
+    left_out: dict[str, str]
     checksums: dict[str, int]
     wrong: dict[str, str]
     warned: tuple[str, ...]
@@ -83,27 +85,32 @@ def check(
     deadline: Deadline,
     *,
     checksums: bool,
+    gently: bool = False,
     over: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """CHECK TABLE of these tables, one after the other, with CHECKSUM TABLE if asked for.
 
     It ends with the deadline, or when `over` says so. `another`: a further session of that server.
+    `gently`: of InnoDB only the rows by each index. The pages of an index are looked at with all of
+    it locked: nobody read a table of 400 MiB for 14 s (5.6.24, pages not in memory).
     """
 
     def ends() -> bool:
         return deadline.over or over()
 
-    sound, left_out, warned = list[str](), list[str](), list[str]()
+    sound, warned, left_out = list[str](), list[str](), dict[str, str]()
     wrong, sums = dict[str, str](), dict[str, int]()
     for table in found:
         if table.engine is None:
             wrong[table.quoted] = "it cannot be opened"
             continue
-        said = total = None
-        if table.engine in ENGINES:
-            said = _ask(session, another, f"CHECK TABLE {table.quoted}", ends)
+        if table.engine not in ENGINES:
+            left_out[table.quoted] = f"{table.engine} keeps no rows there"
+            continue
+        quick = " QUICK" if gently and table.engine == "InnoDB" else ""
+        said = _ask(session, another, f"CHECK TABLE {table.quoted}{quick}", ends)
         if said is None or held_up(said):
-            left_out.append(table.quoted)
+            left_out[table.quoted] = NO_TIME if said is None else IN_USE
             continue
         problem, remarks = judge(said)
         if problem is not None:
@@ -113,14 +120,14 @@ def check(
         if checksums and (table.db, table.name) not in CHANGING:
             total = _ask(session, another, f"CHECKSUM TABLE {table.quoted}", ends)
             if total is None:
-                left_out.append(table.quoted)
+                left_out[table.quoted] = NO_TIME
                 continue
             if total[0]["Checksum"] is not None:
                 sums[table.quoted] = int(total[0]["Checksum"])
         sound.append(table.quoted)
     return Outcome(
         sound=tuple(sorted(sound)),
-        left_out=tuple(sorted(left_out)),
+        left_out=left_out,
         checksums=sums,
         wrong=wrong,
         warned=tuple(warned),
@@ -140,6 +147,19 @@ def _ask(
     except NodeError as error:
         found = f"{error.found} ({statement})"
         raise NodeError(error.code, found, error.expected, error.next_step) from None
+
+
+def unchecked(outcome: Outcome) -> str | None:
+    """Which tables were left out, by reason; None: none."""
+    reasons = dict[str, list[str]]()
+    for table, reason in sorted(outcome.left_out.items()):
+        reasons.setdefault(reason, []).append(table)
+    parts = [
+        f"{', '.join(tables[:NAMED])}{f' and {len(tables) - NAMED} more' * (len(tables) > NAMED)}"
+        f" ({reason})"
+        for reason, tables in reasons.items()
+    ]
+    return f"tables that were not checked: {'; '.join(parts)}" if parts else None
 
 
 def held_up(rows: list[dict[str, Any]]) -> bool:

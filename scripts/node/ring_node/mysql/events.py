@@ -12,6 +12,7 @@ from .sql import Session
 READ = "SELECT db, name, originator, status FROM mysql.event"
 # `created` would become the time of the update.
 SET = "UPDATE mysql.event SET status = %s, created = created WHERE db = %s AND name = %s"
+RENUMBER = "UPDATE mysql.event SET originator = IF(originator = %s, %s, %s), created = created"
 ENABLED, DISABLED, SLAVESIDE_DISABLED = "ENABLED", "DISABLED", "SLAVESIDE_DISABLED"
 
 
@@ -33,6 +34,12 @@ def take_back(session: Session, own_id: int) -> list[str]:
             session.do(SET, [ENABLED, row["db"], row["name"]])
             changed.append(f"event {row['db']}.{row['name']}: {ENABLED}")
     return changed
+
+
+def renumber(session: Session, data_id: int, becomes: int, others_become: int) -> None:
+    """Events of the server with that id, whose data this is, are another one's from here on, and so
+    are those of the servers that it followed."""
+    session.do(RENUMBER, [data_id, becomes, others_become])
 
 
 def adapt(session: Session, own_id: int) -> list[str]:

@@ -88,6 +88,10 @@ WRITE_ORIGIN = (
     "REPLACE INTO mysql_ring.origin VALUES (1, %s, %s, %s, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
 )
 READ_SOURCE = "SELECT SQL_NO_CACHE * FROM mysql_ring.source WHERE id = 1"
+FORGET_BEATS = "DELETE FROM mysql_ring.heartbeat WHERE server_id NOT IN (%s, %s)"
+FORGET_PROBES = (
+    "DELETE FROM mysql_ring.probe WHERE writer NOT IN (%s, %s) OR written_on NOT IN (%s, %s)"
+)
 # Both say something of one server: a copy of its data is another.
 FORGET = ("DELETE FROM mysql_ring.origin", "DELETE FROM mysql_ring.source")
 WRITE_SOURCE = "REPLACE INTO mysql_ring.source VALUES (1, %s, %s, %s, %s, %s, UTC_TIMESTAMP())"
@@ -183,6 +187,14 @@ def add_rows(session: Session, own_id: int, peer_id: int) -> bool:
         for pair in sorted(new_probes):
             session.do(ADD_PROBE, pair)
     return True
+
+
+def forget_others(session: Session, own_id: int, peer_id: int) -> None:
+    """The rows of nodes of another ring, whose data this was."""
+    both = [own_id, peer_id]
+    with session.unlogged():
+        session.do(FORGET_BEATS, both)
+        session.do(FORGET_PROBES, both * 2)
 
 
 def beat(session: Session, server_id: int) -> datetime | None:

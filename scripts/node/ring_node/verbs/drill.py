@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 
 from ..backup import drills, place, standing
 from ..backup.store import Store
-from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
 from ..base.report import Report
 
@@ -18,9 +18,9 @@ def run() -> Report:
     except NodeError as error:
         if error.code is not Exit.BUSY:  # nothing is known to be wrong
             standing.write(
-                standing.Drill(written=boottime(), problem=error.found, next_step=error.next_step)
+                standing.Drill(ended=time.time(), problem=error.found, next_step=error.next_step)
             )
         raise
-    standing.write(standing.Drill(written=boottime(), backup=done.backup))
+    standing.write(standing.Drill(ended=time.time(), backup=done.backup))
     report.facts["drill"] = asdict(done)
     return report

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from ..backup import maintenance, standing
+import time
+
+from ..backup import maintenance, standing, turns
 from ..backup.standing import Maintenance
-from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
 from ..base.report import Report
 
 LONGEST_SECONDS = 6 * 3600
 
 
-def run(*, seconds: int) -> Report:
+def run(*, seconds: int, wait: int) -> Report:
     report = Report("maintain")
     if not 1 <= seconds <= LONGEST_SECONDS:
         raise NodeError(
@@ -20,14 +21,15 @@ def run(*, seconds: int) -> Report:
             f"1 to {LONGEST_SECONDS}",
             "ring-node maintain --help",
         )
+    turns.check_wait(wait, "maintain")
     try:
-        maintenance.maintain(float(seconds), report)
+        maintenance.maintain(float(seconds), float(wait), report)
     except NodeError as error:
         if error.code is not Exit.SERVER:  # not its time: nothing is known to be wrong
             raise
         standing.write(
-            Maintenance(written=boottime(), problem=error.found, next_step=error.next_step)
+            Maintenance(ended=time.time(), problem=error.found, next_step=error.next_step)
         )
         raise
-    standing.write(Maintenance(written=boottime()))
+    standing.write(Maintenance(ended=time.time()))
     return report

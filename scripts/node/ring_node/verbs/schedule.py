@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..backup import logs, place, store
+from ..backup import born, logs, place, store
 from ..backup.place import Place
 from ..base import paths
 from ..base.errors import refused
 from ..base.fields import to_json
 from ..base.report import Report
-from ..host import files, packages, timers
+from ..host import files, packages, systemd, timers
 from ..host.timers import Timer
 from ..ring import records
 
@@ -34,9 +34,14 @@ def run(document: Any) -> Report:
     packages.install(PACKAGES, report)
     if files.write(paths.S3CFG, store.settings(wanted).encode(), mode=0o600):
         report.did(f"{paths.S3CFG} says where s3cmd finds S3")
+    new = False
     if files.write(paths.BACKUP, to_json(wanted), mode=0o644):
         report.did(f"{paths.BACKUP} says where backups go: bucket {wanted.bucket}")
+        new = True
     timers.lay(all_timers(wanted), report)
+    if new and born.restored_from() is not None:
+        systemd.systemctl("start", "--no-block", f"{timers.PREFIX}backup.service")
+        report.did("a backup begun: there is none yet of what was restored")
     return report
 
 
@@ -56,6 +61,7 @@ def all_timers(wanted: Place) -> list[Timer]:
             "backup",
             calendar=wanted.backup_schedule,
             longest=DAY,
+            again=HOUR // 2,
         ),
         Timer(
             "drill",
@@ -69,6 +75,6 @@ def all_timers(wanted: Place) -> list[Timer]:
             "Check of this node's tables, and a rebuild of those that gain",
             "maintain",
             calendar=wanted.maintenance_schedule,
-            longest=6 * HOUR,
+            longest=9 * HOUR,
         ),
     ]
