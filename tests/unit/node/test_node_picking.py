@@ -355,7 +355,10 @@ def test_a_log_that_is_missing_between_what_is_there_and_the_others_is_a_refusal
 
 def test_a_transaction_that_a_slave_passed_over_is_not_looked_for() -> None:
     x, y = Server(X, EPOCH), Server(Y, EPOCH)
-    made = [Written(each, Y, 7, *[EPOCH + each] * 3, 50 + each) for each in range(1, 9)]
+    made = [
+        Written(each, Y, 7, EPOCH + each, EPOCH + each, EPOCH + each, 50 + each)
+        for each in range(1, 9)
+    ]
     for one in made:
         y.write(one)
         if one.number in (1, 2, 3, 5):
