@@ -439,7 +439,7 @@ def get_by_hand(key: str) -> None:
     BY_HAND.mkdir()
     words = (
         f"s3cmd --config={paths.S3CFG} --no-progress get s3://{where.bucket}/{key} - |"
-        f" zstd -q -d | tar -C {BY_HAND} -xf -"
+        f" zstd -q -d | tar --blocking-factor=2048 -C {BY_HAND} -xf -"
     )
     begun = time.monotonic()
     subprocess.run(["bash", "-c", f"set -o pipefail; {words}"], check=True)

@@ -1,16 +1,22 @@
 """What the verbs of backups say of themselves, and what becomes a figure of it."""
 
+import io
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
-from cloud.bench import archives, beside, held, replays
+from cloud.bench import archives, beside, held, replays, run
 from cloud.bench.backups import figure
 from cloud.bench.beside import Done
+from cloud.bench.figures import Figure
 from cloud.bench.filled import Restored, Taken, restored, taken
 from cloud.bench.run import BACKUP, DEFAULT, wanted
 from cloud.cli.errors import LabError
+from rich.console import Console
 
 pytestmark = pytest.mark.unit
 
@@ -152,3 +158,25 @@ def test_parts_are_taken_in_their_order_and_all_where_the_whole_is_named(
     names: list[str], found: dict[str, list[str]]
 ) -> None:
     assert list(wanted(names).items()) == list(found.items())
+
+
+def test_what_was_taken_before_a_part_that_fails_is_kept(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    @contextmanager
+    def ring(*_: Any) -> Iterator[None]:
+        yield
+
+    def takes(*_: Any) -> Iterator[Figure]:
+        yield archives.figure([0], [4000], [0.5])
+
+    def fails(*_: Any) -> Iterator[Figure]:
+        raise LabError("no replay")
+
+    monkeypatch.setattr(run, "filled", ring)
+    monkeypatch.setattr(run, "BACKUP", {"archive": takes, "replay": fails})
+    monkeypatch.setattr(run, "Place", lambda _lab: Mock())
+    out = Console(file=io.StringIO())
+    with pytest.raises(LabError, match="no replay"):
+        run.bench(out, out, ["archive", "replay"], tmp_path / "figures.json", 1)
+    assert json.loads((tmp_path / "figures.json").read_text())["archive_beside_bytes"] == 4000
