@@ -157,11 +157,16 @@ def test_a_ring_is_not_replaced_without_its_name(steps: Steps) -> None:
     done = command(lab, "restore", "to-ring", "--latest", expect=errors.NOT_CONFIRMED)
     assert "lab/ring" in done.stderr
     dry = command(lab, "restore", "to-ring", "--latest", "--dry-run", "--json")
-    assert [each["node"] for each in json.loads(dry.stdout)["would"]] == [
-        "node-2",
-        "node-1",
-        "node-2",
-        "node-1",
+    would = [
+        (each["node"], each["command"].split()[2:]) for each in json.loads(dry.stdout)["would"]
+    ]
+    assert would == [
+        ("node-1", ["archive", "--now"]),
+        ("node-2", ["archive", "--now"]),
+        ("node-2", ["restore-ring"]),
+        ("node-1", ["restore-ring"]),
+        ("node-2", ["rejoin", "--discard", "node-2"]),
+        ("node-1", ["rejoin"]),
     ]
     for node in NODES:
         assert lab.status(node)["gate"] == "open"
