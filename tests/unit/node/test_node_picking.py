@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 
 import pytest
-from ring_node.backup import picking
+from ring_node.backup import picking, replay
 from ring_node.backup.picking import Known, Log, Part, Source, common
 from ring_node.base.errors import NodeError
 from ring_node.mysql.shows import Coordinates
@@ -417,3 +417,12 @@ def test_what_two_logs_have_alike_is_told_or_it_is_said_that_it_cannot_be(
     rest: list[Transaction], after: list[Transaction], there: int | None
 ) -> None:
     assert common(rest, after) == there
+
+
+@pytest.mark.parametrize(
+    ("seen", "own_id"), [((), 4294967295), ((1, 2), 4294967295), ((1, 4294967295), 4294967294)]
+)
+def test_the_server_that_replays_has_an_id_that_no_event_has(
+    seen: tuple[int, ...], own_id: int
+) -> None:
+    assert replay.stranger(seen) == own_id

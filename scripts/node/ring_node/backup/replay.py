@@ -32,7 +32,7 @@ from ..mysql.sql import ServerError, Session
 from ..mysql.transactions import Transaction
 from . import catalogue, images, moment, picking
 from .catalogue import Chain, Entry
-from .manifest import Manifest
+from .manifest import SERVER_ID_LARGEST, Manifest
 from .moment import At, Moment, Upto
 from .picking import Known, Log, Origin, Part, Source
 from .store import Store
@@ -46,6 +46,8 @@ NEAR_SECONDS = 60
 MISFITS = frozenset({1032, 1062, 1451, 1452})
 STRICT, IDEMPOTENT = "STRICT", "IDEMPOTENT"
 WAIT = 0.2  # seconds between looks at the slave
+ALL_READ = "Slave has read all relay log"  # of 5.6's SHOW SLAVE STATUS
+IDLE_SECONDS = 60.0
 # What the server's own files say of its slave is not in its tables, and a crash begins anew.
 ARGUMENTS = (
     *images.BESIDE,
@@ -436,7 +438,7 @@ def run(folder: Path, plan: Plan, store: Store, report: Report, deadline: Deadli
         notes = (*plan.notes, *_incomplete(known, plan))
         misfits, since = 0, None
         if laid:
-            misfits, since = _execute(folder, plan, laid, report, deadline)
+            misfits, since = _execute(folder, laid, stranger(known.origins), report, deadline)
     finally:
         files.remove_tree(place)
     return Replayed(
@@ -544,13 +546,17 @@ def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
         start += os.sendfile(target.fileno(), source.fileno(), start, end - start)
 
 
+def stranger(origins: Iterable[int]) -> int:
+    """A server id that no event has: a slave passes over those that have its own."""
+    seen = set(origins)
+    return next(each for each in range(SERVER_ID_LARGEST, 0, -1) if each not in seen)
+
+
 def _execute(
-    folder: Path, plan: Plan, laid: Sequence[Laid], report: Report, deadline: Deadline
+    folder: Path, laid: Sequence[Laid], own_id: int, report: Report, deadline: Deadline
 ) -> tuple[int, str | None]:
     """How many changes did not fit, and where the first was."""
     place = laid[0].path.parent
-    taken = {each.server_id for each in (plan.trunk, *plan.others)}
-    own_id = next(each for each in range(1, len(taken) + 2) if each not in taken)
     arguments = (
         *ARGUMENTS,
         f"--server-id={own_id}",
@@ -592,11 +598,25 @@ def _execute(
 def _run(session: Session, laid: Sequence[Laid], deadline: Deadline) -> ServerError | None:
     """Until all is executed; what the SQL thread stopped at."""
     session.do("START SLAVE SQL_THREAD")
+    idle: list[float] = []
 
     def ended() -> dict[str, Any] | None:
         row = session.quoting_row("SHOW SLAVE STATUS")
         assert row is not None
-        return row if row["Slave_SQL_Running"] == "No" or _at(row) > laid[-1].number else None
+        if row["Slave_SQL_Running"] == "No" or _at(row) > laid[-1].number:
+            return row
+        if not str(row["Slave_SQL_Running_State"]).startswith(ALL_READ):
+            idle.clear()
+        idle.append(time.monotonic())
+        if idle[-1] - idle[0] > IDLE_SECONDS:
+            raise NodeError(
+                Exit.INTERNAL,
+                f"the replay has read all, and stands at {row['Relay_Log_Pos']} of "
+                f"{row['Relay_Log_File']}",
+                f"all executed, up to the end of {laid[-1].log}",
+                "report this; restore to another moment, or by a backup of the other node",
+            )
+        return None
 
     row = poll(ended, deadline, longest_pause=WAIT)
     if row is None:
