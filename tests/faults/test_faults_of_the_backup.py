@@ -22,7 +22,7 @@ from load import Load
 from verbs import Verbs
 from waits import BOOT_SECONDS, HEALED_SECONDS, NOTICED_SECONDS, PATIENCE, within
 
-pytestmark = pytest.mark.faults
+pytestmark = pytest.mark.losses
 
 Figure = Callable[[str, float], None]
 
