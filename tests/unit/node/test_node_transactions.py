@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,7 @@ def test_a_log_of_a_server_is_all_transactions_but_for_what_begins_and_ends_it(n
     found = list(transactions.read(SAMPLES / name))
     log = binlog_file.read(SAMPLES / name)
     assert bool(found) is not log.empty
-    assert all(one.end == other.start for one, other in zip(found, found[1:], strict=False))
+    assert all(one.end == other.start for one, other in pairwise(found))
     assert all(log.first_time <= one.time <= log.last_time for one in found)
     assert found[-1:] == [] or found[-1].end <= log.end
 
