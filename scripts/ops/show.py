@@ -158,9 +158,9 @@ def moment(document: Any) -> str:
     if not isinstance(document, dict):
         return str(document)
     if "at" in document:
-        return f"as of {document['at']}"
+        return f"the data as of {document['at']}"
     if "file" in document:
-        return f"as of {document['file']}:{document['position']} of {document['node']}"
+        return f"the data as of {document['file']}:{document['position']} of {document['node']}"
     return "the backup as it is" if document.get("as_it_is") else "all that was in the bucket"
 
 

@@ -1,5 +1,5 @@
-"""Two tiers: `updates`, where an update or a step of it is cut short, and `faults`, where a server,
-a host or a link fails under a running ring.
+"""Three tiers: `updates`, where an update or a step of it is cut short; `losses`, where an archive,
+a backup or a restore is; and `faults`, where a server, a host or a link fails under a running ring.
 
 Only they can prove that the ring comes back. Each test shows first that its fault bites, and
 afterwards that nothing acknowledged is missing. One lab serves a tier's whole session; each test

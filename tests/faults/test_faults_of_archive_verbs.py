@@ -9,7 +9,7 @@ from labs import Lab
 from load import Load
 from verbs import Verbs
 
-pytestmark = pytest.mark.updates
+pytestmark = pytest.mark.losses
 
 Figure = Callable[[str, float], None]
 

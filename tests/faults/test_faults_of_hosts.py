@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 import pytest
+from archive import SERVICES, TIMERS
 from conftest import is_back
 from hosts import Node
 from labs import Lab
@@ -46,12 +47,15 @@ CONFIG = "/etc/mysql/conf.d/mysqld.cnf"
 
 @contextmanager
 def no_new_log(node: Node) -> Iterator[None]:
-    """The server can write the logs that it has open, and open no other one."""
+    """The server can write the logs that it has open, and open no other one. None is begun for the
+    archive meanwhile."""
+    node.run("systemctl", "stop", *TIMERS.split(), *SERVICES.split())
     node.run("chmod", "500", LOGS)
     try:
         yield
     finally:
         node.run("chmod", "750", LOGS)
+        node.run("systemctl", "start", *TIMERS.split())
 
 
 def test_with_mysqls_default_a_log_that_cannot_be_opened_leaves_writes_on_one_node_only(

@@ -31,7 +31,7 @@ SENT = (
     "while systemctl list-units --no-legend 'mysql-ring-copy@*.service' | grep -q .;"
     " do sleep 0.05; done"
 )
-TIMED = ("archive", "purge")  # what a timer's service runs
+TIMED = ("archive", "purge", "backup")  # what a timer's service runs
 UNREACHABLE = 4  # exit code of ring-node
 VERB_SECONDS = 120
 MOST_CUTS = 120
@@ -75,9 +75,11 @@ class Verbs:
         known: Sequence[str] = (),
         passed: str = NONE,
         until: str = NONE,
+        after: Callable[[str], None] = lambda _: None,
     ) -> list[str]:
         """Kill a verb once at each of its effects but the known ones, and then let it end; or kill
-        it last at one that matches `until`. Effects that match `passed` are not cut. The cuts."""
+        it last at one that matches `until`. Effects that match `passed` are not cut. The cuts;
+        `after` each."""
         cuts: list[str] = []
         known = list(known)
         while len(cuts) < MOST_CUTS:
@@ -85,6 +87,7 @@ class Verbs:
             if "cut" in said:
                 cuts.append(said["cut"])
                 known.append(said["cut"])
+                after(said["cut"])
                 if re.match(until, said["cut"]):
                     return cuts
                 continue
@@ -162,7 +165,7 @@ class Verbs:
 
     def _step(self, node: str, verb: str) -> tuple[str, str]:
         """Its command and its document."""
-        if verb.startswith("rejoin") or verb in TIMED:
+        if verb.startswith("rejoin") or verb.split()[0] in TIMED:
             return f"sudo {RING_NODE} {verb}", ""
         (step,) = (
             step

@@ -1,10 +1,11 @@
 """Backups of a ring's nodes in its bucket, and the maintenance of their tables."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
-from labs import NODES, Lab, eventually
+from labs import NODES, Lab, eventually, hostname
 from steps import SERVER, Steps
 
 pytestmark = pytest.mark.backups
@@ -144,3 +145,28 @@ def test_one_node_at_a_time_takes_a_backup_or_looks_after_its_tables(steps: Step
         if holder_id != "NULL":
             lab.sql(NODE, f"KILL {holder_id}")
         holder.wait(60)
+
+
+SESSIONS = "SELECT id FROM information_schema.processlist WHERE user = 'ring_peer'"
+WAITS_SECONDS = 4  # a statement of 2 s is in the way of a snapshot's lock
+
+
+def test_a_node_takes_its_backup_while_the_other_one_waits_for_its_turn(steps: Steps) -> None:
+    """As when their timers begin both at the same moment."""
+    lab = steps.lab
+    with lab.gates.verb("backup", "run setpriv .*s3cmd", host=hostname(lab, NODE)) as gate:
+        first = steps.begin(NODE, "backup", "")
+        gate.wait(by=first)
+        before = {row[0] for row in lab.sql(NODE, SESSIONS)}
+        second = steps.begin(PEER, "backup", "")
+        eventually(
+            lambda: {row[0] for row in lab.sql(NODE, SESSIONS)} - before,
+            bool,
+            "the other node asks for its turn",
+            seconds=120,
+        )
+        time.sleep(WAITS_SECONDS)
+        assert second.at_work
+        gate.lift()
+        first.end()
+        second.end()

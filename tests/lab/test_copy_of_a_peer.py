@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
+from archive import SERVICES, TIMERS
 from labs import NODES, Lab, eventually, hostname
 from steps import (
     HOST,
@@ -197,12 +198,13 @@ def test_a_volume_that_gets_full_while_a_peer_is_copied_is_named_and_the_next_ru
 
 @pytest.fixture
 def quiet(ring: Lab, table: str) -> Iterator[str]:
-    """The table. The lost node logs what the test writes and nothing else, not even beats."""
-    ring.ssh(LOST, f"sudo systemctl stop {AGENT}")
+    """The table. The lost node logs what the test writes and nothing else, not even beats,
+    and begins no log by itself."""
+    ring.ssh(LOST, f"sudo systemctl stop {AGENT} {TIMERS} {SERVICES}")
     ring.sql(LOST, "STOP SLAVE")
     yield table
     ring.sql(LOST, "START SLAVE")
-    ring.ssh(LOST, f"sudo systemctl start {AGENT}")
+    ring.ssh(LOST, f"sudo systemctl start {AGENT} {TIMERS}")
 
 
 @pytest.mark.usefixtures("whole")

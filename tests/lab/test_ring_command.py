@@ -3,6 +3,7 @@
 import json
 import subprocess
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import pytest
 from labs import NODES, Lab, eventually
@@ -14,6 +15,17 @@ pytestmark = pytest.mark.backups
 
 def command(lab: Lab, *words: str, expect: int = errors.DONE) -> subprocess.CompletedProcess[str]:
     return lab.run("ring", *words, timeout=300, expect=expect)
+
+
+def a_moment_between(lab: Lab) -> str:
+    """All that was acknowledged before is at this second or earlier, all that comes is later."""
+    seconds = int(lab.value("node-1", "SELECT CEIL(UNIX_TIMESTAMP(SYSDATE(6)))"))
+    lab.value("node-1", f"SELECT SLEEP({seconds} + 1.1 - UNIX_TIMESTAMP(SYSDATE(6)))")
+    return datetime.fromtimestamp(seconds, UTC).isoformat()
+
+
+def notes(lab: Lab, node: str, table: str) -> set[str]:
+    return {row[0] for row in lab.sql(node, f"SELECT note FROM {table}")}
 
 
 @pytest.fixture
@@ -72,6 +84,64 @@ def test_a_node_that_is_switched_off_is_named_and_the_other_one_does_the_work(
     assert f"{dead} does not answer over SSH" in done.stderr
     report = json.loads(ring.run("ring", "backup", "now", "--json", timeout=600).stdout)
     assert report["backup"]["key"].startswith("mysql/node-2/")
+
+
+@pytest.fixture
+def changed(steps: Steps, table: str) -> tuple[str, str]:
+    """A table that a backup has empty, and a moment at which it had a row of each node, one of
+    which was changed since."""
+    lab = steps.lab
+    command(lab, "backup", "now", "node-1")
+    for node in NODES:
+        lab.sql(node, f"INSERT INTO {table} (note) VALUES ('of {node}')")
+    eventually(
+        lambda: [notes(lab, node, table) for node in NODES],
+        lambda found: found == [{"of node-1", "of node-2"}] * 2,
+        "both rows on both nodes",
+    )
+    moment = a_moment_between(lab)
+    lab.sql("node-2", f"UPDATE {table} SET note = 'a mistake' WHERE note = 'of node-1'")
+    return table, moment
+
+
+def test_a_table_of_a_minute_ago_comes_beside_the_present_one_on_both_nodes(
+    steps: Steps, changed: tuple[str, str]
+) -> None:
+    lab, (table, moment) = steps.lab, changed
+    before = f"{table}_before"
+    try:
+        done = command(lab, "restore", "table", table, "--as", before, "--at", moment)
+        assert "has 2 rows of" in done.stdout
+        for node in NODES:
+            eventually(
+                lambda node=node: notes(lab, node, before),
+                lambda found: found == {"of node-1", "of node-2"},
+                f"what was, on {node}",
+            )
+            assert notes(lab, node, table) == {"a mistake", "of node-2"}
+        words = ("restore", "table", table, "--as", before, "--at", moment)
+        assert "is there" in command(lab, *words, expect=errors.REFUSED).stderr
+    finally:
+        lab.sql("node-1", f"DROP TABLE IF EXISTS {before}")
+
+
+def test_a_ring_is_put_back_to_a_minute_ago_by_one_command(
+    steps: Steps, changed: tuple[str, str]
+) -> None:
+    lab, (table, moment) = steps.lab, changed
+    uuids = {lab.value(node, "SELECT @@server_uuid") for node in NODES}
+    words = ("restore", "to-ring", "--at", moment, "--yes-really", "lab/ring")
+    command(lab, *words)
+    steps.wait_until_whole()
+    for node in NODES:
+        assert notes(lab, node, table) == {"of node-1", "of node-2"}
+        assert lab.value(node, "SELECT @@server_uuid") not in uuids
+    lab.sql("node-2", f"INSERT INTO {table} (note) VALUES ('from here on')")
+    eventually(
+        lambda: notes(lab, "node-1", table),
+        lambda found: "from here on" in found,
+        "a row of node-2 on node-1",
+    )
 
 
 def test_what_is_wrong_with_the_words_is_said_at_once(steps: Steps) -> None:

@@ -28,6 +28,7 @@ IN_A_LAB = {
     "lab": "test",
     "data": "data",
     "backups": "backups",
+    "losses": "losses",
     "updates": "updates",
     "faults": "faults",
 }
@@ -38,6 +39,7 @@ TESTS = {
     "lab": "tests/lab",
     "data": "tests/lab",
     "backups": "tests/lab",
+    "losses": "tests/faults",
     "updates": "tests/faults",
     "faults": "tests/faults",
 }

@@ -39,6 +39,7 @@ STATUS = {
     ("s3", "BucketNotEmpty"): 409,
     ("s3", "InvalidAccessKeyId"): 403,
     ("s3", "NoSuchUpload"): 404,
+    ("s3", "RequestTimeTooSkewed"): 403,
 }
 """Where it is not 400: S3 API Reference, ErrorResponses; CommonErrors and the pages of the calls of
 the IAM and STS API References; EC2's as its clients print them."""

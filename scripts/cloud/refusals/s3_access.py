@@ -7,6 +7,7 @@ Reference, PutBucketPolicy: the root principal keeps them).
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from moto.s3.models import s3_backends
@@ -17,6 +18,7 @@ from cloud.refusals.callers import Caller
 from cloud.refusals.refusal import Access, Refusal, no_access
 from cloud.refusals.s3_request import Request
 
+SKEW = timedelta(minutes=15)
 POLICY_CALLS = ("s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy")
 
 
@@ -46,6 +48,7 @@ def authorise(request: Request) -> frozenset[str]:
     Raises Refusal. Of a request that deletes several objects AWS refuses each on its own: the
     answer names the resources that are refused (nothing for any other request).
     """
+    refuse_wrong_clock(request, datetime.now(UTC))
     who = callers.caller("s3", request.headers, request.query, request.partition)
     bucket = _bucket(request)
     if request.bucket and bucket is None and request.method not in ("PUT", "POST"):
@@ -63,6 +66,21 @@ def authorise(request: Request) -> frozenset[str]:
             refused.add(resource)
     _hide_missing(who, bucket, request, context)
     return frozenset(refused)
+
+
+def refuse_wrong_clock(request: Request, now: datetime) -> None:
+    """Refuse a request that was signed at another time, by its own clock.
+
+    S3 API Reference, ErrorResponses (RequestTimeTooSkewed; code, text and status); how much is too
+    much: RESTAuthentication ("within 15 minutes").
+    """
+    try:
+        signed = datetime.strptime(request.headers.get("x-amz-date", ""), "%Y%m%dT%H%M%SZ")
+    except ValueError:
+        return
+    if abs(now - signed.replace(tzinfo=UTC)) > SKEW:
+        text = "The difference between the request time and the server's time is too large."
+        raise Refusal("s3", "RequestTimeTooSkewed", text)
 
 
 def _hide_missing(who: Caller, bucket: Any, request: Request, context: Any) -> None:

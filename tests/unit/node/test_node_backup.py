@@ -330,6 +330,26 @@ def test_a_backup_is_taken_beside_a_peer_that_is_gone_and_no_table_rebuilt(
         raise AssertionError
 
 
+class Going(Arbiter):
+    """Another has the lock there, and then the server is gone."""
+
+    def value(self, statement: str, parameters: Any = ()) -> Any:
+        if statement == turns.TAKE and turns.TAKE in self.asked:
+            raise GONE
+        return super().value(statement, parameters)
+
+
+def test_a_backup_does_not_wait_for_a_peer_that_goes_while_it_waits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    servers(monkeypatch, Arbiter(1), Going(0))
+    with turns.upkeep(BACK, 3600, without_peer=True) as turn:
+        assert turn.held
+    servers(monkeypatch, Arbiter(1), Going(0))
+    with pytest.raises(NodeError, match="no answer"), turns.upkeep(BACK, 3600, without_peer=False):
+        raise AssertionError
+
+
 MIB = 1 << 20
 
 
@@ -591,7 +611,7 @@ def test_an_export_lies_beside_its_backup_with_what_it_lacks(
     assert store.puts[-1] == BACKUP + "manifest.json"
 
 
-def failing(error: Exception) -> Callable[..., Any]:
+def failing(error: BaseException) -> Callable[..., Any]:
     def fail(*_: Any, **__: Any) -> Any:
         raise error
 
@@ -663,17 +683,17 @@ def test_there_is_no_object_before_the_check_beside_it_has_ended(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The check ends when all is read; the store makes an object when it reads the end."""
-    read, wrong = threading.Event(), NodeError(Exit.SERVER, "it is broken", "", "")
+    all_read, wrong = threading.Event(), NodeError(Exit.SERVER, "it is broken", "", "")
 
     def check(*_: Any) -> Outcome:
-        assert read.wait(30)
+        assert all_read.wait(30)
         raise wrong
 
     class Reading(MemoryStore):
-        def put(self, key: str, stream: Any, **more: Any) -> Any:
-            while stream.read(1 << 20):
-                read.set()
-            return super().put(key, stream, **more)
+        def put(self, key: str, read: Any, **more: Any) -> Any:
+            while read.read(1 << 20):
+                all_read.set()
+            return super().put(key, read, **more)
 
     monkeypatch.setattr(images, "check", check)
     store = Reading()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import struct
@@ -26,6 +27,7 @@ from ring_node.ring import reach, records, retention
 from ring_node.ring import state as states_of
 from ring_node.ring.documents import Node, Peer
 from ring_node.ring.retention import Disk, Facts, Log, Need, Verdict
+from ring_node.verbs import archive as archive_verb
 from states import ME, node
 from stores import PLACE, MemoryStore
 
@@ -260,6 +262,23 @@ def test_a_server_without_any_room_is_not_asked_to_purge(
     with pytest.raises(NodeError, match="no binary log is purged"):
         rig.purge()
     assert rig.server.done == []
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["a good pass", "a pass that fails"])
+def test_a_critically_full_disk_is_purged_with_each_pass_of_the_archive_also_one_that_fails(
+    rig: Rig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fails: bool
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise NodeError(Exit.HOST, "no new binary log is begun", "room", "make room")
+
+    monkeypatch.setattr(paths, "ARCHIVE_LOCK", tmp_path / "lock")
+    monkeypatch.setattr(archive_verb.place, "read", lambda: PLACE)
+    monkeypatch.setattr(archive_verb, "Store", lambda _: rig.store)
+    monkeypatch.setattr(archive_verb.archiving, "run", full if fails else lambda *_, **__: None)
+    rig.disk = FULL
+    with pytest.raises(NodeError, match="no new") if fails else contextlib.nullcontext():
+        archive_verb.run(now=False)
+    assert rig.server.done == [NAMES[-1]]
 
 
 @pytest.fixture

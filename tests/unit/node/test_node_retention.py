@@ -159,6 +159,23 @@ def test_no_fullness_lets_go_what_is_not_safe_nor_what_is_read_now(
         assert verdict.given_up == ()
 
 
+@pytest.mark.parametrize(
+    ("used", "size", "given_up"),
+    [
+        (940 * MIB, 3 * MIB, True),  # four of them: more than a hundredth of 1000 MiB
+        (940 * MIB, 2 * MIB, False),
+        (940 * MIB, 1024, False),
+        (959 * MIB, 1024, False),
+        (961 * MIB, 1024, True),  # little room is left
+    ],
+)
+def test_a_peer_is_not_given_up_for_next_to_nothing(used: int, size: int, given_up: bool) -> None:
+    disk = replace(FULL, used=used)
+    assert (disk.size, disk.critical) == (1000 * MIB, 92)
+    verdict = retention.retention(facts(disk=disk, needs=(UNKNOWN,), logs=logs(size=size)))
+    assert bool(verdict.given_up) == given_up
+
+
 def test_the_purge_keeps_the_first_log_that_stays() -> None:
     assert retention.retention(facts(needs=(at(3),))).purge_to == name(3)
     assert retention.retention(facts()).purge_to == name(5)

@@ -49,8 +49,9 @@ def test_the_list_says_which_moments_can_be_asked_for_and_what_stands() -> None:
     assert "from 2026-11-26T03:15:00Z on can be" in result.stdout
     assert "end at 2026-11-26T11:55:00Z" in result.stdout
     assert "bin.000012" in result.stdout
-    assert "node-2 has the scratch server night, which runs: as of 2026-11-26T03:20:00Z" in (
-        result.stdout
+    assert (
+        "node-2 has the scratch server night, which runs: the data as of 2026-11-26T03:20:00Z"
+        in (result.stdout)
     )
     assert restored()["connect"] in result.stdout
 
@@ -229,7 +230,7 @@ def test_a_table_is_restored_where_clients_write(one: Any, other: Any, chosen: s
         "backup": None,
     }
     assert nodes.asked[-1] == (chosen, "restore-table", told)
-    assert "`app`.`before` has 12 rows of `app`.`orders`: as of 2026-11-26T03:20:00Z" in (
+    assert "`app`.`before` has 12 rows of `app`.`orders`: the data as of 2026-11-26T03:20:00Z" in (
         result.stdout
     )
 
@@ -290,7 +291,7 @@ def test_a_ring_is_restored_on_one_node_and_copied_by_the_other_one() -> None:
     assert changes(nodes) == STEPS
     assert "node-1 and node-2 of the ring prod/ring give up what they hold" in result.stderr
     assert "for 2026-11-26T03:20:00Z" in result.stderr
-    assert "node-1 has as of 2026-11-26T03:20:00Z" in result.stdout
+    assert "node-1 has the data as of 2026-11-26T03:20:00Z" in result.stdout
 
 
 def test_the_node_to_restore_can_be_named() -> None:

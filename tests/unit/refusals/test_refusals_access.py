@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -10,6 +10,9 @@ import pytest
 from aws_world import REGION, TRUST, refused, status
 from botocore import UNSIGNED
 from botocore.config import Config
+from cloud.refusals.refusal import Refusal
+from cloud.refusals.s3_access import authorise
+from cloud.refusals.s3_request import Request
 from moto.sts.models import sts_backends
 
 pytestmark = pytest.mark.refusals
@@ -346,3 +349,19 @@ def test_the_operator_is_not_limited(s3: Any) -> None:
     s3.list_buckets()
     assert status(s3.get_object, Bucket=BUCKET, Key="missing") == 404
     assert status(s3.get_object, Bucket="missing-bucket", Key="k") == 404
+
+
+@pytest.mark.parametrize("minutes", [-60, -16, -14, 0, 14, 16, 60])
+def test_a_request_of_a_clock_that_is_more_than_a_quarter_of_an_hour_wrong_is_refused(
+    minutes: int,
+) -> None:
+    signed = datetime.now(UTC) + timedelta(minutes=minutes)
+    key = "AWS4-HMAC-SHA256 Credential=lab/20261126/eu-central-1/s3/aws4_request, Signature=0"
+    headers = {"x-amz-date": signed.strftime("%Y%m%dT%H%M%SZ"), "authorization": key}
+    request = Request("GET", BUCKET, "node-1/bin.000001", headers=headers)
+    if abs(minutes) < 15:
+        authorise(request)
+        return
+    with pytest.raises(Refusal) as raised:
+        authorise(request)
+    assert (raised.value.code, raised.value.status) == ("RequestTimeTooSkewed", 403)

@@ -19,8 +19,8 @@ from ..mysql.transactions import MASK, Transaction
 
 # How many transactions of an origin are remembered, to find the place behind them in another log.
 RECENT = 50_000
-# A slave that is no further behind than that has all in its own log: then no other one is needed.
-LOOK_SECONDS = 60
+# For how long behind the moment, by its server's clock, a log is looked at for what came late.
+LOOK_SECONDS = 3600
 # How many logs before the likely one are looked at first.
 BACK = 2
 
@@ -51,11 +51,13 @@ class Source:
 
 @dataclass
 class Part:
-    """What is taken of one log: ranges of bytes. `first`: where its first transaction begins."""
+    """What is taken of one log: ranges of bytes. `first`: where its first transaction begins.
+    `cut`: there may be more in the log."""
 
     source: Source
     log: Log
     first: int = 0
+    cut: bool = False
     ranges: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
 
     def add(self, one: Transaction) -> None:
@@ -139,50 +141,64 @@ class Known:
 def trunk(
     known: Known, source: Source, start: Coordinates, end: Coordinates | None = None
 ) -> Iterator[Part]:
-    """Of the log that the backup's own server wrote, from `start` on: of each origin what comes
-    before its first transaction behind the moment. `end`: take what stands before that place."""
+    """Of the log that the backup's own server wrote, from `start` on: what stands before its own
+    last transaction up to the moment. `end`: take what stands before that place.
+
+    When one of another origin was committed only the log of that tells: here it is as old as its
+    last statement. But what was executed here before one of the server's own is older than that.
+    """
     own = known.origin(source.server_id)
+    exact = known.until is None or end is not None
+    waiting: list[tuple[Part, Transaction]] = []  # for one of the server's own
+    parts: list[Part] = []
+    barred: set[int] = set()  # origins that are behind the moment
+
+    def take() -> None:
+        for part, one in waiting:
+            known.origin(one.origin).take(one, part.log.file)
+            part.add(one)
+        waiting.clear()
+
+    ended = False
     for log in source.logs:
         here = Coordinates(log.file, 0).order[0]
         part = Part(source, log)
+        parts.append(part)
         ended = end is not None and here > end.order[0]
         for one in () if ended else log.read():
             part.first = part.first or one.start
-            origin = known.origin(one.origin)
             if log.file == start.file and one.start < start.offset:
                 if one.end > start.offset:
                     raise _inside(log, start.offset)
-                origin.has(one, log.file)
+                known.origin(one.origin).has(one, log.file)
                 continue
             if end is not None and (here, one.end) > end.order:
-                ended = True
+                part.cut = ended = True
                 break
-            if not origin.done:
-                if known.later(one):
-                    origin.done = True
-                else:
-                    origin.take(one, log.file)
-                    part.add(one)
-            if own.done and (not known.open or _far(known, own, one)):
-                ended = True
-                break
-        if part.ranges:
-            yield part
+            if known.later(one):
+                if one.origin == own.server_id:
+                    own.done = part.cut = ended = True
+                    break
+                barred.add(one.origin)
+            if one.origin in barred:
+                part.cut = True
+            else:
+                waiting.append((part, one))
+            if exact or one.origin == own.server_id or len(waiting) > RECENT:
+                take()
         if ended:
-            return
-
-
-def _far(known: Known, own: Origin, one: Transaction) -> bool:
-    return (
-        known.until is not None
-        and one.origin == own.server_id
-        and one.time > known.until + LOOK_SECONDS
-    )
+            break
+        if not waiting:
+            yield from (each for each in parts if each.ranges)
+            parts.clear()
+    for part, _ in waiting:
+        part.cut = True
+    yield from (each for each in parts if each.ranges)
 
 
 def others(known: Known, source: Source) -> Iterator[Part]:
     """Of another server's log: what it has of each origin behind what is there already."""
-    wanted = [each for each in known.open if each.server_id in known.origins]
+    wanted = known.open
     if not wanted or not source.logs:
         return
     starts = _starts(known, source, wanted)
@@ -196,6 +212,9 @@ def others(known: Known, source: Source) -> Iterator[Part]:
         part = Part(source, log)
         for one in log.read():
             part.first = part.first or one.start
+            if _far(known, source, one):
+                left.clear()
+                break
             origin = left.get(one.origin)
             if origin is None or (number, one.start) < starts[one.origin].order:
                 continue
@@ -207,10 +226,16 @@ def others(known: Known, source: Source) -> Iterator[Part]:
             else:
                 origin.take(one, log.file)
                 part.add(one)
+        part.cut = not left
         if part.ranges:
             yield part
         if not left:
             return
+
+
+def _far(known: Known, source: Source, one: Transaction) -> bool:
+    own = one.origin == source.server_id
+    return own and known.until is not None and one.time > known.until + LOOK_SECONDS
 
 
 @dataclass
@@ -258,7 +283,7 @@ def _starts(known: Known, source: Source, wanted: Sequence[Origin]) -> dict[int,
         else:
             sought.append(origin)
     for back in _tries(source, sought):
-        seen = _scan(known, source.logs[back:], sought)
+        seen = _scan(known, source, back, sought)
         if back == 0 or all(each.certain for each in seen):
             for each in seen:
                 place = _place(each, source)
@@ -282,14 +307,16 @@ def _tries(source: Source, sought: Sequence[Origin]) -> list[int]:
     return sorted({likely, *(max(0, likely - each) for each in range(BACK + 1)), 0}, reverse=True)
 
 
-def _scan(known: Known, logs: Sequence[Log], sought: Sequence[Origin]) -> list[Seen]:
+def _scan(known: Known, source: Source, back: int, sought: Sequence[Origin]) -> list[Seen]:
     result = [
         Seen(each, {name: place for place, (name, _) in enumerate(each.recent)}) for each in sought
     ]
     left = {each.origin.server_id: each for each in result}
-    for log in logs:
+    for log in source.logs[back:]:
         for one in log.read():
             seen = left.get(one.origin)
+            if _far(known, source, one):
+                return result
             if seen is None:
                 continue
             if known.later(one):
@@ -334,6 +361,9 @@ def common(rest: Sequence[Transaction], after: Sequence[Transaction]) -> int | N
     rows that did not fit, where it wrote one as two (CREATE TABLE ... SELECT), and where a session
     used the statement format.
     """
+    alike = [_alike(one, other) for one, other in zip(rest, after, strict=False)]
+    if all(alike):
+        return len(alike)
     left = list(rest)
     while left:
         key = left[-1].key
@@ -350,6 +380,10 @@ def common(rest: Sequence[Transaction], after: Sequence[Transaction]) -> int | N
             return None
         left.pop()
     return 0
+
+
+def _alike(one: Transaction, other: Transaction) -> bool:
+    return one.key == other.key and (one.content == other.content or one.text or other.text)
 
 
 def _inside(log: Log, offset: int) -> NodeError:

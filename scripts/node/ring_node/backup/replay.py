@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..base import paths
 from ..base.errors import Exit, NodeError, refused, too_late
@@ -41,6 +41,7 @@ FOLDER = "replay"
 RELAY = "relay"
 RELAY_NAME = RELAY + ".{:06d}"
 SMALL_PART = 1 << 20
+NEAR_SECONDS = 60
 # Rows that are missing, there already, or held by a foreign key: what IDEMPOTENT passes over.
 MISFITS = frozenset({1032, 1062, 1451, 1452})
 STRICT, IDEMPOTENT = "STRICT", "IDEMPOTENT"
@@ -188,7 +189,7 @@ def _planned(manifest: Manifest, wanted: Moment, trunk: Server, others: tuple[Se
             entry
             for each in others
             for entry in _up_to(each.entries, until)
-            if entry.last_time >= ends - picking.LOOK_SECONDS
+            if entry.last_time >= ends - NEAR_SECONDS
         ),
     ]
     notes = []
@@ -460,7 +461,7 @@ def _incomplete(known: Known, plan: Plan) -> list[str]:
     if plan.until is None:
         return []
     return [
-        f"of what server id {each.server_id} wrote, nothing later than the moment is in the bucket: "
+        f"nothing that server id {each.server_id} wrote after the moment is in the bucket: "
         + (
             f"its last transaction there is of {moment.text(each.last.time)}"
             if each.last
@@ -504,11 +505,10 @@ def lay_out(place: Path, plan: Plan, store: Store, deadline: Deadline) -> tuple[
     if isinstance(plan.moment, Upto):
         end = Coordinates(plan.moment.file, plan.moment.position)
     lay(picking.trunk(known, fetched.source(plan.trunk), plan.manifest.master, end))
-    _drop(fetched, plan.trunk)
-    for other in plan.others:
-        if known.open:
-            lay(picking.others(known, fetched.source(other)))
-            _drop(fetched, other)
+    for server in (*plan.others, plan.trunk):
+        if known.open and end is None:
+            lay(picking.others(known, fetched.source(server)))
+        _drop(fetched, server)
     for each in laid:
         shutil.chown(each.path, paths.MYSQL_USER, paths.MYSQL_USER)
     index = place / f"{RELAY}.index"
@@ -524,17 +524,24 @@ def _drop(fetched: Fetched, server: Server) -> None:
 
 def write(part: Part, log: Path, target: Path) -> None:
     """A file that a slave reads as a relay log, with that part of the log."""
-    if part.is_beginning:
-        os.rename(log, target)
-        os.truncate(target, part.ranges[0][1])
+    last = part.ranges[-1][1]
+    if part.is_beginning and not part.cut:
+        os.link(log, target)
+        os.truncate(target, last)  # less what closes it
         return
-    heading = transactions.heading(log)
     with log.open("rb") as source, target.open("wb") as file:
-        file.write(heading)
+        if part.is_beginning:
+            _copy(source, file, 0, last)
+            return
+        file.write(transactions.heading(log))
         file.flush()
         for start, end in part.ranges:
-            while start < end:
-                start += os.sendfile(file.fileno(), source.fileno(), start, end - start)
+            _copy(source, file, start, end)
+
+
+def _copy(source: IO[bytes], target: IO[bytes], start: int, end: int) -> None:
+    while start < end:
+        start += os.sendfile(target.fileno(), source.fileno(), start, end - start)
 
 
 def _execute(

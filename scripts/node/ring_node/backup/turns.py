@@ -47,25 +47,27 @@ def upkeep(pair: Pair, seconds: float, *, without_peer: bool) -> Iterator[Turn]:
     """Waits that long for the other node to end. The lock is on the server with the lower id; with
     `without_peer`, a peer that has it and cannot be asked is at work at nothing."""
     with ExitStack() as held:
+        arbiter: Session | None = None
         try:
             arbiter = held.enter_context(_arbiter(pair))
+            had = _had(arbiter, seconds)
         except NodeError as error:
             if error.code is not Exit.UNREACHABLE or not without_peer:
                 raise
-            arbiter = None
-        if arbiter is not None:
-            arbiter.do(PATIENT)
-            if not _had(arbiter, seconds):
-                raise NodeError(
-                    Exit.BUSY,
-                    f"{pair.peer.name} takes a backup or looks after its tables",
-                    f"its end within {seconds:.0f} s: one node at a time",
-                    AGAIN,
-                )
+            arbiter, had = None, True
+        if not had:
+            raise NodeError(
+                Exit.BUSY,
+                f"{pair.peer.name} takes a backup or looks after its tables",
+                f"its end within {seconds:.0f} s: one node at a time",
+                AGAIN,
+            )
         yield Turn(arbiter)
 
 
 def _had(arbiter: Session, seconds: float) -> bool:
+    arbiter.do(PATIENT)
+
     def had() -> bool | None:
         return True if arbiter.value(TAKE, [TURN]) == 1 else None
 

@@ -21,18 +21,23 @@ INTVAR, RAND, USER_VAR = 5, 13, 14
 APPEND_BLOCK, DELETE_FILE, BEGIN_LOAD, EXECUTE_LOAD = 9, 11, 17, 18
 TABLE_MAP, ROWS_QUERY, INCIDENT, GTID, ANONYMOUS_GTID = 19, 29, 26, 33, 34
 ROWS_1, ROWS_2 = frozenset({23, 24, 25}), frozenset({30, 31, 32})
+WRITES = frozenset({23, 30})
 UPDATES = frozenset({24, 31})  # two images of each row
 NO_PART = frozenset({FORMAT, PREVIOUS_GTIDS, ROTATE, STOP})
 # What stands before the statement that it belongs to, and may stand before its BEGIN.
 AHEAD = frozenset({INTVAR, RAND, USER_VAR, GTID, ANONYMOUS_GTID, BEGIN_LOAD, APPEND_BLOCK})
 INSIDE = frozenset({TABLE_MAP, ROWS_QUERY}) | ROWS_1 | ROWS_2
 BEGIN, ENDS = b"BEGIN", frozenset({b"COMMIT", b"ROLLBACK"})
+# Inside a transaction of rows too.
+NO_CHANGE = (b"SAVEPOINT ", b"ROLLBACK TO ", b"RELEASE SAVEPOINT ", b"CREATE TABLE ")
 # Thread, seconds, length of the schema's name, error, length of the status variables.
 QUERY_HEAD = struct.Struct("<IIBHH")
 THREAD = struct.Struct("<I")
 SHORT = struct.Struct("<H")
 ROWS_HEAD = 8  # table's number and flags; the second version has a length behind it
+# The lower half of Adler-32 is the sum of the bytes, in whatever order; of other bytes, another.
 SUM = 0xFFFF
+OTHER_BYTES = bytes((each * each + 167 * each) & 0xFF for each in range(256))
 MASK = 0xFFFFFFFFFFFF
 
 
@@ -42,26 +47,30 @@ class Lost(NodeError):
 
 class Transaction(NamedTuple):
     """`start`, `end`: its bytes in the log, with all that belongs to it. `origin`: id of the server
-    that it was written on, whoever's log this is. `begun`, `time`: seconds UTC by the clock of the
-    origin, of the first statement and of what commits it, each as that began. `content` is the same
-    in every server's log, whatever order a slave found the rows of a table in."""
+    that it was written on, whoever's log this is. `begun`, `worked`, `time`: seconds UTC by the
+    clock of the origin, of the first statement, of the last one, and of what commits it, each as
+    that began. A slave writes `worked` where its master has `time`: only the log of the origin
+    tells it. `content` is the same in every server's log, whatever order a slave found the rows of
+    a table in; but for one that holds statements (`text`), which a slave may write as rows."""
 
     start: int
     end: int
     origin: int
     thread: int
     begun: int
+    worked: int
     time: int
     content: int
+    text: bool = False
 
     @property
     def key(self) -> tuple[int, int, int]:
         """Equal in the log of each server that executed it; many of one second may share it."""
-        return self.begun, self.thread, self.time
+        return self.begun, self.thread, self.worked
 
     @property
     def sign(self) -> tuple[int, int, int, int]:
-        return self.begun, self.thread, self.time, self.content
+        return self.begun, self.thread, self.worked, self.content
 
 
 def read(path: Path, end: int | None = None) -> Iterator[Transaction]:
@@ -95,8 +104,8 @@ def parse(log: mmap.mmap | bytes, limit: int, name: str) -> Iterator[Transaction
     view = memoryview(log)
     size, place, behind = HEADER.size, len(MAGIC), 0
     limit = min(limit, len(log))
-    start, opened = 0, False  # of the transaction in hand
-    thread = begun = content = 0
+    start, opened, statements = 0, False, False  # of the transaction in hand
+    thread = begun = worked = content = 0
     try:
         while place + size <= limit:
             time, kind, origin, length, _, _ = header(log, place)
@@ -112,24 +121,31 @@ def parse(log: mmap.mmap | bytes, limit: int, name: str) -> Iterator[Transaction
                 if not start:
                     start = place
                 if text == BEGIN and not opened:
-                    opened, thread, begun = True, number, time
+                    opened, thread, begun, worked = True, number, time, time
                 elif not opened:
                     content = (content + crc32(text)) & MASK
-                    yield Transaction(start, following, origin, number, time, time, content)
+                    yield Transaction(start, following, origin, number, time, time, time, content)
                     start = content = 0
                 elif text in ENDS:
-                    yield Transaction(start, following, origin, thread, begun, time, content)
-                    start, opened, content = 0, False, 0
+                    yield Transaction(
+                        start, following, origin, thread, begun, worked, time, content, statements
+                    )
+                    start, opened, content, statements = 0, False, 0, False
                 else:
+                    worked = time
                     content = (content + crc32(text)) & MASK
+                    statements = statements or not text.startswith(NO_CHANGE)
             elif kind == XID:
                 if not opened:
                     raise _damaged(name, f"at {place} ends a transaction that did not begin")
-                yield Transaction(start, following, origin, thread, begun, time, content)
-                start, opened, content = 0, False, 0
+                yield Transaction(
+                    start, following, origin, thread, begun, worked, time, content, statements
+                )
+                start, opened, content, statements = 0, False, 0, False
             elif kind in INSIDE:
                 if not opened:
                     raise _damaged(name, f"at {place} are rows of no transaction")
+                worked = time
                 if kind == TABLE_MAP:
                     tail = view[body + ROWS_HEAD : following - behind]
                     content = (content + crc32(tail)) & MASK
@@ -141,19 +157,26 @@ def parse(log: mmap.mmap | bytes, limit: int, name: str) -> Iterator[Transaction
                     width, at = _packed(log, at)
                     at += (width + 7) // 8 * (2 if kind in UPDATES else 1)
                     tail = view[at : following - behind]
-                    # The lower half of Adler-32 is the sum of the bytes, in whatever order.
-                    content = (content + (len(tail) << 16) + (adler32(tail) - 1 & SUM)) & MASK
+                    # A slave may find rows to change in another order, without a key to go by.
+                    if kind in WRITES:
+                        content = (content + crc32(tail)) & MASK
+                    else:
+                        total = adler32(tail) & SUM
+                        other = adler32(bytes(tail).translate(OTHER_BYTES)) & SUM
+                        content = (content + (len(tail) << 32) + (other << 16) + total) & MASK
                     tail.release()
             elif kind in AHEAD:
                 start = start or place
                 if kind in (INTVAR, RAND, USER_VAR):
                     content = (content + crc32(log[body : following - behind])) & MASK
             elif kind == EXECUTE_LOAD:
-                start = start or place
+                start, worked, statements = start or place, time, True
                 if not opened:
                     number = THREAD.unpack_from(log, body)[0]
-                    yield Transaction(start, following, origin, number, time, time, content)
-                    start = content = 0
+                    yield Transaction(
+                        start, following, origin, number, time, time, time, content, statements
+                    )
+                    start, content, statements = 0, 0, False
             elif kind == DELETE_FILE:
                 if start and not opened:  # of a LOAD DATA that failed
                     start = content = 0

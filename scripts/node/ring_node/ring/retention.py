@@ -15,6 +15,9 @@ from ..mysql.shows import Coordinates
 from . import join
 from .join import State
 
+# Of the volume: less than that is not worth the copy of a peer that has not read it, until half of
+# the room is gone that a critically full disk has.
+UNREAD_PART = 0.01
 LATE_SECONDS = 3 * 3600.0  # beyond what the settings say, until somebody should look
 
 
@@ -112,12 +115,12 @@ class Verdict:
 def retention(facts: Facts) -> Verdict:
     goes: list[Log] = []
     given_up: list[Log] = []
-    freed = 0
+    freed, worth = 0, _unread_is_worth_it(facts)
     for log in facts.logs:
         why, text, yields = _stays(facts, log)
         if why is not None:
             full = facts.disk.critically_full and facts.disk.percent(freed) >= facts.disk.warn
-            if not (yields and full):
+            if not (yields and full and (why is not Why.READ or worth)):
                 late = log.closed is not None and log.closed > facts.keep_seconds + LATE_SECONDS
                 held = Held(log, why, text, late and why is not Why.OPEN)
                 return Verdict(tuple(goes), tuple(given_up), held)
@@ -144,6 +147,16 @@ def needs(me: State, peer: State | None, silent: str) -> tuple[Need, ...]:
     if place is None:
         return (Need(None, f"{peer.name} does not follow {me.name}", yields=True),)
     return (Need(place, f"{peer.name} is to follow from {place}", yields=True),)
+
+
+def _unread_is_worth_it(facts: Facts) -> bool:
+    disk = facts.disk
+    unread = sum(
+        log.bytes
+        for log in facts.logs[:-1]
+        if log.name in facts.safe and any(need.has(log) for need in facts.needs)
+    )
+    return unread >= UNREAD_PART * disk.size or disk.percent() >= (disk.critical + 100) / 2
 
 
 def _stays(facts: Facts, log: Log) -> tuple[Why | None, str, bool]:

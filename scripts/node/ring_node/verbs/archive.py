@@ -29,7 +29,13 @@ def run(*, now: bool) -> Report:
         if not mine:
             report.note("another pass, or a purge, is at work")
             return report
-        archiving.run(store, report, at_once=now)
+        failed = None
+        try:
+            archiving.run(store, report, at_once=now)
+        except NodeError as error:  # without room no log is closed: that is what a purge is for
+            failed = error
         if purging.critical(store.place):  # it cannot wait for the hour
             purging.run(store, report)
+        if failed is not None:
+            raise failed
     return report
