@@ -59,17 +59,18 @@ def backups(out: Console, kept: Kept, now: datetime) -> None:
         out.print(f"No backup of {kept.name} in the bucket {kept.bucket}.", markup=False)
         return
     title = f"Backups of {kept.name} in the bucket {kept.bucket}"
-    made = _table(title, "backup", "age", "data", "stored", "checked", "drill", "")
+    made = _table(title, "backup", "age", "took", "data", "stored", "checked", "drill", "")
     problems = []
     for each in kept.backups:
         name = f"{each['node']}/{each['name']}"
         if each.get("problem"):
             problems.append(f"{name}: {each['problem']}; next step: {each['next_step']}")
-            made.add_row(name, "", "", "", "", "", Text("counts for nothing", DEAD))
+            made.add_row(name, "", "", "", "", "", "", Text("counts for nothing", DEAD))
             continue
         made.add_row(
             name,
             age(each["taken_at"], now),
+            f"{each['seconds']:.0f} s",
             size(each["bytes"]),
             size(each["stored_bytes"]),
             _checked(each["checked"]),

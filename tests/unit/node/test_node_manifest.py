@@ -33,6 +33,7 @@ WHOLE = Manifest(
     innodb=Coordinates("bin.000012", 314),
     bytes=1 << 40,
     files=312,
+    seconds=61.5,
     checked=Checked(40, 12.5, ("`app`.`large`",)),
     checksums={"`app`.`t`": 4294967295, "`app`.`empty`": 0},
     data=Object(f"mysql/node-1/backups/{NAME}/data.tar.zst", 9, "a" * 64, "b-2"),

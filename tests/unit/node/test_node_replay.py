@@ -65,6 +65,7 @@ def backup(peer: str | None = Y) -> Manifest:
         innodb=None,
         bytes=1,
         files=1,
+        seconds=1.0,
         checked=Checked(1, 1.0, ()),
         checksums={},
         data=Object("key", 1, "0" * 64, "etag"),

@@ -113,6 +113,7 @@ def backup(node: str = "node-1", name: str = "20261126T031500Z", **changes: Any)
         "mysql_version": "5.6.24-log",
         "bytes": 3 << 30,
         "files": 120,
+        "seconds": 95.4,
         "stored_bytes": 512 << 20,
         "export": False,
         "inexact": [],

@@ -60,8 +60,9 @@ class Manifest:
     that the data is as of. `slave`: what it had executed by then of the log of `peer_uuid`, which
     is None without a slave, and for one that never reached its master. `innodb`: the place that
     InnoDB itself named when it was started on the data; None when it never wrote one. `bytes`,
-    `files`: of the data directory. `checksums`: of CHECKSUM TABLE, by the quoted name of the table.
-    `inexact`: what of this data `export` does not carry exactly.
+    `files`: of the data directory. `seconds`: from the snapshot on, until all was in the bucket.
+    `checksums`: of CHECKSUM TABLE, by the quoted name of the table. `inexact`: what of this data
+    `export` does not carry exactly.
     """
 
     stack: str
@@ -77,6 +78,7 @@ class Manifest:
     innodb: Coordinates | None
     bytes: int
     files: int
+    seconds: float
     checked: Checked
     checksums: Mapping[str, int]
     data: Object
@@ -244,6 +246,7 @@ def _read(fields: Reader) -> Manifest:
         innodb=fields.place("innodb", may_be_absent=True),
         bytes=fields.number("bytes"),
         files=fields.number("files"),
+        seconds=fields.take("seconds", _seconds, "seconds"),
         checked=_checked(fields.below("checked")),
         checksums=fields.take("checksums", _sums, "numbers of CHECKSUM TABLE by table"),
         data=_object(fields.below("data")),
@@ -273,13 +276,14 @@ def _moment(value: Any) -> datetime | None:
         return None
 
 
-def _checked(fields: Reader) -> Checked:
-    def seconds(value: Any) -> bool:
-        return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+def _seconds(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
 
+
+def _checked(fields: Reader) -> Checked:
     made = Checked(
         fields.number("tables"),
-        fields.take("seconds", seconds, "seconds"),
+        fields.take("seconds", _seconds, "seconds"),
         fields.texts("left_out"),
     )
     fields.end()

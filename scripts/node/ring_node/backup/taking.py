@@ -87,6 +87,7 @@ def _kept(store: Store, image: Image, seconds: float, *, export: bool, report: R
         innodb=server.innodb,
         bytes=size,
         files=files,
+        seconds=round(time.monotonic() - begun, 1),
         checked=Checked(
             len(outcome.sound), round(outcome.seconds, 1), tuple(sorted(outcome.left_out))
         ),

@@ -41,6 +41,7 @@ def _shown(found: Found) -> dict[str, Any]:
         "mysql_version": kept and kept.mysql_version,
         "bytes": kept and kept.bytes,
         "files": kept and kept.files,
+        "seconds": kept and kept.seconds,
         "stored_bytes": kept and kept.data.bytes + (kept.export.bytes if kept.export else 0),
         "export": kept and kept.export is not None,
         "inexact": kept and list(kept.inexact),
