@@ -353,6 +353,29 @@ def test_a_log_that_is_missing_between_what_is_there_and_the_others_is_a_refusal
         restored((x, x.source(start, archived=archived)), start, None, [(y, last)])
 
 
+@pytest.mark.parametrize(("archived", "expected"), [(1, [1, 2, 3]), (0, [1, 2, 3, 4])])
+def test_when_the_other_node_committed_its_own_log_tells_if_it_is_there(
+    archived: int, expected: list[int]
+) -> None:
+    x, y = Server(X, EPOCH), Server(Y, EPOCH)
+    made = [
+        Written(1, Y, 7, EPOCH, EPOCH, EPOCH, 1),
+        Written(2, X, 8, EPOCH, EPOCH, EPOCH, 2),
+        Written(3, Y, 7, EPOCH, EPOCH, EPOCH, 3),
+        Written(4, Y, 7, EPOCH, EPOCH, EPOCH + 1, 4),  # began, waited, and was committed later
+        Written(5, Y, 7, EPOCH + 1, EPOCH + 1, EPOCH + 1, 5),
+        Written(6, X, 8, EPOCH + 1, EPOCH + 1, EPOCH + 1, 6),
+    ]
+    for one in made:
+        x.write(one)
+        y.write(one)
+    got, _ = restored(
+        (x, x.source(archived=1)), Coordinates("bin.000001", BEGIN), EPOCH,
+        [(y, y.source(archived=archived))],
+    )  # fmt: skip
+    assert got == expected
+
+
 def test_a_transaction_that_a_slave_passed_over_is_not_looked_for() -> None:
     x, y = Server(X, EPOCH), Server(Y, EPOCH)
     made = [
