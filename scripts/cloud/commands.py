@@ -226,9 +226,9 @@ def mysql(node: str, sql: str | None, database: str | None) -> None:
 def test(arguments: tuple[str, ...]) -> None:
     """Run every check, some tiers of them, or what pytest's arguments name.
 
-    TIER is one of lint, unit, refusals, lab, data, backups, losses, updates and faults. The
-    last six make labs of their own: .lab-test, .lab-data and so on (or $MYSQL_RING_LAB and that
-    with -data and so on).
+    TIER is one of lint, unit, refusals, lab, data, backups, restores, losses, updates and
+    faults. The last seven make labs of their own: .lab-test, .lab-data and so on (or
+    $MYSQL_RING_LAB and that with -data and so on).
     """
     from cloud.cli.check import run
 

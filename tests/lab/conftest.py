@@ -1,6 +1,6 @@
-"""Three tiers: `lab`, the real program by the commands a person types, against real servers;
-`data`, a node's volume, copies of it, and the gate in front of it; and `backups`, what is kept in
-the bucket, and what is restored from there.
+"""Four tiers: `lab`, the real program by the commands a person types, against real servers;
+`data`, a node's volume, copies of it, and the gate in front of it; `backups`, what is kept in the
+bucket; and `restores`, what is put back from there.
 
 Only they can prove that the Pulumi program, the tool on the hosts and MySQL agree. One lab serves a
 tier's whole session; each test starts from a verified ring, whatever the one before left.

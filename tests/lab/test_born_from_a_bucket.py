@@ -19,7 +19,7 @@ from load import Load
 from steps import Steps
 from test_restore import a_moment, archive, backup
 
-pytestmark = pytest.mark.backups
+pytestmark = pytest.mark.restores
 
 NODE, PEER = NODES
 REGION = "eu-central-1"

@@ -13,7 +13,7 @@ from labs import NODES, Lab, eventually
 from load import Load
 from steps import REFUSED, Steps
 
-pytestmark = pytest.mark.backups
+pytestmark = pytest.mark.restores
 
 NODE, PEER = "node-1", "node-2"
 CONFIRM = "lab/ring"

@@ -28,6 +28,7 @@ IN_A_LAB = {
     "lab": "test",
     "data": "data",
     "backups": "backups",
+    "restores": "restores",
     "losses": "losses",
     "updates": "updates",
     "faults": "faults",
@@ -39,6 +40,7 @@ TESTS = {
     "lab": "tests/lab",
     "data": "tests/lab",
     "backups": "tests/lab",
+    "restores": "tests/lab",
     "losses": "tests/faults",
     "updates": "tests/faults",
     "faults": "tests/faults",
@@ -46,7 +48,7 @@ TESTS = {
 """Where a tier's tests are: what is elsewhere need not be read to choose them."""
 ALONE = ("faults",)
 """They say how soon something is noticed and healed: beside others they would measure those."""
-PATIENCE, PATIENT = "MYSQL_RING_PATIENCE", "3"
+PATIENCE, PATIENT = "MYSQL_RING_PATIENCE", "5"
 """Tiers beside others wait for those too: their deadlines are so many times as long."""
 LAST_LINES = 40
 """So many lines of a failed check are printed again at the end, where a cut log still has them."""
