@@ -37,7 +37,7 @@ TESTS = {
 """Where a tier's tests are: what is elsewhere need not be read to choose them."""
 ALONE = ("faults",)
 """They say how soon something is noticed and healed: beside others they would measure those."""
-PATIENCE, PATIENT = "MYSQL_RING_PATIENCE", "3"
+PATIENCE, PATIENT = "MYSQL_RING_PATIENCE", "5"
 """Tiers beside others wait for those too: their deadlines are so many times as long."""
 LAST_LINES = 40
 """So many lines of a failed check are printed again at the end, where a cut log still has them."""
