@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from ring_node.backup.manifest import Checked, Manifest, Object
 from ring_node.backup.moment import At, Latest, Moment, Upto
 from ring_node.base import paths
 from ring_node.base.errors import NodeError
+from ring_node.base.report import Report
 from ring_node.base.waiting import Deadline
-from ring_node.mysql import transactions
+from ring_node.mysql import scratch, transactions
 from ring_node.mysql.shows import Coordinates
 from stores import MemoryStore, stored
 
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.unit
 X, Y, ANEW = (f"{letter * 8}-1111-1111-1111-111111111111" for letter in "abc")
 NODES = {X: ("node-1", 1), Y: ("node-2", 2), ANEW: ("node-2", 2)}
 T = 1_764_126_000
+really_running = scratch.running
 
 
 def entry(uuid: str, number: int, first: int, last: int, **other: object) -> Entry:
@@ -203,3 +206,27 @@ def test_a_log_that_is_not_what_its_entry_says_is_a_refusal(place: Path, changed
     plan = replay.plan(manifest, chains(replace(good, **{changed: bad})), Latest())
     with pytest.raises(NodeError, match=r"bin\.000002\.zst holds"):
         replay.lay_out(place, plan, store, Deadline(60))
+
+
+def test_the_server_that_replays_takes_statements_on_accounts(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its tables of grants 5.6 ends the slave at the first CREATE USER, GRANT or DROP USER
+    with error 1290."""
+    store, own = MemoryStore(), BinaryLog(T, 1)
+    written(own, 1, 1, b"own")
+    manifest = replace(backup(None), master=Coordinates("bin.000002", 4))
+    plan = replay.plan(manifest, chains(put(store, X, 2, own, 4)), Latest())
+    asked: dict[str, object] = {}
+
+    class Started(Exception):
+        pass
+
+    def running(_: Path, *__: str, **how: object) -> None:
+        asked.update(how)
+        raise Started
+
+    monkeypatch.setattr(scratch, "running", running)
+    with pytest.raises(Started):
+        replay.run(place, plan, store, Report("a test"), Deadline(60))
+    assert asked.get("grants", inspect.signature(really_running).parameters["grants"].default)

@@ -565,9 +565,7 @@ def _execute(
         f"--relay-log-info-file={place}/relay-log.info",
         f"--master-info-file={place}/master.info",
     )
-    with scratch.running(
-        folder, *arguments, patience=images.STATEMENT_SECONDS, grants=False
-    ) as server:
+    with scratch.running(folder, *arguments, patience=images.STATEMENT_SECONDS) as server:
         session = server.session
         if session.row("SHOW SLAVE STATUS"):
             raise NodeError(
