@@ -195,6 +195,7 @@ def node(tmp_path: Path, peer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(binlogs, "highest", lambda _: 19)
     monkeypatch.setattr(whole.archiving, "run", step("archive"))
     monkeypatch.setattr(whole.turning, "keep", step("turn"))
+    monkeypatch.setattr(restore, "nodes", lambda: ("node-1", "node-2"))
     monkeypatch.setattr(paths, "ARCHIVE_LOCK", tmp_path / "archive.lock")
     monkeypatch.setattr(whole.incarnations.files, "sync_file_system", lambda _: None)
     return seen

@@ -37,7 +37,7 @@ from ..ring import (
     seeding,
 )
 from ..ring.documents import Pair
-from . import archiving, images, restore, turning
+from . import archiving, choosing, images, restore, turning
 from .place import Place
 from .restore import Made, Wanted
 from .store import Store
@@ -260,7 +260,11 @@ def take_place(
     with _as_before(pair, former, runs=runs):
         _shut(store, report, runs=runs)
         refuse_serving_peer(pair, asked)
-        turning.keep(store, {"backup": made.source.backup, **asked.wanted.document()})
+        turning.keep(
+            store,
+            {"backup": made.source.backup, **asked.wanted.document()},
+            choosing.uuids(store, restore.nodes()),
+        )
         lifecycle.stop()
         if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
             raise refused(
