@@ -365,6 +365,17 @@ def test_a_ring_whose_other_node_is_dead_is_restored_on_one() -> None:
     assert "when node-2 is back, on node-2: sudo ring-node rejoin --discard" in result.stdout
 
 
+@pytest.mark.parametrize("code", [1, 3, 5, 6, 7, 8])
+def test_a_node_whose_tool_fails_is_not_dead(code: int) -> None:
+    """Its server may serve clients as before."""
+    nodes = whole()
+    nodes.said["backups"]["node-2"] = failed(code, "no room on the disk")
+    result = run(nodes, *TO_RING, "--yes-really", "prod/ring", "--without-peer", "node-2")
+    assert result.exit_code == errors.REFUSED
+    assert "node-2 answers, though with an error: node-2: no room on the disk" in result.stderr
+    assert changes(nodes) == []
+
+
 def test_a_node_that_answers_is_not_dead() -> None:
     nodes = whole()
     result = run(nodes, *TO_RING, "--yes-really", "prod/ring", "--without-peer", "node-2")

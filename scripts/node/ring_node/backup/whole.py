@@ -265,16 +265,23 @@ def take_place(
             {"backup": made.source.backup, **asked.wanted.document()},
             choosing.uuids(store, restore.nodes()),
         )
-        lifecycle.stop()
-        if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
-            raise refused(
-                f"the binary log of this node has reached {first.file} meanwhile",
-                "less than that, with which the new one is to begin",
-                "run this again",
+        try:
+            lifecycle.stop()
+            if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
+                raise refused(
+                    f"the binary log of this node has reached {first.file} meanwhile",
+                    "less than that, with which the new one is to begin",
+                    "run this again",
+                )
+            incarnations.keep(former)
+            incarnations.take_place(made.folder)
+            lifecycle.start()
+        except NodeError as error:
+            error.next_step += (
+                "; until there is a new backup (`sudo ring-node backup`) only moments before "
+                "this can be restored"
             )
-        incarnations.keep(former)
-        incarnations.take_place(made.folder)
-        lifecycle.start()
+            raise
     return former
 
 
