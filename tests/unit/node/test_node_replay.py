@@ -136,6 +136,36 @@ def test_the_plan_names_the_logs_that_may_be_needed(
     assert made.document()["notes"] == list(made.notes)
 
 
+@pytest.mark.parametrize(
+    ("there", "broken", "moment", "good"),
+    [
+        (OWN[:2], "bin.000004", Latest(), False),
+        (OWN[:2], "bin.000004", At(T + 120), False),
+        (OWN[:2], "bin.000004", At(T + 90), True),
+        (OWN[:2], "bin.000004", Upto("node-1", "bin.000003", 400), True),
+        ([], "bin.000002", Latest(), False),
+        (OWN, "bin.000001", Latest(), True),
+    ],
+)
+def test_a_log_whose_object_is_gone_or_another_is_not_taken_for_the_end(
+    there: list[Entry], broken: str, moment: Moment, good: bool
+) -> None:
+    """What is behind it would be missing, and nobody would hear of it."""
+    given = {("node-1", X): catalogue.chain(there, [broken]), **chains(*PEER)}
+    if good:
+        replay.plan(backup(), given, moment)
+        return
+    with pytest.raises(NodeError, match=f"{broken} is not what its catalogue entry says"):
+        replay.plan(backup(), given, moment)
+
+
+def test_a_plan_names_the_broken_log_of_the_other_node() -> None:
+    given = {**chains(*OWN), ("node-2", Y): catalogue.chain(PEER[:1], ["bin.000006"])}
+    (note,) = replay.plan(backup(), given, Latest()).notes
+    assert note.startswith("bin.000006 of node-2")
+    assert replay.plan(backup(), given, At(T + 20)).notes == ()
+
+
 def test_a_plan_says_that_the_backups_own_logs_end_before_the_moment() -> None:
     assert replay.plan(backup(), chains(*OWN, *PEER), At(T + 120)).notes == ()
     (note,) = replay.plan(backup(), chains(OWN[0], *PEER), At(T + 120)).notes
