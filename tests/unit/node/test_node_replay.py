@@ -226,6 +226,22 @@ def test_the_server_is_given_whole_transactions_up_to_the_moment_of_both_nodes(p
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("seconds", "notes"), [((1, 100), 0), ((1, 7200, 2, 3, 100), 1)])
+def test_a_clock_that_was_ahead_for_a_while_is_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, seconds: tuple[int, ...], notes: int
+) -> None:
+    """The cut is before the first transaction that is later: what is behind it is left out."""
+    store, own = MemoryStore(), BinaryLog(T, 1)
+    for second in (*seconds, 8000):
+        written(own, 1, second, b"%d" % second)
+    manifest = replace(backup(None), master=Coordinates("bin.000002", 4))
+    plan = replay.plan(manifest, chains(put(store, X, 2, own, 8000)), At(T + 110))
+    monkeypatch.setattr(replay, "_execute", lambda *_: (0, None))
+    found = replay.run(place, plan, store, Report("a test"), Deadline(60)).notes
+    assert len(found) == notes
+    assert all("its clock was set" in each for each in found)
+
+
 @pytest.mark.parametrize("changed", ["sha256", "bytes"])
 def test_a_log_that_is_not_what_its_entry_says_is_a_refusal(place: Path, changed: str) -> None:
     store, own = MemoryStore(), BinaryLog(T, 1)

@@ -97,17 +97,21 @@ class Numbers:
 
 
 class Origin:
-    """What is there of what one server wrote. `done`: its first transaction behind the moment was
-    seen, so nothing is missing. `taken`: how many, beside what the backup holds."""
+    """What is there of what one server wrote. `behind`: its first transaction behind the moment,
+    so nothing is missing. `taken`: how many, beside what the backup holds."""
 
     def __init__(self, server_id: int) -> None:
         self.server_id = server_id
-        self.done = False
+        self.behind: Transaction | None = None
         self.taken = 0
         self.last: Transaction | None = None
         self.last_log = ""
         self.recent: deque[tuple[Name, Transaction]] = deque(maxlen=RECENT)
         self._numbers = Numbers()
+
+    @property
+    def done(self) -> bool:
+        return self.behind is not None
 
     def has(self, one: Transaction, log: str) -> None:
         self.last, self.last_log = one, log
@@ -178,7 +182,8 @@ def trunk(
                 break
             if known.later(one):
                 if one.origin == own.server_id:
-                    own.done = part.cut = ended = True
+                    own.behind = one
+                    part.cut = ended = True
                     break
                 barred.add(one.origin)
             if one.origin in barred:
@@ -220,7 +225,7 @@ def others(known: Known, source: Source) -> Iterator[Part]:
             if origin is None or (number, one.start) < starts[one.origin].order:
                 continue
             if known.later(one):
-                origin.done = True
+                origin.behind = one
                 del left[one.origin]
                 if not left:
                     break

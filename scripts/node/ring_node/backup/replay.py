@@ -462,7 +462,7 @@ def run(folder: Path, plan: Plan, store: Store, report: Report, deadline: Deadli
     shutil.chown(place, paths.MYSQL_USER, paths.MYSQL_USER)
     try:
         known, laid = lay_out(place, plan, store, deadline)
-        notes = (*plan.notes, *_incomplete(known, plan))
+        notes = (*plan.notes, *_incomplete(known, plan), *_silent(known, plan))
         misfits, since = 0, None
         if laid:
             misfits, since = _execute(folder, laid, stranger(known.origins), report, deadline)
@@ -498,6 +498,22 @@ def _incomplete(known: Known, plan: Plan) -> list[str]:
         )
         for each in known.open
     ]
+
+
+def _silent(known: Known, plan: Plan) -> list[str]:
+    """A server beats every second: where nothing of it is from shortly before the moment, what it
+    wrote then may stand in its log behind something that seems to be later."""
+    notes = []
+    for each in known.origins.values():
+        last = each.last.time if each.last else int(plan.manifest.taken_at.timestamp())
+        if each.behind and plan.until is not None and plan.until - last > NEAR_SECONDS:
+            notes.append(
+                f"server id {each.server_id} has nothing between {moment.text(last)} and "
+                f"{moment.text(each.behind.time)} where its log passes the moment: it was down, "
+                "or its clock was set, or a session had a TIMESTAMP of its own. If it was not "
+                "down, look behind that place of its log by coordinates"
+            )
+    return notes
 
 
 @dataclass(frozen=True)
