@@ -294,6 +294,21 @@ def test_a_ring_is_restored_on_one_node_and_copied_by_the_other_one() -> None:
     assert "node-1 has the data as of 2026-11-26T03:20:00Z" in result.stdout
 
 
+def test_what_the_nodes_note_is_said_once() -> None:
+    nodes = whole()
+    given_way, restored = nodes.said["restore-ring"]["node-2"], nodes.said["restore-ring"]["node-1"]
+    assert isinstance(given_way, dict)
+    assert isinstance(restored, dict)
+    lost = "not all that this node has logged is in the bucket: S3 is away"
+    nodes.said["restore-ring"] = {
+        "node-2": {**given_way, "notes": [lost]},
+        "node-1": {**restored, "notes": ["another", "another"]},
+    }
+    result = run(nodes, *TO_RING, "--yes-really", "prod/ring")
+    lines = result.stdout.splitlines()
+    assert [lines.count(note) for note in (lost, "another")] == [1, 1]
+
+
 def test_the_node_to_restore_can_be_named() -> None:
     nodes = whole()
     nodes.said["restore-ring"] = {"node-1": {"gives_way": True}, "node-2": RESTORED}
