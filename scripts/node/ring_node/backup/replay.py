@@ -175,8 +175,8 @@ def plan(
             if latest
             else "no log in the bucket goes on from that backup",
             f"one with something later than {wanted}: only then nothing of it is missing",
-            "wait for the next pass of the archive (`sudo ring-node archive` on each node that "
-            'lives), or restore {"latest": true}',
+            "wait for the next pass of the archive (or `sudo ring-node archive --now` "
+            'on each node that lives), or restore {"latest": true}',
         )
     return _planned(manifest, wanted, trunk, others, _broken(chains, others, until))
 
