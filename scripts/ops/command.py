@@ -121,7 +121,7 @@ class Work:
         if self.as_json:
             self.document(report)
             return
-        for text in (*lines, *report.get("notes", ())):
+        for text in dict.fromkeys((*lines, *report.get("notes", ()))):
             self.line(text)
 
 
@@ -497,7 +497,10 @@ def restore_to_ring(
         return None
     made = next(each["restored"] for each in reports if "restored" in each)
     work.line(f"{wanted.node} has {show.moment(made['moment'])}, of the backup {made['backup']}")
-    for text in show.reached(made["as_of"]):
+    said = show.reached(made["as_of"])
+    for text in dict.fromkeys(
+        (*said, *(note for each in reports for note in each.get("notes", ())))
+    ):
         work.line(text)
     if wanted.alone:
         work.line(f"what it held is in {made['former']} until the ring is whole again")

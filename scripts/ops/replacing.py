@@ -68,6 +68,11 @@ class Replacing:
         return f"{self.node} is restored. Left to do: {rest}"
 
 
+def _out_of_reach(kept: Kept, node: str) -> bool:
+    said = kept.silent.get(node)
+    return said is not None and said.code == UNREACHABLE
+
+
 def decided(kept: Kept, names: Sequence[str], node: str | None, dead: str | None) -> Replacing:
     """Which node does what. OpsError, before anything is touched, where that cannot be said."""
     if node is not None and node == dead:
@@ -95,8 +100,13 @@ def decided(kept: Kept, names: Sequence[str], node: str | None, dead: str | None
             f"bring it up; where it is dead and stays so, add `--without-peer {peer}`",
             UNREACHABLE,
         )
-    if dead is not None and dead not in kept.silent:
+    if dead is not None and not _out_of_reach(kept, dead):
+        said = kept.silent.get(dead)
         raise OpsError(
-            f"{dead} answers", "a node that is dead", "leave out --without-peer", REFUSED
+            f"{dead} answers{f', though with an error: {said.found}' if said else ''}",
+            "a node that is dead",
+            "leave out --without-peer"
+            + (f"; if {dead} is to be left out all the same, stop its instance" if said else ""),
+            REFUSED,
         )
     return Replacing(kept.name, chosen, peer, dead is not None)

@@ -99,12 +99,16 @@ def test_every_acknowledged_commit_up_to_the_moment_is_restored_and_none_after(
 def test_all_that_is_in_the_bucket_is_restored(steps: Steps, load: Load) -> None:
     load.advance()
     backup(steps, NODE)
+    steps.lab.sql(NODE, "GRANT SELECT ON *.* TO came_later@localhost IDENTIFIED BY 'a password'")
     load.advance()
     load.stop()
     archive(steps)
+    users = "SELECT User FROM mysql.user WHERE User = 'came_later'"
     with scratch(steps, NODE, {"moment": {"latest": True}}) as there:
         found = set(on_scratch(steps.lab, NODE, there, f"SELECT token FROM {load.table}"))
         assert found == load.acknowledged_by(time.time())
+        assert on_scratch(steps.lab, NODE, there, users) == ["came_later"]
+    steps.lab.sql(NODE, "DROP USER came_later@localhost")
     load.reckon()
 
 

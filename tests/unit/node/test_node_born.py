@@ -230,11 +230,12 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     def adapt(_: Any, pair: Any, known: Any, *__: Any) -> None:
         did.append(f"adapt to {pair.node.name} behind log {known.log}, beat {known.generation}")
 
-    def keep(_: Any, what: Any) -> None:
+    def keep(_: Any, what: Any, servers: Any) -> None:
         did.append("turn")
-        state["turns"].append(what)
+        state["turns"].append((what, list(servers)))
 
     monkeypatch.setattr(turning, "keep", keep)
+    monkeypatch.setattr(born.choosing, "uuids", lambda *_: ["uuid-of-new", "uuid-of-old"])
     monkeypatch.setattr(restore, "look", look)
     monkeypatch.setattr(restore, "made", made)
     monkeypatch.setattr(whole, "adapt", adapt)
@@ -274,7 +275,7 @@ def test_in_the_rings_own_bucket_the_logs_from_before_lead_no_further(
     """Said when the data has its place, and again where a killed run may have said nothing."""
     ran(own_bucket=SOURCE.bucket)
     (turn,) = host["turns"]
-    assert turn == asdict(SOURCE)
+    assert turn == (asdict(SOURCE), ["uuid-of-old"])
     assert host["did"][-2:] == ["start on restored", "turn"]
     host["me"] = node(ME, content=DATA)
     (paths.DATA / paths.DATA_MARKER).write_text(json.dumps(asdict(SOURCE)))

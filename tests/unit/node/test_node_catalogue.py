@@ -134,13 +134,15 @@ def test_the_catalogue_is_what_the_bucket_has_both_of() -> None:
     found = catalogue.read(store, PREFIX)
     assert [each.number for each in found.entries] == [1, 3, 5]
     assert len(found.gaps) == 2
+    assert found.broken == (name(4),)
 
 
 def test_a_log_that_is_not_the_one_of_its_entry_is_not_safe() -> None:
     store = MemoryStore()
     put(store, entry(1), entry(2))
     store.objects[catalogue.log_key(PREFIX, name(1))] = b"compressed log x"
-    assert [each.number for each in catalogue.read(store, PREFIX).entries] == [2]
+    found = catalogue.read(store, PREFIX)
+    assert ([each.number for each in found.entries], found.broken) == ([2], (name(1),))
 
 
 def test_an_entry_of_another_server_or_file_does_not_count() -> None:

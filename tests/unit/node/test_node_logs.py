@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import struct
 import subprocess
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from ring_node.backup import archiving, catalogue, logs, standing
+from ring_node.backup import archiving, catalogue, logs, manifest, standing, turning
 from ring_node.backup.catalogue import Entry
 from ring_node.backup.logs import Own, Pass
 from ring_node.backup.standing import Archive
@@ -22,7 +25,7 @@ from ring_node.base import paths
 from ring_node.base.errors import Exit, NodeError
 from ring_node.base.report import Report
 from ring_node.host import room
-from ring_node.mysql import shows
+from ring_node.mysql import binlog_file, shows
 from ring_node.mysql.sql import Session
 from stores import PLACE, MemoryStore
 
@@ -335,6 +338,51 @@ def test_what_is_closed_is_sent_although_the_open_log_cannot_be_closed(
     state = standing.archive()
     assert isinstance(state, Archive)
     assert (state.problem, state.waiting, state.safe_file) == ("the disk is full", 0, NAMES[4])
+
+
+ONCE = "0f3e2d1c-aaaa-bbbb-cccc-00000000beef"
+
+
+@pytest.mark.parametrize(
+    ("origin", "there", "turns"),
+    [
+        (None, [ONCE], 1),  # what a bucket has was restored
+        ({"basis": "empty", "peer_uuid": "the other new one"}, [ONCE], 1),
+        ({"basis": "empty", "peer_uuid": ONCE}, [ONCE], 0),
+        ({"basis": "copied", "peer_uuid": ONCE}, [ONCE], 0),
+        ({"basis": "copied", "peer_uuid": "a former one"}, [ONCE], 0),
+        (None, [], 0),
+    ],
+)
+def test_a_ring_that_begins_where_another_one_was_says_so_in_the_bucket(
+    run: Path,
+    mine: Own,
+    monkeypatch: pytest.MonkeyPatch,
+    origin: dict[str, str] | None,
+    there: list[str],
+    turns: int,
+) -> None:
+    """Else a backup of the former one would serve for a moment of this one, and both histories
+    come on top of each other."""
+    del run
+    store = MemoryStore()
+    for uuid in there:
+        store.objects[f"{PLACE.server(uuid, 'node-2')}bin.000001.json"] = b"{}"
+        store.objects[f"{PLACE.backups('node-2')}20251101T031500Z/manifest.json"] = b"{}"
+    monkeypatch.setattr(archiving, "_close", lambda *_: (mine, None))
+    monkeypatch.setattr(archiving.sql, "own", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.setattr(archiving.schema, "exists", lambda _: True)
+    found = origin and SimpleNamespace(**origin)
+    monkeypatch.setattr(archiving.schema, "read_origin", lambda _: found)
+    archiving.run(store, Report("archive"))
+    kept = turning.names(store.objects, PLACE, ["node-1", "node-2"])
+    begun = binlog_file.begun(mine.path(NAMES[0]))
+    assert kept == [manifest.identity(datetime.fromtimestamp(begun, UTC))][:turns]
+    for name in kept:
+        content = store.objects[f"{turning.prefix(PLACE, 'node-1')}{name}.json"]
+        assert json.loads(content)["given_up"] == [ONCE]
+    archiving.run(store, Report("archive"))
+    assert turning.names(store.objects, PLACE, ["node-1", "node-2"]) == kept
 
 
 @pytest.fixture

@@ -376,6 +376,38 @@ def test_when_the_other_node_committed_its_own_log_tells_if_it_is_there(
     assert got == expected
 
 
+@pytest.mark.parametrize(
+    ("contents", "executed", "expected"),
+    [
+        ([1, 2, 3, 4, 5], 5, [3, 4, 5, 6]),
+        ([7, 7, 7, 7, 7], 5, None),  # which of them the backup has: nobody can tell
+        ([1, 7, 3, 7, 5], 5, None),
+        ([7, 2, 7, 4, 5], 2, None),  # the other one has none of those that came after the backup
+    ],
+)
+def test_what_looks_the_same_in_the_second_of_the_backup_is_a_refusal_or_right(
+    contents: list[int], executed: int, expected: list[int] | None
+) -> None:
+    """The logs of the node that died end in the second of its backup."""
+    x, y = Server(X, EPOCH), Server(Y, EPOCH)
+    for number, content in enumerate(contents, 1):
+        if number == 3:
+            x.rotate(EPOCH)
+        each = Written(number, X, 7, EPOCH, EPOCH, EPOCH, content)
+        x.write(each)
+        if number <= executed:
+            y.write(each)
+    y.write(Written(6, Y, 8, EPOCH, EPOCH, EPOCH, 6))
+    start = Coordinates("bin.000002", BEGIN)
+    given = (x, x.source(start, archived=2)), start, None
+    found = (y, y.source(Coordinates("bin.000001", BEGIN), archived=1))
+    if expected is not None:
+        assert restored(*given, [found])[0] == expected
+        return
+    with pytest.raises(NodeError, match="cannot be told"):
+        restored(*given, [found])
+
+
 def test_a_transaction_that_a_slave_passed_over_is_not_looked_for() -> None:
     x, y = Server(X, EPOCH), Server(Y, EPOCH)
     made = [

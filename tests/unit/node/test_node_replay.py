@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import subprocess
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,8 +17,9 @@ from ring_node.backup.manifest import Checked, Manifest, Object
 from ring_node.backup.moment import At, Latest, Moment, Upto
 from ring_node.base import paths
 from ring_node.base.errors import NodeError
+from ring_node.base.report import Report
 from ring_node.base.waiting import Deadline
-from ring_node.mysql import transactions
+from ring_node.mysql import scratch, transactions
 from ring_node.mysql.shows import Coordinates
 from stores import MemoryStore, stored
 
@@ -26,6 +28,7 @@ pytestmark = pytest.mark.unit
 X, Y, ANEW = (f"{letter * 8}-1111-1111-1111-111111111111" for letter in "abc")
 NODES = {X: ("node-1", 1), Y: ("node-2", 2), ANEW: ("node-2", 2)}
 T = 1_764_126_000
+really_running = scratch.running
 
 
 def entry(uuid: str, number: int, first: int, last: int, **other: object) -> Entry:
@@ -133,6 +136,36 @@ def test_the_plan_names_the_logs_that_may_be_needed(
     assert made.document()["notes"] == list(made.notes)
 
 
+@pytest.mark.parametrize(
+    ("there", "broken", "moment", "good"),
+    [
+        (OWN[:2], "bin.000004", Latest(), False),
+        (OWN[:2], "bin.000004", At(T + 120), False),
+        (OWN[:2], "bin.000004", At(T + 90), True),
+        (OWN[:2], "bin.000004", Upto("node-1", "bin.000003", 400), True),
+        ([], "bin.000002", Latest(), False),
+        (OWN, "bin.000001", Latest(), True),
+    ],
+)
+def test_a_log_whose_object_is_gone_or_another_is_not_taken_for_the_end(
+    there: list[Entry], broken: str, moment: Moment, good: bool
+) -> None:
+    """What is behind it would be missing, and nobody would hear of it."""
+    given = {("node-1", X): catalogue.chain(there, [broken]), **chains(*PEER)}
+    if good:
+        replay.plan(backup(), given, moment)
+        return
+    with pytest.raises(NodeError, match=f"{broken} is not what its catalogue entry says"):
+        replay.plan(backup(), given, moment)
+
+
+def test_a_plan_names_the_broken_log_of_the_other_node() -> None:
+    given = {**chains(*OWN), ("node-2", Y): catalogue.chain(PEER[:1], ["bin.000006"])}
+    (note,) = replay.plan(backup(), given, Latest()).notes
+    assert note.startswith("bin.000006 of node-2")
+    assert replay.plan(backup(), given, At(T + 20)).notes == ()
+
+
 def test_a_plan_says_that_the_backups_own_logs_end_before_the_moment() -> None:
     assert replay.plan(backup(), chains(*OWN, *PEER), At(T + 120)).notes == ()
     (note,) = replay.plan(backup(), chains(OWN[0], *PEER), At(T + 120)).notes
@@ -193,6 +226,22 @@ def test_the_server_is_given_whole_transactions_up_to_the_moment_of_both_nodes(p
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("seconds", "notes"), [((1, 100), 0), ((1, 7200, 2, 3, 100), 1)])
+def test_a_clock_that_was_ahead_for_a_while_is_told(
+    place: Path, monkeypatch: pytest.MonkeyPatch, seconds: tuple[int, ...], notes: int
+) -> None:
+    """The cut is before the first transaction that is later: what is behind it is left out."""
+    store, own = MemoryStore(), BinaryLog(T, 1)
+    for second in (*seconds, 8000):
+        written(own, 1, second, b"%d" % second)
+    manifest = replace(backup(None), master=Coordinates("bin.000002", 4))
+    plan = replay.plan(manifest, chains(put(store, X, 2, own, 8000)), At(T + 110))
+    monkeypatch.setattr(replay, "_execute", lambda *_: (0, None))
+    found = replay.run(place, plan, store, Report("a test"), Deadline(60)).notes
+    assert len(found) == notes
+    assert all("its clock was set" in each for each in found)
+
+
 @pytest.mark.parametrize("changed", ["sha256", "bytes"])
 def test_a_log_that_is_not_what_its_entry_says_is_a_refusal(place: Path, changed: str) -> None:
     store, own = MemoryStore(), BinaryLog(T, 1)
@@ -203,3 +252,27 @@ def test_a_log_that_is_not_what_its_entry_says_is_a_refusal(place: Path, changed
     plan = replay.plan(manifest, chains(replace(good, **{changed: bad})), Latest())
     with pytest.raises(NodeError, match=r"bin\.000002\.zst holds"):
         replay.lay_out(place, plan, store, Deadline(60))
+
+
+def test_the_server_that_replays_takes_statements_on_accounts(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without its tables of grants 5.6 ends the slave at the first CREATE USER, GRANT or DROP USER
+    with error 1290."""
+    store, own = MemoryStore(), BinaryLog(T, 1)
+    written(own, 1, 1, b"own")
+    manifest = replace(backup(None), master=Coordinates("bin.000002", 4))
+    plan = replay.plan(manifest, chains(put(store, X, 2, own, 4)), Latest())
+    asked: dict[str, object] = {}
+
+    class Started(Exception):
+        pass
+
+    def running(_: Path, *__: str, **how: object) -> None:
+        asked.update(how)
+        raise Started
+
+    monkeypatch.setattr(scratch, "running", running)
+    with pytest.raises(Started):
+        replay.run(place, plan, store, Report("a test"), Deadline(60))
+    assert asked.get("grants", inspect.signature(really_running).parameters["grants"].default)

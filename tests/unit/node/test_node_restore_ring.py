@@ -195,6 +195,7 @@ def node(tmp_path: Path, peer: dict[str, Any], monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(binlogs, "highest", lambda _: 19)
     monkeypatch.setattr(whole.archiving, "run", step("archive"))
     monkeypatch.setattr(whole.turning, "keep", step("turn"))
+    monkeypatch.setattr(restore, "nodes", lambda: ("node-1", "node-2"))
     monkeypatch.setattr(paths, "ARCHIVE_LOCK", tmp_path / "archive.lock")
     monkeypatch.setattr(whole.incarnations.files, "sync_file_system", lambda _: None)
     return seen
@@ -232,6 +233,8 @@ def test_after_an_error_the_node_serves_what_it_served(
         take_place(tmp_path)
     assert (current(), node["runs"], node["admitted"]) == ("old", True, True)
     assert "this node is as it was" in caught.value.next_step
+    turned = fails in ("stop", "start")
+    assert ("until there is a new backup" in caught.value.next_step) == turned
 
 
 def test_a_slave_that_was_stopped_for_it_goes_on_after_an_error(

@@ -294,6 +294,21 @@ def test_a_ring_is_restored_on_one_node_and_copied_by_the_other_one() -> None:
     assert "node-1 has the data as of 2026-11-26T03:20:00Z" in result.stdout
 
 
+def test_what_the_nodes_note_is_said_once() -> None:
+    nodes = whole()
+    given_way, restored = nodes.said["restore-ring"]["node-2"], nodes.said["restore-ring"]["node-1"]
+    assert isinstance(given_way, dict)
+    assert isinstance(restored, dict)
+    lost = "not all that this node has logged is in the bucket: S3 is away"
+    nodes.said["restore-ring"] = {
+        "node-2": {**given_way, "notes": [lost]},
+        "node-1": {**restored, "notes": ["another", "another"]},
+    }
+    result = run(nodes, *TO_RING, "--yes-really", "prod/ring")
+    lines = result.stdout.splitlines()
+    assert [lines.count(note) for note in (lost, "another")] == [1, 1]
+
+
 def test_the_node_to_restore_can_be_named() -> None:
     nodes = whole()
     nodes.said["restore-ring"] = {"node-1": {"gives_way": True}, "node-2": RESTORED}
@@ -363,6 +378,17 @@ def test_a_ring_whose_other_node_is_dead_is_restored_on_one() -> None:
     told = {**STEPS[1][2], "without_peer": "node-2"}
     assert changes(nodes) == [("node-1", "restore-ring", told)]
     assert "when node-2 is back, on node-2: sudo ring-node rejoin --discard" in result.stdout
+
+
+@pytest.mark.parametrize("code", [1, 3, 5, 6, 7, 8])
+def test_a_node_whose_tool_fails_is_not_dead(code: int) -> None:
+    """Its server may serve clients as before."""
+    nodes = whole()
+    nodes.said["backups"]["node-2"] = failed(code, "no room on the disk")
+    result = run(nodes, *TO_RING, "--yes-really", "prod/ring", "--without-peer", "node-2")
+    assert result.exit_code == errors.REFUSED
+    assert "node-2 answers, though with an error: node-2: no room on the disk" in result.stderr
+    assert changes(nodes) == []
 
 
 def test_a_node_that_answers_is_not_dead() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from ..base.clock import boottime
 from ..base.errors import NodeError
 from ..base.report import Report
-from ..mysql import sql
-from . import logs, standing
+from ..mysql import binlog_file, sql
+from ..ring import schema
+from . import choosing, logs, standing, turning
 from .logs import Own, Pass
+from .place import TOP
 from .standing import Archive
 from .store import Store
 
@@ -32,6 +35,8 @@ def run(store: Store, report: Report, *, at_once: bool = False) -> None:
     before = standing.archive()
     try:
         mine, unclosed = _close(store, report, at_once)
+        if before is None or before.server_uuid != mine.server_uuid:
+            _tell_beginning(mine, store, report)
         done = logs.send_all(
             mine,
             store,
@@ -48,6 +53,25 @@ def run(store: Store, report: Report, *, at_once: bool = False) -> None:
     report.facts["waiting"] = len(done.waiting)
     if done.problem is not None:
         raise done.problem
+
+
+def _tell_beginning(mine: Own, store: Store, report: Report) -> None:
+    """A ring that begins in a bucket with backups of what was there before it: those do not lead to
+    what it is, and what it logs does not belong on them."""
+    if not mine.closed or store.listed(mine.prefix(store.place)):
+        return
+    nodes = store.folders(f"{TOP}/")
+    if not any(choosing.names(store.listed(store.place.backups(node)), node) for node in nodes):
+        return
+    servers = choosing.uuids(store, nodes)
+    with sql.own(report, seconds=SERVER_SECONDS) as session:
+        origin = schema.read_origin(session) if schema.exists(session) else None
+    if origin is not None and (origin.basis == "copied" or origin.peer_uuid in servers):
+        return
+    begun = next(filter(None, (binlog_file.begun(mine.path(each)) for each in mine.closed)), None)
+    at = None if begun is None else datetime.fromtimestamp(begun, UTC)
+    turning.keep(store, {"begun_by": mine.server_uuid}, servers, at)
+    report.did(f"a new ring begins in bucket {store.place.bucket}: no backup from before leads on")
 
 
 def state(mine: Own, done: Pass, before: Archive | None, now: float) -> Archive:

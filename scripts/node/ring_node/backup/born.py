@@ -28,7 +28,7 @@ from ..mysql.sql import Session
 from ..ring import admission, content, documents, reach, records, schema, seeding, state
 from ..ring.documents import Pair
 from ..ring.join import Refusal, State
-from . import moment, restore, store, turning, whole
+from . import choosing, moment, restore, store, turning, whole
 from .moment import At, Latest
 from .place import BUCKET, LONGEST_INTERVAL, REGION, TOP, Place
 from .restore import Made, Wanted
@@ -269,7 +269,10 @@ def _turn(bucket: Store, asked: Asked) -> None:
     """In the ring's own bucket the logs from before lead no further. Said when the restored data
     has its place: if it never has, they still do. Said twice it says the same."""
     if asked.source.bucket == asked.own_bucket:
-        turning.keep(bucket, asdict(asked.source))
+        with sql.own() as own:
+            mine = shows.identity(own).uuid
+        former = [each for each in choosing.uuids(bucket, nodes(bucket)) if each != mine]
+        turning.keep(bucket, asdict(asked.source), former)
 
 
 def _as_settings_say(session: Session, made: Made, pair: Pair, has: Own, report: Report) -> None:

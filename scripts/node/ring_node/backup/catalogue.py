@@ -74,10 +74,16 @@ class Gap:
 @dataclass(frozen=True)
 class Chain:
     """The logs of one server that are safe, in their order, and where some are missing. One whose
-    `previous` is not there before the first is no gap: it was kept for its time."""
+    `previous` is not there before the first is no gap: it was kept for its time. `broken`: those
+    that have an entry, and an object that is gone or is not what the entry says."""
 
     entries: tuple[Entry, ...]
     gaps: tuple[Gap, ...]
+    broken: tuple[str, ...] = ()
+
+    def broken_behind(self, last: int) -> str | None:
+        """The first one behind the log of that number."""
+        return next((file for file in self.broken if binlogs.number(file) > last), None)
 
     def without_gaps(self, first: str) -> tuple[Entry, ...]:
         """The logs from that one on, as far as they follow each other; none if it is not there."""
@@ -120,7 +126,7 @@ def from_bytes(content: bytes, key: str) -> Entry:
         ) from None
 
 
-def chain(entries: Iterable[Entry]) -> Chain:
+def chain(entries: Iterable[Entry], broken: Iterable[str] = ()) -> Chain:
     """Of one server's entries in any order."""
     ordered = sorted(entries, key=lambda entry: entry.number)
     gaps = [
@@ -128,7 +134,7 @@ def chain(entries: Iterable[Entry]) -> Chain:
         for one, other in pairwise(ordered)
         if other.previous != one.file or one.next not in (None, other.file)
     ]
-    return Chain(tuple(ordered), tuple(gaps))
+    return Chain(tuple(ordered), tuple(gaps), tuple(sorted(broken, key=binlogs.number)))
 
 
 def files(listed: Iterable[str], prefix: str) -> list[str]:
@@ -158,17 +164,17 @@ def read(store: Store, prefix: str, first: str | None = None) -> Chain:
     keys = [
         key
         for key in listed
-        if key.endswith(ENTRY)
-        and binlogs.number(_file(key, prefix)) >= max(least, 1)
-        and log_key(prefix, _file(key, prefix)) in listed
+        if key.endswith(ENTRY) and binlogs.number(_file(key, prefix)) >= max(least, 1)
     ]
-    result: list[Entry] = []
+    result, broken = list[Entry](), list[str]()
     for key, content in store.get_small(keys).items():
-        entry, log = from_bytes(content, key), listed[log_key(prefix, _file(key, prefix))]
-        same = (log.bytes, log.etag) == (entry.stored_bytes, entry.etag)
+        entry, log = from_bytes(content, key), listed.get(log_key(prefix, _file(key, prefix)))
+        same = log is not None and (log.bytes, log.etag) == (entry.stored_bytes, entry.etag)
         if same and prefix.endswith(f"/{entry.server_uuid}/") and entry.file == _file(key, prefix):
             result.append(entry)
-    return chain(result)
+        else:
+            broken.append(_file(key, prefix))
+    return chain(result, broken)
 
 
 def _file(key: str, prefix: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
@@ -265,15 +265,25 @@ def _span(store: Store, node: str, uuid: str, listed: Mapping[str, Entry]) -> Sp
     )
 
 
-def chains(store: Store, found: Manifest, nodes: Sequence[str]) -> dict[tuple[str, str], Chain]:
+def uuids(store: Store, nodes: Sequence[str]) -> list[str]:
+    """Of all servers that have logs in the bucket."""
+    return [uuid for node in nodes for uuid in store.folders(store.place.logs(node))]
+
+
+def chains(
+    store: Store, found: Manifest, nodes: Sequence[str], given_up: Container[str] = ()
+) -> dict[tuple[str, str], Chain]:
     """The logs that may hold what came after a backup, by node and server. Those of the server that
-    it is of, and of the one that this followed, from where the backup is; of others, all."""
+    it is of, and of the one that this followed, from where the backup is; of others, all. None of
+    those that were `given_up` before it."""
     begin = {found.server_uuid: found.master.file}
     if found.peer_uuid is not None and found.slave is not None:
         begin[found.peer_uuid] = found.slave.file
     result: dict[tuple[str, str], Chain] = {}
     for node in nodes:
         for uuid, listed in servers(store, node).items():
+            if uuid in given_up:
+                continue
             newest = max(entry.modified for entry in listed.values())
             if uuid in begin or newest + 60 >= found.taken_at.timestamp():
                 prefix = store.place.server(uuid, node)

@@ -113,7 +113,16 @@ def compare(server: Scratch, of: Manifest) -> int:
             "do not trust that backup: take another one (`sudo ring-node backup`), drill it, and "
             "look at the disk of this host (`dmesg`)",
         )
-    return len(set(of.checksums) & set(outcome.checksums))
+    compared = len(set(of.checksums) & set(outcome.checksums))
+    if of.checksums and not compared:
+        raise NodeError(
+            Exit.DEADLINE,
+            f"none of the {len(of.checksums)} tables of {of.node}/{of.identity} was compared: "
+            f"{checking.unchecked(outcome)}",
+            "their checksums as its manifest has them",
+            "drill it when this host has less to do",
+        )
+    return compared
 
 
 def _keep(store: Store, begun: datetime, drill: Drill) -> None:

@@ -21,6 +21,7 @@ from ..mysql.transactions import MASK, Transaction
 RECENT = 50_000
 # For how long behind the moment, by its server's clock, a log is looked at for what came late.
 LOOK_SECONDS = 3600
+SHORT_SECONDS = 2
 # How many logs before the likely one are looked at first.
 BACK = 2
 
@@ -96,17 +97,21 @@ class Numbers:
 
 
 class Origin:
-    """What is there of what one server wrote. `done`: its first transaction behind the moment was
-    seen, so nothing is missing. `taken`: how many, beside what the backup holds."""
+    """What is there of what one server wrote. `behind`: its first transaction behind the moment,
+    so nothing is missing. `taken`: how many, beside what the backup holds."""
 
     def __init__(self, server_id: int) -> None:
         self.server_id = server_id
-        self.done = False
+        self.behind: Transaction | None = None
         self.taken = 0
         self.last: Transaction | None = None
         self.last_log = ""
         self.recent: deque[tuple[Name, Transaction]] = deque(maxlen=RECENT)
         self._numbers = Numbers()
+
+    @property
+    def done(self) -> bool:
+        return self.behind is not None
 
     def has(self, one: Transaction, log: str) -> None:
         self.last, self.last_log = one, log
@@ -177,7 +182,8 @@ def trunk(
                 break
             if known.later(one):
                 if one.origin == own.server_id:
-                    own.done = part.cut = ended = True
+                    own.behind = one
+                    part.cut = ended = True
                     break
                 barred.add(one.origin)
             if one.origin in barred:
@@ -219,7 +225,7 @@ def others(known: Known, source: Source) -> Iterator[Part]:
             if origin is None or (number, one.start) < starts[one.origin].order:
                 continue
             if known.later(one):
-                origin.done = True
+                origin.behind = one
                 del left[one.origin]
                 if not left:
                     break
@@ -252,17 +258,35 @@ class Seen:
     count: int = 0
     newest: int = 0
     oldest: int = 1 << 62  # of those that are there already
+    repeated: set[tuple[int, int, int, int]] = field(default_factory=set[tuple[int, int, int, int]])
     ended: bool = False
 
     @property
     def certain(self) -> bool:
         """Whether equal ones of its second that stand in an earlier log would have been seen."""
-        return self.best >= 0 and self.oldest < self.origin.recent[self.best][1].begun
+        return self.best >= 0 and self.oldest < self.begun
+
+    @property
+    def begun(self) -> int:
+        return self.origin.recent[self.best][1].begun
+
+    @property
+    def alike(self) -> bool:
+        """Whether the newest that is there already may be another one that looks the same."""
+        name, best = self.origin.recent[self.best]
+        last = self.origin.last
+        assert last is not None
+        if last.time <= best.begun + SHORT_SECONDS:  # then any of so few may be the wrong one
+            return bool(self.repeated) or any(each.ordinal > 1 for each in self.names)
+        return name.sign in self.repeated or Name(name.sign, 2) in self.names
 
     def look(self, one: Transaction, log: str) -> None:
         self.count += 1
         self.newest = max(self.newest, one.time)
-        found = self.names.get(self.numbers.of(one), -1)
+        name = self.numbers.of(one)
+        found = self.names.get(name, -1)
+        if name.ordinal > 1 and Name(name.sign, 1) in self.names:
+            self.repeated.add(name.sign)
         if found >= 0 and found >= self.best:
             self.best, self.place = found, Coordinates(log, one.end)
             self.oldest = min(self.oldest, one.time)
@@ -323,7 +347,7 @@ def _scan(known: Known, source: Source, back: int, sought: Sequence[Origin]) -> 
                 del left[one.origin]
             else:
                 seen.look(one, log.file)
-                if seen.ended:
+                if seen.ended and (seen.certain or one.begun > seen.begun + 1):
                     del left[one.origin]
             if not left:
                 return result
@@ -337,7 +361,10 @@ def _place(seen: Seen, source: Source) -> Coordinates | None:
         return None
     if seen.best >= 0:
         rest = [one for _, one in list(origin.recent)[seen.best + 1 :]]
-        there = common(rest, [one for _, one in seen.after])
+        after = [one for _, one in seen.after]
+        if not seen.certain and (seen.alike or not _alike_first(rest, after)):
+            raise _cannot_tell(source, origin)
+        there = common(rest, after)
         if there is None:
             raise _cannot_tell(source, origin)
         if there:
@@ -380,6 +407,10 @@ def common(rest: Sequence[Transaction], after: Sequence[Transaction]) -> int | N
             return None
         left.pop()
     return 0
+
+
+def _alike_first(rest: Sequence[Transaction], after: Sequence[Transaction]) -> bool:
+    return not rest or not after or bool(_alike(rest[0], after[0]))
 
 
 def _alike(one: Transaction, other: Transaction) -> bool:

@@ -178,10 +178,32 @@ def plan(
             "wait for the next pass of the archive (or `sudo ring-node archive --now` "
             'on each node that lives), or restore {"latest": true}',
         )
-    return _planned(manifest, wanted, trunk, others)
+    return _planned(manifest, wanted, trunk, others, _broken(chains, others, until))
 
 
-def _planned(manifest: Manifest, wanted: Moment, trunk: Server, others: tuple[Server, ...]) -> Plan:
+def _broken(
+    chains: Mapping[tuple[str, str], Chain], others: Sequence[Server], until: int | None
+) -> list[str]:
+    """Of logs that would say more of what the others wrote, and cannot be used."""
+    notes = []
+    for each in others:
+        chain = chains[each.node, each.server_uuid]
+        file = chain.broken_behind(each.entries[-1].number)
+        if file is not None and (until is None or each.last_time <= until):
+            notes.append(
+                f"{file} of {each.name} in the bucket is not what its catalogue entry says, or is "
+                "gone: what it wrote from there on is there as far as its peer had it"
+            )
+    return notes
+
+
+def _planned(
+    manifest: Manifest,
+    wanted: Moment,
+    trunk: Server,
+    others: tuple[Server, ...],
+    more: Sequence[str] = (),
+) -> Plan:
     """A log of the others that ended long before the trunk does is not fetched."""
     until = wanted.seconds if isinstance(wanted, At) else None
     ends = trunk.last_time if until is None else min(trunk.last_time, until)
@@ -194,7 +216,7 @@ def _planned(manifest: Manifest, wanted: Moment, trunk: Server, others: tuple[Se
             if entry.last_time >= ends - NEAR_SECONDS
         ),
     ]
-    notes = []
+    notes = list(more)
     if until is not None and trunk.last_time <= until:
         notes.append(
             f"the logs of {trunk.name} end at {moment.text(trunk.last_time)}: what it wrote after "
@@ -234,7 +256,11 @@ def _trunk(manifest: Manifest, chain: Chain | None, wanted: Moment) -> Server:
         )
     assert chain is None or all(each.server_id == manifest.server_id for each in entries)
     later = [each for each in chain.entries if each not in entries] if chain else []
-    beyond = [each for each in later if each.number > Coordinates(file, 0).order[0]]
+    begin = Coordinates(file, 0).order[0]
+    beyond = [each.file for each in later if each.number > begin]
+    broken = chain.broken_behind(entries[-1].number if entries else begin - 1) if chain else None
+    if broken is not None and not beyond:
+        beyond.append(broken)
     if not beyond:
         return result
     covered = isinstance(wanted, At) and result.last_time > wanted.seconds
@@ -244,11 +270,12 @@ def _trunk(manifest: Manifest, chain: Chain | None, wanted: Moment) -> Server:
         ).order[0]  # fmt: skip
     if covered:
         return result
-    where = (
-        f"between {entries[-1].file} and {beyond[0].file}"
-        if entries
-        else f"before {beyond[0].file}: {file} is not there"
-    )
+    if beyond[0] == broken:
+        where = f"where {broken} is not what its catalogue entry says, or gone"
+    elif entries:
+        where = f"between {entries[-1].file} and {beyond[0]}"
+    else:
+        where = f"before {beyond[0]}: {file} is not there"
     reachable = (
         f'{{"at": "{moment.text(result.last_time - 1)}"}} at the latest, or '
         f'{{"node": "{manifest.node}", "file": "{entries[-1].file}", '
@@ -435,7 +462,7 @@ def run(folder: Path, plan: Plan, store: Store, report: Report, deadline: Deadli
     shutil.chown(place, paths.MYSQL_USER, paths.MYSQL_USER)
     try:
         known, laid = lay_out(place, plan, store, deadline)
-        notes = (*plan.notes, *_incomplete(known, plan))
+        notes = (*plan.notes, *_incomplete(known, plan), *_silent(known, plan))
         misfits, since = 0, None
         if laid:
             misfits, since = _execute(folder, laid, stranger(known.origins), report, deadline)
@@ -471,6 +498,22 @@ def _incomplete(known: Known, plan: Plan) -> list[str]:
         )
         for each in known.open
     ]
+
+
+def _silent(known: Known, plan: Plan) -> list[str]:
+    """A server beats every second: where nothing of it is from shortly before the moment, what it
+    wrote then may stand in its log behind something that seems to be later."""
+    notes = []
+    for each in known.origins.values():
+        last = each.last.time if each.last else int(plan.manifest.taken_at.timestamp())
+        if each.behind and plan.until is not None and plan.until - last > NEAR_SECONDS:
+            notes.append(
+                f"server id {each.server_id} has nothing between {moment.text(last)} and "
+                f"{moment.text(each.behind.time)} where its log passes the moment: it was down, "
+                "or its clock was set, or a session had a TIMESTAMP of its own. If it was not "
+                "down, look behind that place of its log by coordinates"
+            )
+    return notes
 
 
 @dataclass(frozen=True)
@@ -565,9 +608,7 @@ def _execute(
         f"--relay-log-info-file={place}/relay-log.info",
         f"--master-info-file={place}/master.info",
     )
-    with scratch.running(
-        folder, *arguments, patience=images.STATEMENT_SECONDS, grants=False
-    ) as server:
+    with scratch.running(folder, *arguments, patience=images.STATEMENT_SECONDS) as server:
         session = server.session
         if session.row("SHOW SLAVE STATUS"):
             raise NodeError(

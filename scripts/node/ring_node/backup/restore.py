@@ -28,7 +28,7 @@ from ..mysql import incarnations, program, scratch, snapshot_room
 from ..mysql.scratch import Scratch
 from ..mysql.snapshot_room import Watcher
 from ..ring import arriving, records
-from . import choosing, images, moment, replay
+from . import choosing, images, moment, replay, turning
 from .choosing import Bucket
 from .manifest import Manifest
 from .moment import AsItIs, Moment
@@ -103,11 +103,13 @@ def nodes() -> tuple[str, ...]:
 def look(store: Store, of: Sequence[str], asked: Wanted) -> Source:
     """Decides what is restored. Fetches none of it."""
     version = program.check(paths.MYSQL)
-    found = choosing.choose(Bucket(store, of), asked.moment, asked.backup, version)
+    bucket = Bucket(store, of)
+    found = choosing.choose(bucket, asked.moment, asked.backup, version)
     assert found.manifest is not None
     if isinstance(asked.moment, AsItIs):
         return Source(asked, found.manifest, None)
-    chains = choosing.chains(store, found.manifest, of)
+    given_up = turning.given_up(store, bucket.listed, of, found.manifest)
+    chains = choosing.chains(store, found.manifest, of, given_up)
     return Source(asked, found.manifest, replay.plan(found.manifest, chains, asked.moment))
 
 

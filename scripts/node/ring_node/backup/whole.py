@@ -37,7 +37,7 @@ from ..ring import (
     seeding,
 )
 from ..ring.documents import Pair
-from . import archiving, images, restore, turning
+from . import archiving, choosing, images, restore, turning
 from .place import Place
 from .restore import Made, Wanted
 from .store import Store
@@ -260,17 +260,28 @@ def take_place(
     with _as_before(pair, former, runs=runs):
         _shut(store, report, runs=runs)
         refuse_serving_peer(pair, asked)
-        turning.keep(store, {"backup": made.source.backup, **asked.wanted.document()})
-        lifecycle.stop()
-        if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
-            raise refused(
-                f"the binary log of this node has reached {first.file} meanwhile",
-                "less than that, with which the new one is to begin",
-                "run this again",
+        turning.keep(
+            store,
+            {"backup": made.source.backup, **asked.wanted.document()},
+            choosing.uuids(store, restore.nodes()),
+        )
+        try:
+            lifecycle.stop()
+            if binlogs.highest(paths.LOGS) >= binlogs.number(first.file):
+                raise refused(
+                    f"the binary log of this node has reached {first.file} meanwhile",
+                    "less than that, with which the new one is to begin",
+                    "run this again",
+                )
+            incarnations.keep(former)
+            incarnations.take_place(made.folder)
+            lifecycle.start()
+        except NodeError as error:
+            error.next_step += (
+                "; until there is a new backup (`sudo ring-node backup`) only moments before "
+                "this can be restored"
             )
-        incarnations.keep(former)
-        incarnations.take_place(made.folder)
-        lifecycle.start()
+            raise
     return former
 
 
