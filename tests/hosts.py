@@ -28,6 +28,8 @@ STATUS = "/opt/mysql-ring/current/ring-node status || [ $? = 9 ]"
 CONNECT_SECONDS = 2
 ANSWER_SECONDS = 8
 FRESH_MS = 3000
+# Scratch servers of a copy, a backup or a restore are in another unit.
+SERVICE = "/system.slice/mysql.service"
 BEAT = (
     "SELECT TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age FROM mysql_ring.heartbeat"
     " WHERE server_id = {}"
@@ -117,9 +119,8 @@ class Node:
     # -- its server
 
     def mysqld(self) -> int:
-        pids = [
-            pid for pid, words in self.processes("mysqld").items() if "--bootstrap" not in words
-        ]
+        """The process of the ring's own server, whatever scratch servers run beside it."""
+        pids = [pid for pid in self.processes("mysqld") if _is_in(SERVICE, pid)]
         if len(pids) != 1:
             raise RuntimeError(f"{self.name}: {len(pids)} servers run")
         return pids[0]
@@ -216,3 +217,11 @@ class Node:
     def wait_for_server(self, seconds: float = BOOT_SECONDS) -> float:
         _, took = within(seconds, f"{self.name}'s server answers", lambda: self.rows("SELECT 1"))
         return took
+
+
+def _is_in(unit: str, pid: int) -> bool:
+    try:
+        groups_of = Path(f"/proc/{pid}/cgroup").read_text().splitlines()
+    except OSError:
+        return False
+    return any(line.endswith(unit) for line in groups_of)

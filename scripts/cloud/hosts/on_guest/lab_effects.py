@@ -22,13 +22,15 @@ QUESTIONS = re.compile(r"SELECT (?!GET_LOCK|RELEASE_LOCK)|SHOW|SET SESSION", re.
 # Programs that only look, or only forget a failure.
 LOOKS = re.compile(
     r"systemctl (show|is-|reset-failed)|cloud-init |dpkg-query |ip -|ss "
-    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid "
+    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid |setpriv .* -- s3cmd .* (ls|get) "
 )
 OPTION = re.compile(r" -(o \S+|qq)")
 # Names that are made up anew in each run, and what may be a secret.
 MADE_UP = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{8,}|\b\d+\b")
-# A tree of files that counts for one: it is nothing until its folder gets its name.
-TREE = re.compile(r"(/\.[^/]*\.new|/\.unpack\.[^/]*|/snapshots/N|/arriving/N/log)/.*")
+# A tree of files that counts for one: it is nothing until its folder gets its name, or ever.
+TREE = re.compile(
+    r"(/\.[^/]*\.new|/\.unpack\.[^/]*|/snapshots/N|/arriving/N/log|/(images|restoring)/N/\w+)/.*"
+)
 SAID = re.compile(r"^[A-Z_a-z ]+[\w.`]*")
 WRITES = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 # Of a copy: more than any answer of a server, less than any data directory.
