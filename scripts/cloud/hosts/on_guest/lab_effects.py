@@ -22,9 +22,9 @@ QUESTIONS = re.compile(r"SELECT (?!GET_LOCK|RELEASE_LOCK)|SHOW|SET SESSION", re.
 # Programs that only look, or only forget a failure.
 LOOKS = re.compile(
     r"systemctl (show|is-|reset-failed)|cloud-init |dpkg-query |ip -|ss "
-    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid |setpriv .* -- s3cmd .* (ls|get) "
+    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid "
 )
-OPTION = re.compile(r" -(o \S+|qq)")
+OPTION = re.compile(r" -(o \S+|qq)| --(config=\S+|no-progress|no-encrypt)(?= )")
 # Names that are made up anew in each run, and what may be a secret.
 MADE_UP = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|[0-9a-f]{8,}|\b\d+\b")
 # A tree of files that counts for one: it is nothing until its folder gets its name, or ever.
