@@ -31,7 +31,7 @@ SENT = (
     "while systemctl list-units --no-legend 'mysql-ring-copy@*.service' | grep -q .;"
     " do sleep 0.05; done"
 )
-TIMED = ("archive", "purge", "backup")  # what a timer's service runs
+BY_HAND = ("rejoin", "archive", "purge", "backup", "restore-ring")  # what no step runs
 UNREACHABLE = 4  # exit code of ring-node
 VERB_SECONDS = 120
 MOST_CUTS = 120
@@ -165,7 +165,7 @@ class Verbs:
 
     def _step(self, node: str, verb: str) -> tuple[str, str]:
         """Its command and its document."""
-        if verb.startswith("rejoin") or verb.split()[0] in TIMED:
+        if verb.split()[0] in BY_HAND:
             return f"sudo {RING_NODE} {verb}", ""
         (step,) = (
             step
