@@ -291,6 +291,27 @@ def test_a_server_that_does_not_run_is_not_asked(tmp_path: Path, node: dict[str,
     assert opened == ["closing"]
 
 
+def test_what_a_killed_run_moved_and_did_not_use_goes_before_anything_comes(
+    node: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(records, "pair", lambda: PAIR)
+    for name in ("unused", "earlier"):
+        (paths.INCARNATIONS / name).mkdir()
+    (paths.INCARNATIONS / "earlier" / "kept").touch()
+    left: list[str] = []
+
+    def look(*_: Any) -> None:
+        left.extend(sorted(each.name for each in paths.INCARNATIONS.iterdir()))
+        raise refused("no backup", "", "")
+
+    monkeypatch.setattr(restore, "look", look)
+    asked = Asked(Wanted(Latest(), None), "dev/ring", None)
+    with pytest.raises(NodeError, match="no backup"):
+        whole.restore_ring(MemoryStore(), asked, Report("restore-ring"))
+    assert (left, current()) == (["earlier", "old"], "old")
+    assert node["did"] == []
+
+
 def test_a_node_gives_way_by_its_gate_and_its_slave(node: dict[str, Any]) -> None:
     node["peer"]["slave"] = slave()
     report = Report("restore-ring")

@@ -159,7 +159,8 @@ def made(store: Store, source: Source, report: Report) -> Iterator[Made]:
     begun, deadline, as_of = time.monotonic(), Deadline(SECONDS), None
     refuse_no_room(source)
     folder = paths.RESTORING / secrets.token_hex(4)
-    watcher = Watcher(folder, snapshot_room.reserve(room.size(paths.VOLUME)).drop)
+    floor = snapshot_room.reserve(room.size(paths.VOLUME)).drop
+    watcher = Watcher(folder, floor, f"what came of {source.backup}")
     watcher.start()
     try:
         incarnations.make(folder)

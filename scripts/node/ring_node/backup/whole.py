@@ -111,6 +111,7 @@ def restore_ring(store: Store, asked: Asked, report: Report) -> None:
     refuse_serving_peer(pair, asked)
     runs = _try_to_start(report)
     with restore.alone():
+        incarnations.remove_former()  # what a killed run moved there and did not begin to use
         source = restore.look(store, restore.nodes(), asked.wanted)
         with restore.made(store, source, report) as made:
             first = adapt(made, pair, _known(pair, runs=runs), report)

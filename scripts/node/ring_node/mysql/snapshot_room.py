@@ -54,11 +54,13 @@ def refuse_no_room() -> Room:
 
 
 class Watcher:
-    """Drops a snapshot when its volume has less than `floor` bytes free."""
+    """Drops a snapshot, or `what` else the folder is, when its volume has less than `floor` bytes
+    free."""
 
-    def __init__(self, folder: Path, floor: int) -> None:
+    def __init__(self, folder: Path, floor: int, what: str = "the snapshot") -> None:
         self._folder = folder
         self._floor = floor
+        self._what = what
         self._ended = threading.Event()
         self._free_then: int | None = None
         self._thread = threading.Thread(target=self._watch, name="snapshot", daemon=True)
@@ -77,9 +79,9 @@ class Watcher:
         if self._free_then is not None:
             raise NodeError(
                 Exit.HOST,
-                f"the snapshot was dropped: {self._free_then >> 20} MiB were free in "
+                f"{self._what} was dropped: {self._free_then >> 20} MiB were free in "
                 f"{self._folder.parent}",
-                f"{self._floor >> 20} MiB free while a snapshot stands",
+                f"{self._floor >> 20} MiB free as long as it is there",
                 room.NEXT_STEP,
             )
 
