@@ -1,6 +1,7 @@
 """The archive and the purge are killed at all that they do, while both nodes take writes."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -23,9 +24,9 @@ MOMENTS = {
     "archive --now": (
         "send FLUSH LOCAL BINARY LOGS",
         "run setpriv --pdeathsig KILL -- zstd",
-        f"{PUT} --multipart-chunk-size-mb=N - s3://ring-b (1) at work, alone",
-        f"{PUT} --multipart-chunk-size-mb=N - s3://ring-b (1) at work, with it",
-        f"{PUT} --multipart-chunk-size-mb=N - s3://ring-b (2) at work, with it",
+        rf"{PUT} .*\(1\) at work, alone",
+        rf"{PUT} .*\(1\) at work, with it",
+        rf"{PUT} .*\(2\) at work, with it",
         "rename /run/.mysql-ring-archive",
     ),
     "purge": ("send PURGE BINARY LOGS TO", "rename /run/.mysql-ring-purge"),
@@ -64,5 +65,5 @@ def test_an_archive_and_a_purge_killed_at_all_that_they_do_lose_no_log(
     for verb, found in cuts.items():
         figure(f"times {verb} was killed", len(found))
         for moment in MOMENTS[verb]:
-            assert any(moment in cut for cut in found), (verb, moment, found)
+            assert any(re.match(moment, cut) for cut in found), (verb, moment, found)
     assert load.reckon() > 0
