@@ -47,7 +47,7 @@ class Cutter:
             return
         for group in (False, True):
             later = f"{name} at work, {'with it' if group else 'alone'}"
-            if later in self.known:
+            if later in self.known or self.passed.match(later):
                 continue
             deadline = time.monotonic() + AT_WORK_SECONDS
             while time.monotonic() < deadline:
