@@ -345,7 +345,8 @@ def test_a_host_that_goes_down_while_its_backup_is_sent_says_so_when_it_is_back(
         rebooted(ring, nodes)
         assert backup.end() != 0
     assert good(ring, node) == before
-    assert "backup cut short" in cases(node)
+    # A host that goes down ends the verb, or first what that waits for.
+    assert {"backup cut short", "backup fails"} & set(cases(node))
     assert standing(node)["good"] == first
     nothing_is_left(node)
     goes_well(ring, node)
