@@ -173,7 +173,7 @@ def test_a_lock_beside_a_table_that_an_idle_session_keeps_closes_it_to_every_rea
             )
             time.sleep(LOOK_SECONDS)
             assert reader.poll() is None
-        assert reader.wait(timeout=60) == 0
+        assert reader.wait(timeout=60 * PATIENCE) == 0
 
 
 def test_a_copy_beside_tables_that_idle_sessions_keep_holds_no_reader_up_and_names_them(

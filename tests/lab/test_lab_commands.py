@@ -13,6 +13,7 @@ from cloud.cli.surroundings import argv_in_world, environment
 from cloud.lab import Lab as Folder
 from labs import NODES, ROOT, Lab, eventually
 from updates import Update
+from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -218,7 +219,7 @@ def test_the_checkouts_virtual_environment_is_the_labs_for_its_commands_alone(ri
         env=environment(folder),
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=120 * PATIENCE,
         check=True,
     )
     assert done.stdout == f"{place}\n"

@@ -8,6 +8,7 @@ import pytest
 from cloud.cli.ask import Asking
 from cloud.lab import Lab as Folder
 from labs import NODES, PEER, Kept, Lab, eventually
+from waits import PATIENCE
 
 pytestmark = pytest.mark.lab
 
@@ -81,7 +82,7 @@ class Groups:
             )
             for port in ports
         ]
-        return [knock.communicate(timeout=90)[0].strip() for knock in running]
+        return [knock.communicate(timeout=90 * PATIENCE)[0].strip() for knock in running]
 
     @contextmanager
     def rule(self, direction: str, *permission: str) -> Iterator[None]:
