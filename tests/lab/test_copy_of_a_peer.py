@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator
 
 import pytest
-from labs import NODES, Lab, eventually, hostname
+from labs import NODES, SETTLE, Lab, eventually, hostname
 from steps import (
     HOST,
     KILLED_STATUS,
@@ -281,6 +281,7 @@ def test_an_interrupted_copy_of_a_ring_that_became_empty_meanwhile_goes_on(
 
 
 def fill(lab: Lab, leave_mib: int) -> None:
+    lab.ssh(LOST, f"sudo {SETTLE}")
     free = int(lab.ssh(LOST, f"df --output=avail --block-size=1M {VOLUME} | tail -1"))
     lab.ssh(LOST, f"sudo fallocate --length {free - leave_mib}M {VOLUME}/filler")
 

@@ -39,7 +39,7 @@ def reserve(total: int) -> Room:
 def refuse_no_room() -> Room:
     state = os.statvfs(paths.SNAPSHOTS)
     wanted = reserve(state.f_blocks * state.f_frsize)
-    free = room.free(paths.SNAPSHOTS)
+    free = room.settled(paths.SNAPSHOTS)
     if free < wanted.begin:
         raise refused(
             f"{free >> 20} MiB free in {paths.SNAPSHOTS}",
