@@ -27,7 +27,7 @@ from cloud.lab import read_process
 from cloud.processes import Process
 from gates import Gates
 from hosts import STATUS, Node
-from waits import PATIENCE
+from waits import PATIENCE, rest
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-1", "node-2")
@@ -361,6 +361,7 @@ def eventually(
     """Read until it holds; an error that names the last value when the deadline passes."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
+        asked = time.monotonic()
         value = read()
         if holds(value):
             return value
@@ -368,7 +369,7 @@ def eventually(
             raise AssertionError(
                 f"{what}: not within {seconds * PATIENCE:g} s; last seen: {value!r}"
             )
-        time.sleep(0.3)
+        rest(0.3, asked)
 
 
 def hostname(lab: Lab, node: str) -> str:
