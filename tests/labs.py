@@ -330,8 +330,9 @@ class Lab:
         with self._lock:
             stamp = self.stamp()
             if self._exported[0] != stamp:
-                done = self.pulumi("stack", "export", "--show-secrets")
-                self._exported = stamp, json.loads(done.stdout)
+                argv = ["pulumi", "stack", "export", "--show-secrets"]
+                done = stack.run(self.place, argv, COMMAND_SECONDS * PATIENCE)
+                self._exported = stamp, json.loads(_expected("stack export", done, 0).stdout)
             return self._exported[1]
 
     def urn(self, name: str) -> str:
