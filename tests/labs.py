@@ -1,4 +1,6 @@
-"""A lab as the tests use it: by the commands a person types. Shared by the tiers that need one."""
+"""A lab as the tests use it: by the commands a person types, and for what these reach, the nodes,
+their servers and the API, in the same way without them: each start of one costs more than the rest.
+Shared by the tiers that need one."""
 
 import contextlib
 import hashlib
