@@ -88,6 +88,8 @@ def filled(lab: Lab, name: str, *, percent: int = 0, left: int = 0) -> Iterator[
         node.run("fallocate", "--length", str(more), FILL)
         yield
     finally:
+        # XFS frees a removed file's blocks later, a truncated one's at once.
+        node.run("truncate", "--size", "0", FILL)
         node.run("rm", "--force", FILL)
 
 
