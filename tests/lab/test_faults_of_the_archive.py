@@ -298,7 +298,7 @@ def test_logs_of_a_dead_peer_stay_until_the_disk_is_critical_and_then_only_safe_
             assert "data volume filling" in cases(lab, NODE)
             by_hand.run(NODE, "purge", "")
             assert logs(lab, NODE)[: len(had)] == had
-        with filled(lab, NODE, percent=95):
+        with filled(lab, NODE, percent=97):
             assert "data volume critical" in cases(lab, NODE)
             not_safe = close_log(lab, NODE)
             by_hand.run(NODE, "purge", "")

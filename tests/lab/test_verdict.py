@@ -15,7 +15,7 @@ import pymysql
 import pytest
 from clocks import Tool, wrong_clock
 from hosts import Node
-from labs import NODES, Lab, eventually, wait_until_whole
+from labs import NODES, SETTLE, Lab, eventually, wait_until_whole
 from steps import session
 from waits import PATIENCE
 
@@ -275,6 +275,7 @@ def test_a_volume_without_room_is_said_while_the_server_waits_for_it(
     sound: Lab, table: str
 ) -> None:
     big = f"INSERT INTO {table} (note) VALUES (REPEAT('x', 1000000))"
+    sound.ssh(SICK, f"sudo {SETTLE}")
     free = int(sound.ssh(SICK, f"stat --file-system --format=%a {VOLUME}"))
     block = int(sound.ssh(SICK, f"stat --file-system --format=%S {VOLUME}"))
     waiting = None
