@@ -40,7 +40,7 @@ class Copy:
 
     def __init__(self, ring: Lab, node: Node) -> None:
         words = f"{TOOL} rejoin --discard {node.name} 2>&1"
-        self.process = ring.popen("ssh", node.name, words)
+        self.process = ring.popen_on(node.name, words)
 
     def end(self) -> tuple[int, str]:
         said, _ = self.process.communicate(timeout=COPY_SECONDS * PATIENCE)

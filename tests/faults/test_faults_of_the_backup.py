@@ -62,7 +62,7 @@ class Backup:
     """`ring-node backup` on a node."""
 
     def __init__(self, ring: Lab, node: Node) -> None:
-        self.process = ring.popen("ssh", node.name, f"{TOOL} backup 2>&1")
+        self.process = ring.popen_on(node.name, f"{TOOL} backup 2>&1")
         self.text = ""
 
     @property

@@ -204,7 +204,7 @@ def test_from_a_host_whose_clock_is_an_hour_wrong_nothing_is_sent_and_nothing_go
     lab = by_hand.lab
     with wrong_clock(lab, NODE, shift) as tool:
         eventually(
-            lambda: lab.run("mysql", NODE, "-e", "SELECT 1", expect=None).returncode,
+            lambda: lab.run_sql(NODE, "SELECT 1", expect=None).returncode,
             lambda code: code == 0,
             "the server",
         )
@@ -212,7 +212,7 @@ def test_from_a_host_whose_clock_is_an_hour_wrong_nothing_is_sent_and_nothing_go
         log = close_log(lab, NODE)
         had, before = logs(lab, NODE), objects(lab, prefix(lab, NODE))
         words = tool.words(NODE, "/opt/mysql-ring/current/ring-node archive")
-        said = parts(lab.run("ssh", NODE, words, expect=HOST).stderr)
+        said = parts(lab.run_on(NODE, words, expect=HOST).stderr)
         assert "RequestTimeTooSkewed" in said["found"]
         assert "clock" in said["next_step"]
         lab.ssh(NODE, tool.words(NODE, "/opt/mysql-ring/current/ring-node purge"))
@@ -265,8 +265,8 @@ def test_a_pass_on_a_disk_without_any_room_ends_and_leaves_the_server_alone(
                 "a server that waits for room",
                 seconds=60,
             )
-            assert lab.run(
-                "ssh", NODE, f"{RING_NODE} archive", expect=None, timeout=300
+            assert lab.run_on(
+                NODE, f"{RING_NODE} archive", expect=None, timeout=300
             ).returncode in (HOST, UNREACHABLE)
         finally:
             node.run("rm", "--force", f"{FILL}.more")

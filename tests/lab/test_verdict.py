@@ -49,7 +49,7 @@ RING_NODE = "/opt/mysql-ring/current/ring-node"
 
 def verdict(lab: Lab, node: str) -> tuple[list[str], dict[str, Any]]:
     """The cases of its problems, and all that it said. The exit code says the same."""
-    done = lab.run("ssh", node, STATUS, expect=None, timeout=ANSWER_SECONDS)
+    done = lab.run_on(node, STATUS, expect=None, timeout=ANSWER_SECONDS)
     assert done.returncode in (HEALTHY, UNHEALTHY), done.stderr
     said = json.loads(done.stdout)
     assert said["healthy"] == (done.returncode == HEALTHY) == (not said["problems"])
@@ -168,7 +168,7 @@ def test_stop_slave_that_hangs_behind_a_lock_does_not_hang_the_verdict(
         said = says(sound, SICK, "slave held up", "peer silent")
         assert "Waiting for table metadata lock" in text(said, "slave held up")
         assert "an open transaction of root@localhost" in text(said, "slave held up")
-        stopping = sound.popen("mysql", SICK, "-e", "STOP SLAVE")
+        stopping = sound.popen_sql(SICK, "STOP SLAVE")
         said = eventually(
             lambda: verdict(sound, SICK),
             lambda now: (
@@ -283,7 +283,7 @@ def test_a_volume_without_room_is_said_while_the_server_waits_for_it(
         # Most of it by reserving: what is written costs the machine as much.
         sound.ssh(SICK, f"sudo fallocate --length {free * block - SPARE} {FILL}")
         sound.ssh(SICK, f"sudo dd if=/dev/zero of={FILL}.more bs=64K 2>&1 || true")
-        waiting = sound.popen("mysql", SICK, "-e", ";".join([big] * 50))
+        waiting = sound.popen_sql(SICK, ";".join([big] * 50))
         said = eventually(
             lambda: verdict(sound, SICK),
             lambda now: now[0][:1] == ["disk low"] and len(now[0]) > 1,
