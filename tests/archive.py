@@ -88,7 +88,7 @@ def all_closed_logs_are_safe(lab: Lab, node: str) -> list[str]:
 @contextmanager
 def s3_away(lab: Lab, node: str) -> Iterator[None]:
     """The node's host reaches nobody by TLS."""
-    lab.run("ssh", node, "sudo nft -f -", stdin=CUT_OFF)
+    lab.run_on(node, "sudo nft -f -", stdin=CUT_OFF)
     try:
         yield
         table = lab.ssh(node, f"sudo nft list table {TABLE}")
@@ -107,13 +107,13 @@ def short_credentials(lab: Lab, node: str) -> Iterator[Callable[[], None]]:
     def ended() -> None:
         end = time.monotonic() + CREDENTIAL_SECONDS
         within(2 * CREDENTIAL_SECONDS, "their end", lambda: time.monotonic() > end)
-        old = lab.run("ssh", node, "sudo", "sh", "-c", listing, expect=None)
+        old = lab.run_on(node, "sudo", "sh", "-c", listing, expect=None)
         assert "ExpiredToken" in old.stdout + old.stderr
 
     with lab.gates.credentials(CREDENTIAL_SECONDS):
         lab.ssh(node, "python3", "-c", shlex.quote(KEEP_CREDENTIALS))
         try:
-            assert lab.run("ssh", node, "sudo", "sh", "-c", listing, expect=None).returncode == 0
+            assert lab.run_on(node, "sudo", "sh", "-c", listing, expect=None).returncode == 0
             yield ended
         finally:
             lab.ssh(node, "rm kept")

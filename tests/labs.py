@@ -1,35 +1,50 @@
-"""A lab as the tests use it: by the commands a person types. Shared by the tiers that need one."""
+"""A lab as the tests use it: by the commands a person types, and for what these reach, the nodes,
+their servers and the API, in the same way without them: each start of one costs more than the rest.
+Shared by the tiers that need one."""
 
 import contextlib
 import hashlib
 import json
 import os
+import shlex
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 import evidence
 import pytest
 import yaml
+from cloud.cli import connect, stack
+from cloud.cli.ask import Asking
+from cloud.cli.errors import LabError
+from cloud.cli.nodes import Nodes
+from cloud.cli.surroundings import environment
 from cloud.lab import Lab as Folder
+from cloud.lab import read_process
+from cloud.processes import Process
 from gates import Gates
 from hosts import STATUS, Node
-from waits import PATIENCE
+from waits import PATIENCE, rest
 
 ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-1", "node-2")
 ANY_NODE = r"node-\d"
 PEER = {"node-1": "node-2", "node-2": "node-1"}
+SETTLE = "xfs_spaceman -c 'prealloc -s' /srv/mysql-ring"
+"""Before free room of a data volume is counted: XFS gives a removed file's blocks back later."""
 STATE = "state/.pulumi/stacks/mysql-ring/lab.json"
 """The state of the stack, in the lab's folder."""
 UP_SECONDS = 1200
 DOWN_SECONDS = 300
 COMMAND_SECONDS = 120
 WHOLE_SECONDS = 60
+
+SQL = shlex.join([*connect.CLIENT, "--batch"])
 
 T = TypeVar("T")
 Stamp = tuple[int, int, int]
@@ -51,6 +66,22 @@ def step_name(node: str, verb: str) -> str:
     return resource(node, "tools-release" if verb == "tools" else f"mysql-{verb}")
 
 
+def _give(stream: IO[str], text: str) -> None:
+    with contextlib.suppress(BrokenPipeError), stream:
+        stream.write(text)
+
+
+def _expected(
+    what: str, done: subprocess.CompletedProcess[str], expect: int | None
+) -> subprocess.CompletedProcess[str]:
+    if expect is not None and done.returncode != expect:
+        raise CommandFailed(
+            f"{what} ended with {done.returncode}, expected {expect}\n"
+            f"--- stdout\n{done.stdout[-6000:]}\n--- stderr\n{done.stderr[-6000:]}"
+        )
+    return done
+
+
 class CommandFailed(AssertionError):
     """A command of the lab ended with another exit code than the test expected."""
 
@@ -60,6 +91,7 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.place = Folder(folder, Folder.from_environment().cache)
         self.environment = dict(os.environ, MYSQL_RING_LAB=str(folder))
         self.gates = Gates(folder, self._make_folder)
         self.suspect = False
@@ -70,7 +102,12 @@ class Lab:
         """What the `scripts/lab up` printed that made the ring from nothing."""
         self._verified: str | None = None
         self._started: list[subprocess.Popen[str]] = []
-        self._outputs: tuple[Stamp | None, dict[str, Any]] = (None, {})
+        self._lock = threading.Lock()
+        self._nodes: tuple[Stamp | None, Nodes] | None = None
+        self._asked = threading.Lock()
+        self._asking: tuple[Process | None, Asking] | None = None
+        """The process of the stand-in, and the program in the world that it has made."""
+        self._exported: tuple[Stamp | None, dict[str, Any]] = None, {}
 
     # -- from whatever is there to what a test starts from
 
@@ -89,6 +126,7 @@ class Lab:
     def raze(self) -> None:
         """Bring the lab to nothing."""
         self.end_leftovers()
+        self._stop_asking()
         if self.folder.exists():
             self.run("down", "--yes", timeout=DOWN_SECONDS)
         self.suspect, self._verified = False, None
@@ -114,7 +152,7 @@ class Lab:
     def _make_folder(self) -> None:
         """A gate can be laid before the first command: it makes the same folder."""
         if not self.folder.exists():
-            Folder(self.folder, Folder.from_environment().cache).create()
+            self.place.create()
 
     def _digest(self) -> str:
         """Another one when the state has other resources, inputs, or something under way."""
@@ -130,9 +168,72 @@ class Lab:
     # -- its commands
 
     def popen(self, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+        return self._popen([str(ROOT / "scripts" / "lab"), *arguments], self.environment, **options)
+
+    def run(
+        self,
+        *arguments: str,
+        stdin: str = "",
+        timeout: float = COMMAND_SECONDS,
+        expect: int | None = 0,
+    ) -> subprocess.CompletedProcess[str]:
+        argv = [str(ROOT / "scripts" / "lab"), *arguments]
+        return _expected(
+            f"scripts/lab {' '.join(arguments)}",
+            self._run(argv, self.environment, stdin, timeout),
+            expect,
+        )
+
+    # -- its nodes, reached as `scripts/lab ssh` and `mysql` reach them, in this process
+
+    def popen_on(self, node: str, *command: str) -> subprocess.Popen[str]:
+        return self._popen(self._on(node, *command), environment(self.place))
+
+    def run_on(
+        self,
+        node: str,
+        *command: str,
+        stdin: str = "",
+        timeout: float = COMMAND_SECONDS,
+        expect: int | None = 0,
+    ) -> subprocess.CompletedProcess[str]:
+        try:
+            argv = self._on(node, *command)
+        except LabError as error:
+            done = subprocess.CompletedProcess([*command], error.code, "", f"lab: {error}\n")
+        else:
+            done = self._run(argv, environment(self.place), stdin, timeout)
+        return _expected(f"{' '.join(command)} on {node}", done, expect)
+
+    def popen_sql(self, node: str, statement: str | None = None) -> subprocess.Popen[str]:
+        """Without a statement it is for the caller to write some, and to end the input."""
+        process = self.popen_on(node, SQL)
+        if statement is not None:
+            stream, process.stdin = process.stdin, None
+            assert stream is not None
+            # A long one is read as the server takes it.
+            threading.Thread(target=_give, args=(stream, f"{statement}\n"), daemon=True).start()
+        return process
+
+    def run_sql(
+        self, node: str, statement: str, **options: Any
+    ) -> subprocess.CompletedProcess[str]:
+        return self.run_on(node, SQL, stdin=f"{statement}\n", **options)
+
+    def _on(self, node: str, *command: str) -> list[str]:
+        connect.require_up(self.place)
+        with self._lock:  # Nodes writes files, and tests ask from several threads
+            stamp = self.stamp() if self.place.stack_file.exists() else None
+            if self._nodes is None or self._nodes[0] != stamp:
+                self._nodes = stamp, Nodes(self.place)
+            return self._nodes[1].ssh(node, " ".join(command))
+
+    def _popen(
+        self, argv: list[str], surroundings: dict[str, str], **options: Any
+    ) -> subprocess.Popen[str]:
         process = subprocess.Popen(
-            [str(ROOT / "scripts" / "lab"), *arguments],
-            env=self.environment,
+            argv,
+            env=surroundings,
             cwd=ROOT,
             text=True,
             stdin=subprocess.PIPE,
@@ -143,16 +244,12 @@ class Lab:
         self._started.append(process)
         return process
 
-    def run(
-        self,
-        *arguments: str,
-        stdin: str = "",
-        timeout: float = COMMAND_SECONDS,
-        expect: int | None = 0,
+    def _run(
+        self, argv: list[str], surroundings: dict[str, str], stdin: str, timeout: float
     ) -> subprocess.CompletedProcess[str]:
-        done = subprocess.run(
-            [str(ROOT / "scripts" / "lab"), *arguments],
-            env=self.environment,
+        return subprocess.run(
+            argv,
+            env=surroundings,
             cwd=ROOT,
             text=True,
             input=stdin,
@@ -160,12 +257,6 @@ class Lab:
             timeout=timeout * PATIENCE,
             check=False,
         )
-        if expect is not None and done.returncode != expect:
-            raise CommandFailed(
-                f"scripts/lab {' '.join(arguments)} ended with {done.returncode}, expected "
-                f"{expect}\n--- stdout\n{done.stdout[-6000:]}\n--- stderr\n{done.stderr[-6000:]}"
-            )
-        return done
 
     def up(self) -> str:
         """`scripts/lab up`, which verifies the ring."""
@@ -178,15 +269,29 @@ class Lab:
         return self.run("pulumi", *arguments, **options)
 
     def aws(self, *arguments: str) -> Any:
-        text = self.run("aws", "--output", "json", *arguments).stdout
-        return json.loads(text) if text.strip() else {}
+        """The answer to the AWS command line, which one program runs for all questions."""
+        with self._asked:
+            try:
+                connect.require_up(self.place)
+                process = read_process(self.place.ready)
+                if self._asking is None or self._asking[0] != process:
+                    self._stop_asking()
+                    self._asking = process, Asking(self.place, COMMAND_SECONDS * PATIENCE)
+                return self._asking[1](*arguments)
+            except LabError as error:
+                raise CommandFailed(str(error)) from None
+
+    def _stop_asking(self) -> None:
+        if self._asking is not None:
+            self._asking[1].end()
+            self._asking = None
 
     def ssh(self, node: str, *command: str, **options: Any) -> str:
-        return self.run("ssh", node, *command, **options).stdout
+        return self.run_on(node, *command, **options).stdout
 
     def sql(self, node: str, statement: str, **options: Any) -> list[list[str]]:
         """The rows of one statement, without the heading, run as root on `node`."""
-        lines = self.run("mysql", node, "-e", statement, **options).stdout.splitlines()
+        lines = self.run_sql(node, statement, **options).stdout.splitlines()
         return [line.split("\t") for line in lines[1:]]
 
     def value(self, node: str, statement: str) -> str:
@@ -195,7 +300,7 @@ class Lab:
         return rows[0][0]
 
     def slave_status(self, node: str) -> dict[str, str]:
-        text = self.run("mysql", node, "-e", "SHOW SLAVE STATUS\\G").stdout
+        text = self.run_sql(node, "SHOW SLAVE STATUS\\G").stdout
         pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
         return {name.strip(): value.strip() for name, value in pairs}
 
@@ -210,11 +315,8 @@ class Lab:
 
     def outputs(self) -> dict[str, Any]:
         """The stack's outputs with their secrets; asked again when the state has changed."""
-        stamp = self.stamp()
-        if self._outputs[0] != stamp:
-            done = self.pulumi("stack", "output", "--json", "--show-secrets")
-            self._outputs = stamp, json.loads(done.stdout)
-        return self._outputs[1]
+        with self._lock:
+            return stack.outputs(self.place)
 
     def state(self) -> dict[str, Any]:
         """The stack's deployment as the state has it now, with what is under way."""
@@ -225,8 +327,17 @@ class Lab:
         return json.loads(text)["checkpoint"]["latest"] or {}
 
     def resources(self) -> list[dict[str, Any]]:
-        exported = json.loads(self.pulumi("stack", "export").stdout)
-        return exported["deployment"].get("resources", [])
+        return self.state().get("resources", [])
+
+    def exported(self) -> dict[str, Any]:
+        """The stack with its secrets; asked again when the state has changed."""
+        with self._lock:
+            stamp = self.stamp()
+            if self._exported[0] != stamp:
+                argv = ["pulumi", "stack", "export", "--show-secrets"]
+                done = stack.run(self.place, argv, COMMAND_SECONDS * PATIENCE)
+                self._exported = stamp, json.loads(_expected("stack export", done, 0).stdout)
+            return self._exported[1]
 
     def urn(self, name: str) -> str:
         found = [r["urn"] for r in self.resources() if r["urn"].endswith(f"::{name}")]
@@ -255,6 +366,7 @@ def eventually(
     """Read until it holds; an error that names the last value when the deadline passes."""
     deadline = time.monotonic() + seconds * PATIENCE
     while True:
+        asked = time.monotonic()
         value = read()
         if holds(value):
             return value
@@ -262,7 +374,7 @@ def eventually(
             raise AssertionError(
                 f"{what}: not within {seconds * PATIENCE:g} s; last seen: {value!r}"
             )
-        time.sleep(0.3)
+        rest(0.3, asked)
 
 
 def hostname(lab: Lab, node: str) -> str:

@@ -21,6 +21,12 @@ SLAVE_NET_TIMEOUT = 60
 T = TypeVar("T")
 
 
+def rest(pause: float, asked: float) -> None:
+    """Before the next read: as long as the last one took at least, which left the machine less for
+    what is waited for."""
+    time.sleep(max(pause, time.monotonic() - asked))
+
+
 def within(
     seconds: float,
     what: str,
@@ -37,6 +43,7 @@ def within(
     deadline = begun + seconds * PATIENCE
     last: object = None
     while True:
+        asked = time.monotonic()
         try:
             value = read()
             if holds(value):
@@ -46,4 +53,4 @@ def within(
             last = error
         if time.monotonic() > deadline:
             raise AssertionError(f"{what}: not within {seconds * PATIENCE:g} s; last: {last!r}")
-        time.sleep(pause)
+        rest(pause, asked)

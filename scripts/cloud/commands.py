@@ -1,4 +1,7 @@
-"""The lab's command line."""
+"""The lab's command line. What only some commands need is imported by them: it would take longer
+than `ssh` itself."""
+
+from __future__ import annotations
 
 import os
 import shlex
@@ -7,15 +10,17 @@ import sys
 from collections.abc import Callable
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
 
 from cloud.cli.errors import FAILED, INTERRUPTED, MACHINE, MEANING, LabError
 from cloud.lab import Lab
 from cloud.setup.entry import SetupError, Stopped
 from cloud.setup.plugins import AUTO, CHOICES
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 WORDS_SHOWN = 160
 EXIT_CODES = "\b\nExit codes: " + "\n".join(f"{code} {text}" for code, text in MEANING.items())
@@ -90,6 +95,8 @@ def _say(message: object) -> None:
 
 
 def _consoles() -> tuple[Console, Console]:
+    from rich.console import Console
+
     return Console(highlight=False), Console(stderr=True, highlight=False)
 
 

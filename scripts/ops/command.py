@@ -531,13 +531,18 @@ def _confirm(name: str, yes_really: str | None) -> None:
 def _replace(work: Work, nodes: Nodes, wanted: Replacing, steps: Sequence[Step]) -> list[Document]:
     """What each step said. Whatever ends it early, the person is told what stands and what is left
     to do."""
-    reports = []
+    reports, broken = [], None
     for number, (node, (verb, *options), told) in enumerate(steps):
+        if broken is not None and told is not None:  # it gave way, and its server does not start
+            told = {**told, "without_peer": broken}
         work.say(f"step {number + 1} of {len(steps)}, on {node}: {' '.join((verb, *options))}")
         try:
-            reports.append(nodes.tool(node, verb, *options, document=told))
+            report = nodes.tool(node, verb, *options, document=told)
         except BaseException:
             if left := wanted.left(steps, number):
                 work.warn(left)
             raise
+        reports.append(report)
+        if report.get("gives_way") and not report.get("runs", True):
+            broken = node
     return reports

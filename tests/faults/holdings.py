@@ -4,8 +4,6 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
 from labs import Lab
 
 ALIVE = "Name=instance-state-name,Values=pending,running,stopping,stopped"
@@ -31,37 +29,37 @@ def of_the_api(lab: Lab) -> Held:
     def add(key: str, identifier: str) -> None:
         held.setdefault(key, []).append(identifier)
 
-    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as ask:
-        for tag in ask("ec2", "describe-tags", "--filters", "Name=key,Values=Name")["Tags"]:
-            if tag["ResourceType"] not in ("instance", "volume"):
-                add(tag["Value"], tag["ResourceId"])
-        for reservation in ask("ec2", "describe-instances", "--filters", ALIVE)["Reservations"]:
-            for instance in reservation["Instances"]:
-                tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
-                add(tags.get("Name", "without a name"), instance["InstanceId"])
-        for volume in ask("ec2", "describe-volumes")["Volumes"]:
-            attachments = volume["Attachments"]
-            if not any(each["DeleteOnTermination"] for each in attachments):
-                tags = {tag["Key"]: tag["Value"] for tag in volume.get("Tags", [])}
-                add(tags.get("Name", "without a name"), volume["VolumeId"])
-                for each in attachments:
-                    place = ":".join((each["Device"], each["VolumeId"], each["InstanceId"]))
-                    add(f"attachment of {each['VolumeId']}", place)
-        groups = ask("ec2", "describe-security-groups")["SecurityGroups"]
-        own = {group["GroupId"] for group in groups if group["GroupName"] != "default"}
-        for rule in ask("ec2", "describe-security-group-rules")["SecurityGroupRules"]:
-            if rule["GroupId"] in own:
-                add("rules", rule["SecurityGroupRuleId"])
-        for role in ask("iam", "list-roles")["Roles"]:
-            add(f"role {role['RoleName']}", role["RoleName"])
-            policies = ask("iam", "list-role-policies", "--role-name", role["RoleName"])
-            for policy in policies["PolicyNames"]:
-                add(f"policy of {role['RoleName']}", f"{role['RoleName']}:{policy}")
-        for profile in ask("iam", "list-instance-profiles")["InstanceProfiles"]:
-            name = profile["InstanceProfileName"]
-            add(f"profile {name}", name)
-        for bucket in ask("s3api", "list-buckets").get("Buckets", []):
-            add(f"bucket {bucket['Name']}", bucket["Name"])
+    ask = lab.aws
+    for tag in ask("ec2", "describe-tags", "--filters", "Name=key,Values=Name")["Tags"]:
+        if tag["ResourceType"] not in ("instance", "volume"):
+            add(tag["Value"], tag["ResourceId"])
+    for reservation in ask("ec2", "describe-instances", "--filters", ALIVE)["Reservations"]:
+        for instance in reservation["Instances"]:
+            tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+            add(tags.get("Name", "without a name"), instance["InstanceId"])
+    for volume in ask("ec2", "describe-volumes")["Volumes"]:
+        attachments = volume["Attachments"]
+        if not any(each["DeleteOnTermination"] for each in attachments):
+            tags = {tag["Key"]: tag["Value"] for tag in volume.get("Tags", [])}
+            add(tags.get("Name", "without a name"), volume["VolumeId"])
+            for each in attachments:
+                place = ":".join((each["Device"], each["VolumeId"], each["InstanceId"]))
+                add(f"attachment of {each['VolumeId']}", place)
+    groups = ask("ec2", "describe-security-groups")["SecurityGroups"]
+    own = {group["GroupId"] for group in groups if group["GroupName"] != "default"}
+    for rule in ask("ec2", "describe-security-group-rules")["SecurityGroupRules"]:
+        if rule["GroupId"] in own:
+            add("rules", rule["SecurityGroupRuleId"])
+    for role in ask("iam", "list-roles")["Roles"]:
+        add(f"role {role['RoleName']}", role["RoleName"])
+        policies = ask("iam", "list-role-policies", "--role-name", role["RoleName"])
+        for policy in policies["PolicyNames"]:
+            add(f"policy of {role['RoleName']}", f"{role['RoleName']}:{policy}")
+    for profile in ask("iam", "list-instance-profiles")["InstanceProfiles"]:
+        name = profile["InstanceProfileName"]
+        add(f"profile {name}", name)
+    for bucket in ask("s3api", "list-buckets").get("Buckets", []):
+        add(f"bucket {bucket['Name']}", bucket["Name"])
     return held
 
 

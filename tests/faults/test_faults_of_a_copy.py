@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import is_back
 from hosts import Node
-from labs import Lab, hostname
+from labs import SETTLE, Lab, hostname
 from links import BLACK_HOLE, RESET, broken, dropped, ports
 from load import Load
 from waits import BOOT_SECONDS, HEALED_SECONDS, NOTICED_SECONDS, PATIENCE, within
@@ -40,7 +40,7 @@ class Copy:
 
     def __init__(self, ring: Lab, node: Node) -> None:
         words = f"{TOOL} rejoin --discard {node.name} 2>&1"
-        self.process = ring.popen("ssh", node.name, words)
+        self.process = ring.popen_on(node.name, words)
 
     def end(self) -> tuple[int, str]:
         said, _ = self.process.communicate(timeout=COPY_SECONDS * PATIENCE)
@@ -144,7 +144,7 @@ def test_a_snapshot_gives_way_when_the_volume_of_the_peer_runs_short_and_its_ser
         try:
             with held(ring, nodes[0], "send", SENDING, nodes[1]) as copy:
                 nodes[0].run("sh", "-c", f"ls -d {VOLUME}/snapshots/*")
-                nodes[0].run("sh", "-c", f"fallocate --length {size} {filler}")
+                nodes[0].run("sh", "-c", f"{SETTLE} && fallocate --length {size} {filler}")
                 within(
                     NOTICED_SECONDS,
                     "the snapshot is gone",

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 from conftest import is_back
 from hosts import Node
-from labs import Lab, hostname
+from labs import SETTLE, Lab, hostname
 from load import Load
 from verbs import Verbs
 from waits import BOOT_SECONDS, HEALED_SECONDS, NOTICED_SECONDS, PATIENCE, within
@@ -67,7 +67,7 @@ class Backup:
     """`ring-node backup` on a node."""
 
     def __init__(self, ring: Lab, node: Node) -> None:
-        self.process = ring.popen("ssh", node.name, f"{TOOL} backup 2>&1")
+        self.process = ring.popen_on(node.name, f"{TOOL} backup 2>&1")
         self.text = ""
 
     @property
@@ -195,7 +195,7 @@ def test_a_backup_gives_way_when_the_volume_runs_short_and_the_server_runs_on(
         try:
             with held(ring, node, at) as backup:
                 node.run("sh", "-c", f"ls -d {VOLUME}/images/*")
-                node.run("sh", "-c", f"fallocate --length {size} {filler}")
+                node.run("sh", "-c", f"{SETTLE} && fallocate --length {size} {filler}")
                 within(
                     NOTICED_SECONDS,
                     "all that it took is gone",

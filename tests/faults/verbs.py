@@ -43,9 +43,8 @@ class Verbs:
 
     def __init__(self, lab: Lab) -> None:
         folder = Folder(lab.folder, Folder.from_environment().cache)
-        exported = lab.pulumi("stack", "export", "--show-secrets").stdout
         self.nodes = Nodes(folder)
-        self._steps = plan(json.loads(exported), self.nodes.all)["steps"]
+        self._steps = plan(lab.exported(), self.nodes.all)["steps"]
         self._environment = environment(folder)
         self._replaced: dict[str, str] = {}
 

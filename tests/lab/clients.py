@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pymysql
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
 from hosts_of_their_own import Host
 from labs import Lab, eventually
 from waits import PATIENCE
@@ -136,7 +134,8 @@ class Loop:
 @contextmanager
 def client_host(lab: Lab) -> Iterator[ClientHost]:
     one = lab.outputs()["nodes"]["node-1"]["instanceId"]
-    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws, ExitStack() as stack:
+    aws = lab.aws
+    with ExitStack() as stack:
         described = aws("ec2", "describe-instances", "--instance-ids", one)
         node = described["Reservations"][0]["Instances"][0]
         group = aws(

@@ -3,8 +3,7 @@
 import contextlib
 from collections.abc import Iterator
 
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
+from cloud.cli.ask import Ask
 from hosts_of_their_own import Host
 from labs import Lab, eventually
 
@@ -19,7 +18,7 @@ def path(volume: str) -> str:
 class Volumes:
     """Volumes of the test's own, deleted afterwards."""
 
-    def __init__(self, aws: Asking, zone: str) -> None:
+    def __init__(self, aws: Ask, zone: str) -> None:
         self.aws, self.zone = aws, zone
         self.made: list[str] = []
 
@@ -78,9 +77,9 @@ class Volumes:
 @contextlib.contextmanager
 def volumes_beside(lab: Lab, host: Host) -> Iterator[Volumes]:
     """In the zone of that host. Whoever has mounted one lets go of it before the end."""
-    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws:
-        answer = aws("ec2", "describe-instances", "--instance-ids", host.instance)
-        zone = answer["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
-        found = Volumes(aws, zone)
-        yield found
-        found.delete()
+    aws = lab.aws
+    answer = aws("ec2", "describe-instances", "--instance-ids", host.instance)
+    zone = answer["Reservations"][0]["Instances"][0]["Placement"]["AvailabilityZone"]
+    found = Volumes(aws, zone)
+    yield found
+    found.delete()

@@ -10,8 +10,8 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from cloud.cli.surroundings import argv_in_world
-from cloud.lab import Lab as Folder
+from cloud.names import Names
+from cloud.network import namespaces
 from labs import ROOT, Lab, eventually
 from waits import PATIENCE
 
@@ -65,7 +65,7 @@ class Host:
             "ssh", "-q", *SSH_OPTIONS, "-i", str(self.lab.folder / "ssh" / "key"),
             f"admin@{self.address}", words,
         ]  # fmt: skip
-        return argv_in_world(Folder(self.lab.folder, Folder.from_environment().cache), argv)
+        return namespaces.inside(Names.of(self.lab.folder).world, argv)
 
     def unpack(self, name: str, folder: Path) -> None:
         """A copy of a folder, in the login's home."""

@@ -58,8 +58,7 @@ class Steps:
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
-        exported = json.loads(lab.pulumi("stack", "export", "--show-secrets").stdout)
-        resources = exported["deployment"]["resources"]
+        resources = lab.exported()["deployment"]["resources"]
         inputs = {each["urn"].rpartition("::")[2]: each.get("inputs", {}) for each in resources}
         self._documents = {
             name: _plain(given["stdin"]) for name, given in inputs.items() if "stdin" in given
@@ -73,8 +72,8 @@ class Steps:
     ) -> dict[str, Any]:
         """What the verb printed, or the parts of its error if it is to end with one."""
         stdin = self.document(node, verb) if document is None else document
-        done = self.lab.run(
-            "ssh", node, f"{RING_NODE} {verb}", stdin=stdin, expect=expect, timeout=STEP_SECONDS
+        done = self.lab.run_on(
+            node, f"{RING_NODE} {verb}", stdin=stdin, expect=expect, timeout=STEP_SECONDS
         )
         return json.loads(done.stdout) if expect == 0 else parts(done.stderr)
 
@@ -110,7 +109,7 @@ class Steps:
             "statement": statement,
         }
         words = shlex.join(["python3", "-W", "ignore", "-c", APPLICATION])
-        return self.lab.run("ssh", node, words, stdin=json.dumps(asked), expect=None).stderr
+        return self.lab.run_on(node, words, stdin=json.dumps(asked), expect=None).stderr
 
     def wait_until_whole(self) -> None:
         wait_until_whole(self.lab)
@@ -122,7 +121,7 @@ class Running:
     def __init__(self, lab: Lab, node: str, words: str, document: str) -> None:
         self._words = words
         self._text: str | None = None
-        self._process = lab.popen("ssh", node, words)
+        self._process = lab.popen_on(node, words)
         assert self._process.stdin is not None
         self._process.stdin.write(document)
         self._process.stdin.close()
@@ -150,7 +149,7 @@ class Running:
 @contextlib.contextmanager
 def session(lab: Lab, node: str, statement: str) -> Iterator[None]:
     """A session of root that has run one statement and stays: what it locked is locked."""
-    process = lab.popen("ssh", node, UNBUFFERED)
+    process = lab.popen_on(node, UNBUFFERED)
     assert process.stdin is not None
     assert process.stdout is not None
     try:

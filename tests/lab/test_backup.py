@@ -119,7 +119,7 @@ def test_tables_are_looked_after_on_either_node(steps: Steps, node: str) -> None
 def test_tables_are_left_alone_while_a_copy_is_taken(steps: Steps) -> None:
     lab = steps.lab
     hold = "sudo flock /srv/mysql-ring/snapshots/.lock sh -c 'echo held; exec cat'"
-    holder = lab.popen("ssh", NODE, hold)
+    holder = lab.popen_on(NODE, hold)
     try:
         assert holder.stdout is not None
         assert holder.stdout.readline() == "held\n"
@@ -131,7 +131,7 @@ def test_tables_are_left_alone_while_a_copy_is_taken(steps: Steps) -> None:
 def test_one_node_at_a_time_takes_a_backup_or_looks_after_its_tables(steps: Steps) -> None:
     lab = steps.lab
     hold = "SELECT GET_LOCK('mysql_ring.upkeep', 0), SLEEP(600)"
-    holder = lab.popen("ssh", NODE, f'sudo mysql --defaults-file=/root/.my.cnf -e "{hold}"')
+    holder = lab.popen_on(NODE, f'sudo mysql --defaults-file=/root/.my.cnf -e "{hold}"')
     try:
         eventually(
             lambda: lab.value(NODE, "SELECT IS_USED_LOCK('mysql_ring.upkeep')"),

@@ -11,8 +11,6 @@ from typing import Any
 
 import pytest
 import sameness
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
 from hosts import Node
 from labs import NODES, UP_SECONDS, Lab, eventually, wait_until_whole
 from load import Load
@@ -167,18 +165,18 @@ def copied(lab: Lab, own: str) -> str:
     """A bucket with what that one has, of which no stack knows. Each object in parts, as it was put
     there: by a plain copy it would have another ETag, and not count."""
     name = f"old-{time.time_ns()}"
-    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws:
-        region = f"LocationConstraint={REGION}"
-        aws("s3api", "create-bucket", "--bucket", name, "--create-bucket-configuration", region)
-        for each in aws("s3api", "list-objects-v2", "--bucket", own)["Contents"]:
-            to = ("--bucket", name, "--key", each["Key"])
-            upload = ("--upload-id", aws("s3api", "create-multipart-upload", *to)["UploadId"])
-            source = ("--copy-source", f"{own}/{each['Key']}", "--part-number", "1")
-            part = aws("s3api", "upload-part-copy", *to, *upload, *source)["CopyPartResult"]
-            parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
-            whole = ("--multipart-upload", json.dumps(parts))
-            made = aws("s3api", "complete-multipart-upload", *to, *upload, *whole)
-            assert made["ETag"] == each["ETag"], each["Key"]
+    aws = lab.aws
+    region = f"LocationConstraint={REGION}"
+    aws("s3api", "create-bucket", "--bucket", name, "--create-bucket-configuration", region)
+    for each in aws("s3api", "list-objects-v2", "--bucket", own)["Contents"]:
+        to = ("--bucket", name, "--key", each["Key"])
+        upload = ("--upload-id", aws("s3api", "create-multipart-upload", *to)["UploadId"])
+        source = ("--copy-source", f"{own}/{each['Key']}", "--part-number", "1")
+        part = aws("s3api", "upload-part-copy", *to, *upload, *source)["CopyPartResult"]
+        parts = {"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]}
+        whole = ("--multipart-upload", json.dumps(parts))
+        made = aws("s3api", "complete-multipart-upload", *to, *upload, *whole)
+        assert made["ETag"] == each["ETag"], each["Key"]
     return name
 
 
@@ -218,8 +216,8 @@ def test_a_new_stack_is_born_from_the_bucket_of_one_that_is_gone(
     s3cmd = "sudo s3cmd --config=/etc/mysql-ring/s3cfg --no-progress"
     listing = f"{s3cmd} ls s3://{old_bucket}/mysql/"
     assert NODE in lab.ssh(NODE, listing)
-    assert lab.run("ssh", PEER, listing, expect=None).returncode != 0
+    assert lab.run_on(PEER, listing, expect=None).returncode != 0
     put = f"{s3cmd} put /etc/hostname {key}"
-    assert lab.run("ssh", NODE, put, expect=None).returncode != 0
+    assert lab.run_on(NODE, put, expect=None).returncode != 0
     assert changed_by_an_up(lab, restoreFrom=wanted, **renamed) == {}
     assert changed_by_an_up(lab, **renamed) == {ACCESS: "delete"}

@@ -123,6 +123,6 @@ def test_a_client_reaches_mysql_only_while_its_range_is_listed(
         for node in NODES:
             for cidr in (AROUND, BESIDE):
                 drop = f"SET sql_log_bin = 0; DROP USER 'app'@'{host_part(cidr)}'"
-                ring.run("mysql", node, "-e", drop, expect=None)
+                ring.run_sql(node, drop, expect=None)
     assert client.query(addresses[0], "SELECT 1", tls=False).returncode != 0
     assert {node: Node(ring, node).mysqld() for node in NODES} == servers

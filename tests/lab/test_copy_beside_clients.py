@@ -85,18 +85,18 @@ def test_a_lock_that_waits_for_a_long_statement_holds_every_writer_up(
     ring: Lab, table: str, other: str
 ) -> None:
     with session(ring, SURVIVOR, GATE):
-        reader = ring.popen("mysql", SURVIVOR, "-e", f"SELECT GET_LOCK('gate', 600) FROM {table}")
+        reader = ring.popen_sql(SURVIVOR, f"SELECT GET_LOCK('gate', 600) FROM {table}")
         process(ring, "SELECT GET_LOCK")
-        locker = ring.popen("mysql", SURVIVOR, "-e", GLOBAL_LOCK)
+        locker = ring.popen_sql(SURVIVOR, GLOBAL_LOCK)
         (lock,) = eventually(lambda: ring.sql(SURVIVOR, LOCKING), bool, "the lock that waits")
         insert = f"INSERT INTO {other} (note) VALUES ('held')"
-        writer = ring.popen("mysql", SURVIVOR, "-e", insert)
+        writer = ring.popen_sql(SURVIVOR, insert)
         time.sleep(LOOK_SECONDS)
         assert writer.poll() is None, "not even another table can be written"
         ring.sql(SURVIVOR, f"KILL {lock[0]}")
         assert writer.wait(timeout=60 * PATIENCE) == 0
         locker.wait(timeout=60 * PATIENCE)
-        late = ring.popen("mysql", SURVIVOR, "-e", f"SELECT COUNT(*) FROM {table}")
+        late = ring.popen_sql(SURVIVOR, f"SELECT COUNT(*) FROM {table}")
         time.sleep(LOOK_SECONDS)
         assert late.poll() is None, "the statement's table stays closed when the lock is given up"
     for each in (reader, late):
@@ -113,9 +113,9 @@ def test_a_copy_beside_long_statements_holds_no_writer_up_names_them_and_is_take
         transaction = held.enter_context(ExitStack())
         transaction.enter_context(session(ring, SURVIVOR, f"START TRANSACTION; {row}"))
         reading = f"SELECT GET_LOCK('gate', 600) FROM {table}"
-        reader = ring.popen("mysql", SURVIVOR, "-e", reading)
+        reader = ring.popen_sql(SURVIVOR, reading)
         patient = "SET SESSION innodb_lock_wait_timeout = 600"
-        waiter = ring.popen("mysql", SURVIVOR, "-e", f"{patient}; {row}")
+        waiter = ring.popen_sql(SURVIVOR, f"{patient}; {row}")
         processes = [process(ring, "SELECT GET_LOCK"), process(ring, "UPDATE")]
 
         copy = begin_copy(steps)
@@ -166,8 +166,8 @@ def test_a_lock_beside_a_table_that_an_idle_session_keeps_closes_it_to_every_rea
     lock = f"SET SESSION lock_wait_timeout = 1; {GLOBAL_LOCK}"
     for keep in (f"LOCK TABLES {table} READ", f"HANDLER {table} OPEN"):
         with session(ring, SURVIVOR, keep):
-            assert ring.run("mysql", SURVIVOR, "-e", lock, expect=None).returncode != 0
-            reader = ring.popen("mysql", SURVIVOR, "-e", f"SELECT COUNT(*) FROM {table}")
+            assert ring.run_sql(SURVIVOR, lock, expect=None).returncode != 0
+            reader = ring.popen_sql(SURVIVOR, f"SELECT COUNT(*) FROM {table}")
             eventually(
                 lambda: ring.value(SURVIVOR, FLUSH_WAITS), lambda n: n == "1", "a reader that hangs"
             )

@@ -147,7 +147,7 @@ def test_definitions_that_change_before_the_lock_and_while_it_is_waited_for_are_
                 locking.lift()
                 eventually(lambda: survivor.rows(LOCKING), bool, "the lock waits")
                 alter = f"ALTER TABLE {table} ADD COLUMN waited INT"
-                altered = ring.popen("mysql", SURVIVOR, "-e", alter)
+                altered = ring.popen_sql(SURVIVOR, alter)
                 eventually(lambda: ring.sql(SURVIVOR, WAITING), bool, "a definition waits too")
                 changes.round()  # while the table is in the way of the lock
                 assert copy.at_work

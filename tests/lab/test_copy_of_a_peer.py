@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 from archive import SERVICES, TIMERS
-from labs import NODES, Lab, eventually, hostname
+from labs import NODES, SETTLE, Lab, eventually, hostname
 from steps import (
     HOST,
     KILLED_STATUS,
@@ -283,6 +283,7 @@ def test_an_interrupted_copy_of_a_ring_that_became_empty_meanwhile_goes_on(
 
 
 def fill(lab: Lab, leave_mib: int) -> None:
+    lab.ssh(LOST, f"sudo {SETTLE}")
     free = int(lab.ssh(LOST, f"df --output=avail --block-size=1M {VOLUME} | tail -1"))
     lab.ssh(LOST, f"sudo fallocate --length {free - leave_mib}M {VOLUME}/filler")
 

@@ -78,9 +78,7 @@ def test_a_copy_made_beside_a_writer_holds_the_same_bits_definitions_and_account
 
     with Load([donor], tmp_path) as load:
         begun = time.monotonic()
-        done = ring.run(
-            "ssh", COPY, f"{RING_NODE} rejoin --discard {COPY}", timeout=2 * STEP_SECONDS
-        )
+        done = ring.run_on(COPY, f"{RING_NODE} rejoin --discard {COPY}", timeout=2 * STEP_SECONDS)
         report = json.loads(done.stdout.splitlines()[-1])
         ring.ssh(DONOR, f"{RING_NODE} rejoin", timeout=STEP_SECONDS)
         wait_until_whole(ring)
@@ -116,7 +114,7 @@ def test_what_sessions_hold_on_the_donor_is_in_the_way_of_no_copy(ring: Lab) -> 
         cursor.execute("XA END X'00FF', X'C3', 7")
         cursor.execute("XA PREPARE X'00FF', X'C3', 7")
         try:
-            ring.run("ssh", COPY, f"{RING_NODE} rejoin --discard {COPY}", timeout=2 * STEP_SECONDS)
+            ring.run_on(COPY, f"{RING_NODE} rejoin --discard {COPY}", timeout=2 * STEP_SECONDS)
             ring.ssh(DONOR, f"{RING_NODE} rejoin", timeout=STEP_SECONDS)
             assert copy.rows("SELECT v FROM sessions.t") == [{"v": 0}]
         finally:

@@ -9,8 +9,6 @@ from typing import Any
 import deployer
 import pytest
 import yaml
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
 from labs import ROOT, CommandFailed, Lab
 
 pytestmark = pytest.mark.lab
@@ -76,7 +74,8 @@ def application(ring: Lab, tmp_path: Path) -> Iterator[Example]:
 @pytest.fixture
 def credentials(ring: Lab) -> Iterator[dict[str, str]]:
     """Of a user who may do what the deployer's policy says for both rings, and nothing else."""
-    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws, ExitStack() as stack:
+    aws = ring.aws
+    with ExitStack() as stack:
         aws("iam", "create-user", "--user-name", DEPLOYER)
         who = ("--user-name", DEPLOYER)
         stack.callback(aws, "iam", "delete-user", *who)

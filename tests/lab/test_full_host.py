@@ -64,7 +64,7 @@ def test_a_node_without_room_for_its_logs_goes_on_when_there_is_room_again(
 ) -> None:
     with little_room(ring, FULL):
         wait_until_whole(ring)
-        waiting = [ring.popen("mysql", FULL, "-e", big(table, FULL)) for _ in range(WRITERS)]
+        waiting = [ring.popen_sql(FULL, big(table, FULL)) for _ in range(WRITERS)]
         status = eventually(
             lambda: ring.status(FULL),
             lambda found: "statement hangs" in [each["case"] for each in found["problems"]],

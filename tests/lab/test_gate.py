@@ -46,7 +46,7 @@ def rows(ring: Lab, table: str, steps: Steps) -> Iterator[str]:
 
 
 def root(lab: Lab, node: str, words: str) -> str:
-    return lab.run("ssh", node, "sudo sh -e", stdin=words).stdout
+    return lab.run_on(node, "sudo sh -e", stdin=words).stdout
 
 
 def gate(lab: Lab, node: str) -> dict[str, object]:
@@ -206,7 +206,7 @@ def test_with_an_open_gate_it_answers_with_old_rows_and_a_row_ends_different(
     read = f"SELECT note FROM {rows} WHERE id = 1"
     assert REFUSAL in client.query(address, read).stderr
     for name, status in ((HERE, REFUSED), (AWAY, 0)):
-        done = ring.run("ssh", AWAY, f"{RING_NODE} open --though-behind {name}", expect=status)
+        done = ring.run_on(AWAY, f"{RING_NODE} open --though-behind {name}", expect=status)
         if status:
             assert f"--though-behind {HERE}, on {AWAY}" in parts(done.stderr)["found"]
             assert REFUSAL in client.query(address, read).stderr
@@ -287,7 +287,7 @@ def test_a_node_waits_for_a_peer_that_has_no_connection_left_however_long_that_t
 @contextlib.contextmanager
 def a_verb_at_work(ring: Lab) -> Iterator[None]:
     """The lock of the host is held, as by every verb that changes something."""
-    verb = ring.popen("ssh", AWAY, "sudo flock /run/mysql-ring.lock cat")
+    verb = ring.popen_on(AWAY, "sudo flock /run/mysql-ring.lock cat")
     assert verb.stdin is not None
     try:
         yield

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 from cloud.api.later import FILE
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
+from cloud.cli.ask import Ask
 from cloud.names import Names, cable_end, guest_interface
 from cloud.network import namespaces
 from labs import NODES, Lab, eventually
@@ -158,7 +157,7 @@ class Line:
 class Two:
     """The client interfaces of both nodes, whose group lets the test's ports pass."""
 
-    def __init__(self, lab: Lab, aws: Asking) -> None:
+    def __init__(self, lab: Lab, aws: Ask) -> None:
         self.aws, self.order = aws, lab.folder / "cloud" / FILE
         names = Names.of(lab.folder)
         nodes = lab.outputs()["nodes"]
@@ -221,8 +220,7 @@ class Two:
 @pytest.fixture
 def clients(ring: Lab) -> Iterator[Two]:
     with ExitStack() as undo:
-        folder = Folder(ring.folder, Folder.from_environment().cache)
-        clients = Two(ring, undo.enter_context(Asking(folder)))
+        clients = Two(ring, ring.aws)
         clients.rules("authorize")
         undo.callback(clients.rules, "revoke")
         undo.callback(clients.unassign)

@@ -35,7 +35,7 @@ class Watch:
     """Looks at a node's server all the time, from the host itself."""
 
     def __init__(self, lab: Lab, node: str) -> None:
-        self._process = lab.popen("ssh", node, f"python3 -c '{WATCH}'")
+        self._process = lab.popen_on(node, f"python3 -c '{WATCH}'")
         assert self._process.stdout is not None
         assert "watching\n" in iter(self._process.stdout.readline, "")
 

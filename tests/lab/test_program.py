@@ -5,8 +5,6 @@ import subprocess
 
 import pytest
 import yaml
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
 from labs import NODES, ROOT, Lab, eventually, step_name
 from ring_node.host import memory
 from ring_node.mysql import buffer_pool
@@ -95,15 +93,15 @@ def test_destroy_leaves_nothing_and_the_next_up_stands_the_ring_up_again(
     assert lab.resources() == []
     states = "Reservations[].Instances[?State.Name!='terminated'].InstanceId[]"
     tagged = ["--filters", "Name=tag:Project,Values=mysql-ring"]
-    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws:
-        assert aws("ec2", "describe-instances", "--query", states) == []
-        assert aws("ec2", "describe-vpcs", *tagged)["Vpcs"] == []
-        assert aws("ec2", "describe-network-interfaces", *tagged)["NetworkInterfaces"] == []
-        assert aws("ec2", "describe-addresses", *tagged)["Addresses"] == []
-        assert aws("ec2", "describe-security-groups", *tagged)["SecurityGroups"] == []
-        assert aws("s3api", "list-buckets")["Buckets"] == []
-        assert aws("iam", "list-roles")["Roles"] == []
-        assert aws("iam", "list-instance-profiles")["InstanceProfiles"] == []
+    aws = lab.aws
+    assert aws("ec2", "describe-instances", "--query", states) == []
+    assert aws("ec2", "describe-vpcs", *tagged)["Vpcs"] == []
+    assert aws("ec2", "describe-network-interfaces", *tagged)["NetworkInterfaces"] == []
+    assert aws("ec2", "describe-addresses", *tagged)["Addresses"] == []
+    assert aws("ec2", "describe-security-groups", *tagged)["SecurityGroups"] == []
+    assert aws("s3api", "list-buckets")["Buckets"] == []
+    assert aws("iam", "list-roles")["Roles"] == []
+    assert aws("iam", "list-instance-profiles")["InstanceProfiles"] == []
     eventually(lambda: hosts_running(lab), lambda hosts: hosts == [], "no host")
 
     lab.up()

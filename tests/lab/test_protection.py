@@ -4,8 +4,6 @@ import re
 from typing import Any
 
 import pytest
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
 from hosts import Node
 from labs import NODES, Lab, wait_until_whole
 
@@ -21,12 +19,12 @@ def stands(ring: Lab) -> dict[str, Any]:
         "volumes": "Volumes[].[VolumeId, State]",
         "network-interfaces": "NetworkInterfaces[].[NetworkInterfaceId, Status]",
     }
-    with Asking(Folder(ring.folder, Folder.from_environment().cache)) as aws:
-        found: dict[str, Any] = {
-            kind: sorted(aws("ec2", f"describe-{kind}", "--query", query))
-            for kind, query in kinds.items()
-        }
-        found["buckets"] = aws("s3api", "list-buckets", "--query", "Buckets[].Name")
+    aws = ring.aws
+    found: dict[str, Any] = {
+        kind: sorted(aws("ec2", f"describe-{kind}", "--query", query))
+        for kind, query in kinds.items()
+    }
+    found["buckets"] = aws("s3api", "list-buckets", "--query", "Buckets[].Name")
     found["servers"] = [Node(ring, name).mysqld() for name in NODES]
     found["stack"] = sorted(
         (each["urn"], each.get("id", ""), each.get("protect", False))

@@ -67,7 +67,7 @@ def row(ring: Lab) -> Iterator[str]:
 def stale_row_served(ring: Lab, row: str) -> bool:
     """Write on node-1 while node-2, which caches everything, is read."""
     ring.sql("node-2", f"SET GLOBAL query_cache_type = {ALL}")
-    writer = ring.popen("mysql", "node-1")
+    writer = ring.popen_sql("node-1")
     assert writer.stdin is not None
     update = f"UPDATE {row} SET v = v + 1 WHERE id = 1; DO SLEEP(0.05);\n"
     writer.stdin.write(update * (SECONDS_TO_BITE * 20))

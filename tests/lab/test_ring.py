@@ -104,7 +104,7 @@ def test_a_row_written_on_one_node_is_read_on_the_other(ring: Lab, table: str, n
 def test_rows_inserted_on_both_sides_at_once_do_not_clash(ring: Lab, table: str) -> None:
     rows_each = 500
     insert = f"INSERT INTO {table} (node) VALUES ('%s');\n"
-    writers = [ring.popen("mysql", node) for node in NODES]
+    writers = [ring.popen_sql(node) for node in NODES]
     for writer, node in zip(writers, NODES, strict=True):
         assert writer.stdin is not None
         writer.stdin.write(insert % node * rows_each)

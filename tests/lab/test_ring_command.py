@@ -36,7 +36,7 @@ def dead(ring: Lab) -> Iterator[str]:
     ring.aws("ec2", "stop-instances", "--instance-ids", instance)
     try:
         eventually(
-            lambda: ring.run("ssh", node, "true", expect=None).returncode,
+            lambda: ring.run_on(node, "true", expect=None).returncode,
             lambda code: code != 0,
             f"{node} is down",
             60,

@@ -53,7 +53,7 @@ def nodes(ring: Lab, prepared: Kept[Lab]) -> Lab:
 
 
 def s3cmd(lab: Lab, node: str, *words: str) -> subprocess.CompletedProcess[str]:
-    return lab.run("ssh", node, "s3cmd", *words, expect=None)
+    return lab.run_on(node, "s3cmd", *words, expect=None)
 
 
 @pytest.mark.parametrize("node", NODES)
@@ -95,9 +95,7 @@ def test_credentials_that_end_in_the_middle_of_an_upload_are_renewed(nodes: Lab)
     where = f"s3://{nodes.outputs()['bucket']['name']}/mysql/{node}/"
     nodes.ssh(node, f"head -c {2 * PART + 1} /dev/zero > large")
     with short_credentials(nodes, node) as ended, nodes.gates.api(after="PUT") as gate:
-        upload = nodes.popen(
-            "ssh", node, "s3cmd", "put", "--no-progress", "large", f"{where}renewed"
-        )
+        upload = nodes.popen_on(node, "s3cmd", "put", "--no-progress", "large", f"{where}renewed")
         gate.wait("s3 PUT: 200")
         ended()
         gate.lift()

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
-from cloud.cli.ask import Asking
-from cloud.lab import Lab as Folder
+from cloud.cli.ask import Ask
 from labs import NODES, PEER, Kept, Lab, eventually
 from waits import PATIENCE
 
@@ -40,7 +39,7 @@ WAIT_SECONDS = 0.8
 class Groups:
     """The groups of a node's two interfaces, and knocks at its ports."""
 
-    def __init__(self, lab: Lab, aws: Asking) -> None:
+    def __init__(self, lab: Lab, aws: Ask) -> None:
         self.aws = aws
         self.nodes = lab.outputs()["nodes"]
         self.prefix = f"/run/netns/mr{lab.id()}-"
@@ -112,8 +111,8 @@ def felt(read: Callable[[], object], expected: object) -> None:
 
 @contextmanager
 def groups_of(lab: Lab) -> Iterator[Groups]:
-    with Asking(Folder(lab.folder, Folder.from_environment().cache)) as aws:
-        yield Groups(lab, aws)
+    aws = lab.aws
+    yield Groups(lab, aws)
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def test_a_restart_by_hand_brings_in_what_an_unwell_ring_needs(ring: Lab) -> Non
         ring.sql(NODE, "STOP SLAVE SQL_THREAD")
         steps.run(NODE, "config", changed)
         assert "does not" in steps.run(NODE, "restart", wanted, expect=REFUSED)["found"]
-        other = ring.run("ssh", NODE, f"{by_hand} node-1", expect=REFUSED)
+        other = ring.run_on(NODE, f"{by_hand} node-1", expect=REFUSED)
         assert "--though-unwell node-1, on node-2" in parts(other.stderr)["found"]
         assert ring.value(NODE, "SELECT @@back_log") != "70"
         ring.ssh(NODE, f"{by_hand} {NODE}")

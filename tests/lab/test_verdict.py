@@ -17,7 +17,7 @@ import pymysql
 import pytest
 from clocks import Tool, wrong_clock
 from hosts import Node
-from labs import NODES, Lab, eventually, wait_until_whole
+from labs import NODES, SETTLE, Lab, eventually, wait_until_whole
 from steps import session
 from waits import PATIENCE
 
@@ -51,7 +51,7 @@ RING_NODE = "/opt/mysql-ring/current/ring-node"
 
 def verdict(lab: Lab, node: str) -> tuple[list[str], dict[str, Any]]:
     """The cases of its problems, and all that it said. The exit code says the same."""
-    done = lab.run("ssh", node, STATUS, expect=None, timeout=ANSWER_SECONDS)
+    done = lab.run_on(node, STATUS, expect=None, timeout=ANSWER_SECONDS)
     assert done.returncode in (HEALTHY, UNHEALTHY), done.stderr
     said = json.loads(done.stdout)
     assert said["healthy"] == (done.returncode == HEALTHY) == (not said["problems"])
@@ -170,7 +170,7 @@ def test_stop_slave_that_hangs_behind_a_lock_does_not_hang_the_verdict(
         said = says(sound, SICK, "slave held up", "peer silent")
         assert "Waiting for table metadata lock" in text(said, "slave held up")
         assert "an open transaction of root@localhost" in text(said, "slave held up")
-        stopping = sound.popen("mysql", SICK, "-e", "STOP SLAVE")
+        stopping = sound.popen_sql(SICK, "STOP SLAVE")
         said = eventually(
             lambda: verdict(sound, SICK),
             lambda now: (
@@ -277,6 +277,7 @@ def test_a_volume_without_room_is_said_while_the_server_waits_for_it(
     sound: Lab, table: str
 ) -> None:
     big = f"INSERT INTO {table} (note) VALUES (REPEAT('x', 1000000))"
+    sound.ssh(SICK, f"sudo {SETTLE}")
     free = int(sound.ssh(SICK, f"stat --file-system --format=%a {VOLUME}"))
     block = int(sound.ssh(SICK, f"stat --file-system --format=%S {VOLUME}"))
     waiting = None
@@ -284,7 +285,7 @@ def test_a_volume_without_room_is_said_while_the_server_waits_for_it(
         # Most of it by reserving: what is written costs the machine as much.
         sound.ssh(SICK, f"sudo fallocate --length {free * block - SPARE} {FILL}")
         sound.ssh(SICK, f"sudo dd if=/dev/zero of={FILL}.more bs=64K 2>&1 || true")
-        waiting = sound.popen("mysql", SICK, "-e", ";".join([big] * 50))
+        waiting = sound.popen_sql(SICK, ";".join([big] * 50))
         said = eventually(
             lambda: verdict(sound, SICK),
             lambda now: now[0][:1] == ["disk low"] and len(now[0]) > 1,

@@ -359,14 +359,14 @@ def test_a_node_whose_volume_is_not_there_at_boot_waits_for_it_and_writes_nothin
     become(ring, instance, "running")
     words = "systemctl show --property=ActiveState --value mysql-ring-volume mysql"
     eventually(
-        lambda: ring.run("ssh", NODE, words, expect=None).stdout.split(),
+        lambda: ring.run_on(NODE, words, expect=None).stdout.split(),
         lambda states: states == ["activating", "inactive"],
         "the unit waits, and the server for it",
         seconds=SSH_SECONDS,
     )
     assert ring.ssh(NODE, f"sudo ls -A {PLACE}") == ""
-    assert ring.run("ssh", NODE, "sudo touch /var/lib/mysql/x", expect=None).returncode != 0
-    assert ring.run("ssh", NODE, "pgrep -x mysqld", expect=None).stdout == ""
+    assert ring.run_on(NODE, "sudo touch /var/lib/mysql/x", expect=None).returncode != 0
+    assert ring.run_on(NODE, "pgrep -x mysqld", expect=None).stdout == ""
     ring.aws(
         "ec2", "attach-volume", "--volume-id", volume, "--instance-id", instance,
         "--device", device,

@@ -70,7 +70,7 @@ def fails(
     words = f"{RING_NODE} {verb}"
     if not restarts:
         words = WATCHED.replace("{look}", UNTOUCHED).replace("{verb}", words)
-    done = lab.run("ssh", NODE, words, stdin=document, expect=expect)
+    done = lab.run_on(NODE, words, stdin=document, expect=expect)
     assert "was\nMainPID" not in done.stderr, done.stderr
     return parts(done.stderr)
 

@@ -24,22 +24,26 @@ Ask = Callable[..., Any]
 
 class Asking:
     """Called with the words of an AWS command, it gives the answer. The program starts with the
-    first question."""
+    first question, and again where it has ended."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    def __init__(self, lab: Lab, seconds: float = ANSWER_SECONDS) -> None:
+        self.lab, self.seconds = lab, seconds
         self._process: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> "Asking":
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.end()
+
+    def end(self) -> None:
         if self._process is not None:
             try:
                 self._process.communicate(timeout=END_SECONDS)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.communicate()
+            self._process = None
 
     def __call__(self, *words: str) -> Any:
         if self._process is None:
@@ -47,7 +51,7 @@ class Asking:
         process = self._process
         assert process.stdin is not None
         assert process.stdout is not None
-        watchdog = threading.Timer(ANSWER_SECONDS, process.kill)
+        watchdog = threading.Timer(self.seconds, process.kill)
         watchdog.start()
         try:
             process.stdin.write(json.dumps(words) + "\n")
@@ -57,6 +61,8 @@ class Asking:
             line = ""
         finally:
             watchdog.cancel()
+        if not line:
+            self.end()
         code, text, problem = json.loads(line or '[-1, "", "it ended without an answer"]')
         if code != 0:
             raise LabError(

@@ -5,8 +5,6 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-import yaml
-
 from cloud.lab import STACK, Lab
 from cloud.names import Names, namespace_path
 
@@ -68,6 +66,8 @@ def environment(lab: Lab, caller: Mapping[str, str] = os.environ) -> dict[str, s
 
 def aws_environment(lab: Lab) -> dict[str, str]:
     """The same with the region and the keys of the lab's settings."""
+    import yaml  # not at every start of the lab's program
+
     settings = yaml.safe_load(lab.settings.read_text())["config"]
     return {
         **environment(lab),

@@ -8,7 +8,7 @@ from cloud.setup.debian import KEYRING, RELEASE, Source, source_list
 from cloud.setup.entry import Entry, Report, digest_of
 from cloud.setup.packages import BASE
 
-RECIPE = "1"
+RECIPE = "2"
 TREE = "tree"
 LOG = "debootstrap.log"
 

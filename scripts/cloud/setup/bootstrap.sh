@@ -16,7 +16,10 @@ mirror=${*: -1}
 
 mkdir -p "$target"
 mount -t tmpfs -o mode=0755,size=3g mysql-ring "$target"
-debootstrap "${options[@]}" "$suite" "$target/tree" "$mirror"
+# Debian's packages compile their Python as they are installed; the lab's own place for that is not
+# where a host looks for it.
+env -u PYTHONPYCACHEPREFIX -u PYTHONPATH -u PYTHONSAFEPATH \
+  debootstrap "${options[@]}" "$suite" "$target/tree" "$mirror"
 rm -rf "$target/tree/var/cache/apt/archives"/*.deb
 disk=$(mktemp -d)
 mount --bind "${target%/*}" "$disk"

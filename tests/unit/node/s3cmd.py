@@ -6,6 +6,7 @@ import hashlib
 import shutil
 import sys
 import time
+from fnmatch import fnmatch
 from pathlib import Path
 
 BUCKET = Path(sys.argv[1])
@@ -54,6 +55,17 @@ def get(uri: str, to: str) -> None:
         sys.exit(75)
 
 
+def get_some(uri: str, to: str) -> None:
+    """All below a prefix that --include names, in folders as the keys have them."""
+    assert OPTIONS["exclude"] == "*"
+    for each in sorted((BUCKET / "objects").iterdir()):
+        key = "s3://" + each.name.replace("|", "/")
+        if key.startswith(uri) and fnmatch(key.removeprefix(uri), OPTIONS["include"]):
+            folder = Path(to) / key.removeprefix(uri).rpartition("/")[0]
+            folder.mkdir(parents=True, exist_ok=True)
+            get(key, str(folder))
+
+
 def ls(uri: str) -> None:
     for each in sorted((BUCKET / "objects").iterdir()):
         key = "s3://" + each.name.replace("|", "/")
@@ -76,6 +88,8 @@ if FAULT == "hang":
 (BUCKET / "objects").mkdir(exist_ok=True)
 if WORDS[0] == "put":
     put(WORDS[2])
+elif WORDS[0] == "get" and "--recursive" in sys.argv:
+    get_some(*WORDS[1:])
 elif WORDS[0] == "get":
     for wanted in WORDS[1:-1]:
         get(wanted, WORDS[-1])

@@ -88,6 +88,10 @@ class MemoryStore(Store):
     def get_small(self, keys: Iterable[str], **_: Any) -> dict[str, bytes]:
         return {key: self.get_bytes(key) for key in keys}
 
+    def get_named(self, prefix: str, name: str, **_: Any) -> dict[str, bytes]:
+        keys = [key for key in self.listed(prefix) if key.endswith(f"/{name}")]
+        return {key: self.get_bytes(key) for key in keys}
+
     def listed(self, prefix: str, **_: Any) -> dict[str, Entry]:
         self._must_be_there()
         return {

@@ -4,7 +4,7 @@ after an error."""
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -222,6 +222,19 @@ def test_the_gate_is_closed_before_the_server_stops_and_the_old_data_stays(
     assert current() != "old"
     assert (paths.INCARNATIONS / "old" / "kept").exists()
     assert not node["admitted"]
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_node_gives_way_also_when_its_server_does_not_start(
+    node: dict[str, Any], breaks: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if breaks:
+        node.update(runs=False, fails="start")
+        monkeypatch.setattr(opening, "alone", lambda _: nullcontext())
+    report = Report("restore-ring")
+    assert whole.give_way(MemoryStore(), "dev/ring", report) is not breaks
+    assert not node["admitted"]
+    assert ("close" if breaks else "shut") in node["did"]
 
 
 @pytest.mark.parametrize("fails", ["shut", "turn", "stop", "start"])

@@ -66,3 +66,25 @@ def test_of_several_files_none_is_changed_when_there_is_no_room_for_all(
     with pytest.raises(OSError, match="No space"):
         files.write_all(dict.fromkeys(wanted, (b"new", 0o644)), owner=owner)
     assert {path: path.read_bytes() for path in tmp_path.iterdir()} == dict.fromkeys(wanted, b"old")
+
+
+def test_room_is_counted_after_what_was_removed_has_been_given_back(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    free = [1]
+
+    def spaceman(command: list[str], **_: object) -> tuple[int, str, str]:
+        assert command == ["xfs_spaceman", "-c", "prealloc -s", str(tmp_path)]
+        free[0] = 2
+        return 0, "", ""
+
+    monkeypatch.setattr(room.programs, "attempt", spaceman)
+    monkeypatch.setattr(room, "free", lambda _: free[0])
+    assert room.settled(tmp_path / "not there yet") == 2
+
+
+def test_where_the_file_system_counts_at_once_nothing_more_is_needed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert room.settled(tmp_path) > 0

@@ -79,6 +79,21 @@ def test_what_was_put_is_got_and_listed(bucket: Path) -> None:
     assert store.get_small([KEY]) == {KEY: CONTENT}
 
 
+def test_all_objects_of_a_name_below_a_prefix_are_got_at_once_and_no_other(bucket: Path) -> None:
+    store = Store(PLACE)
+    assert store.get_named("mysql/node-1/backups/", "manifest.json") == {}
+    wanted = {f"mysql/node-1/backups/{each}/manifest.json": each.encode() for each in "abc"}
+    others = ("node-1/backups/a/data.tar.zst", "node-2/backups/a/manifest.json")
+    for key, content in {**wanted, **{f"mysql/{key}": b"x" for key in others}}.items():
+        store.put_bytes(key, content)
+    assert store.get_named("mysql/node-1/backups/", "manifest.json") == wanted
+    fault(bucket, "exit 75 once")
+    assert store.get_named("mysql/node-1/backups/", "manifest.json") == wanted
+    fault(bucket, "cut")
+    with pytest.raises(StoreError):
+        store.get_named("mysql/node-1/backups/", "manifest.json", seconds=1)
+
+
 def test_a_program_can_be_given_an_object_as_its_standard_input(bucket: Path) -> None:
     del bucket
     store = Store(PLACE)

@@ -294,6 +294,20 @@ def test_a_ring_is_restored_on_one_node_and_copied_by_the_other_one() -> None:
     assert "node-1 has the data as of 2026-11-26T03:20:00Z" in result.stdout
 
 
+@pytest.mark.parametrize(("runs", "without"), [(True, None), (False, "node-2")])
+def test_a_node_that_gave_way_and_whose_server_is_broken_is_not_asked(
+    runs: bool, without: str | None
+) -> None:
+    nodes = whole()
+    given_way, restored = nodes.said["restore-ring"]["node-2"], nodes.said["restore-ring"]["node-1"]
+    assert isinstance(given_way, dict)
+    nodes.said["restore-ring"] = {"node-2": {**given_way, "runs": runs}, "node-1": restored}
+    result = run(nodes, *TO_RING, "--yes-really", "prod/ring")
+    assert result.exit_code == errors.DONE, result.output
+    _, (_, _, told), *_ = changes(nodes)
+    assert told["without_peer"] == without
+
+
 def test_what_the_nodes_note_is_said_once() -> None:
     nodes = whole()
     given_way, restored = nodes.said["restore-ring"]["node-2"], nodes.said["restore-ring"]["node-1"]

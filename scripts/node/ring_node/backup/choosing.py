@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -17,7 +16,6 @@ from .moment import At, Moment, Upto, text
 from .place import Place
 from .store import Entry, Store
 
-AT_ONCE = 6  # of s3cmd, which takes longer to start than to get a manifest
 NEXT_STEP = "see `sudo ring-node backups` for what is there"
 
 
@@ -62,7 +60,7 @@ def names(listed: Iterable[str], node: str) -> list[Name]:
     prefix, result = manifest.folder(node), list[Name]()
     for key in listed:
         identity, _, file = key.removeprefix(prefix).partition("/")
-        if file == "manifest.json" and manifest.is_identity(identity):
+        if file == manifest.MANIFEST and manifest.is_identity(identity):
             result.append(Name(identity, node))
     return result
 
@@ -82,17 +80,32 @@ class Bucket:
 
     def read(self, name: Name, version: str) -> Found:
         """`version`: of mysqld on this host. Raises only what the bucket does not answer."""
-        content = self._store.get_bytes(name.key)
+        return self._judged(name, self._store.get_bytes(name.key), version)
+
+    def read_all(self, version: str) -> list[Found]:
+        with_one = {name.node for name in self.names}
+        contents = {
+            key: content
+            for node in self.nodes
+            if node in with_one
+            for key, content in self._store.get_named(
+                self._store.place.backups(node), manifest.MANIFEST
+            ).items()
+        }
+        return [
+            self._judged(name, contents[name.key], version)
+            if name.key in contents
+            else self.read(name, version)
+            for name in self.names
+        ]
+
+    def _judged(self, name: Name, content: bytes, version: str) -> Found:
         try:
             found = manifest.from_json(content, name.key)
             refuse_unfit(found, name, self._store.place, version, self.listed)
         except NodeError as error:
             return Found(name, None, error)
         return Found(name, found, None)
-
-    def read_all(self, version: str) -> list[Found]:
-        with ThreadPoolExecutor(AT_ONCE) as pool:
-            return list(pool.map(lambda name: self.read(name, version), self.names))
 
 
 def refuse_unfit(

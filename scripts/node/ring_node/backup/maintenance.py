@@ -146,7 +146,7 @@ def _check(
 
 def _rebuild(own: Session, size: Size, over: Callable[[], bool], report: Report) -> None:
     needed = int(size.used * ROOM_FACTOR) + snapshot_room.of_the_volume().begin
-    if room.free(paths.VOLUME) < needed:
+    if room.settled(paths.VOLUME) < needed:
         report.note(f"{size.quoted} is not rebuilt: that needs {needed >> 20} MiB free")
         return
     try:

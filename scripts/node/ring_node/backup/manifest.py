@@ -21,6 +21,7 @@ from ..mysql.shows import Coordinates
 from .place import TOP
 
 FORMAT = 1
+MANIFEST = "manifest.json"
 IDENTITY_FORMAT = "%Y%m%dT%H%M%SZ"
 TIME_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -113,7 +114,7 @@ def folder(node: str, name: str = "") -> str:
 
 
 def manifest_key(node: str, name: str) -> str:
-    return folder(node, name) + "manifest.json"
+    return folder(node, name) + MANIFEST
 
 
 def data_key(node: str, name: str) -> str:

@@ -115,7 +115,7 @@ def look(store: Store, of: Sequence[str], asked: Wanted) -> Source:
 
 def refuse_no_room(source: Source) -> None:
     state = snapshot_room.reserve(room.size(paths.VOLUME))
-    free, needed = room.free(paths.VOLUME), source.needed + state.begin
+    free, needed = room.settled(paths.VOLUME), source.needed + state.begin
     if free < needed:
         raise refused(
             f"{free >> 20} MiB free in {paths.VOLUME}, and {source.backup} needs "

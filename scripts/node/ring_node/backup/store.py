@@ -276,6 +276,25 @@ class Store:
                 process.wait(self._problem)
             return {key: (Path(folder) / Path(key).name).read_bytes() for key in keys}
 
+    def get_named(
+        self, prefix: str, name: str, *, seconds: float = SMALL_SECONDS
+    ) -> dict[str, bytes]:
+        """Every small object of that name in folders below `prefix`, which ends with a slash, each
+        whole; tried again until `seconds` have passed. One s3cmd for all."""
+
+        def once() -> dict[str, bytes]:
+            with tempfile.TemporaryDirectory() as folder:
+                which = ("--recursive", "--exclude=*", f"--include=*/{name}")
+                command = self._command("get", *which, self._uri(prefix), f"{folder}/")
+                with _Process(command, seconds) as process:
+                    process.wait(self._problem)
+                return {
+                    f"{prefix}{path.relative_to(folder)}": path.read_bytes()
+                    for path in Path(folder).rglob(name)
+                }
+
+        return self._again(seconds, once)
+
     def listed(self, prefix: str, *, seconds: float = SMALL_SECONDS) -> dict[str, Entry]:
         """Every object whose key begins with `prefix`, in the order of the keys; tried again until
         `seconds` have passed."""

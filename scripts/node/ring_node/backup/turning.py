@@ -68,9 +68,11 @@ def given_up(
     """Uuids of servers whose logs are no part of what the ring was when that backup was taken, and
     since. Where nothing came of a turn, the backup is of one of them or of its peer."""
     result: set[str] = set()
-    kept = _kept(listed, store.place, nodes)
-    keys = [key for name, key in kept if name <= found.identity]
-    for key, content in store.get_small(keys).items():
+    contents = dict[str, bytes]()
+    for node in nodes:  # of both the names may be the same
+        kept = _kept(listed, store.place, [node])
+        contents |= store.get_small(key for name, key in kept if name <= found.identity)
+    for key, content in contents.items():
         try:
             result.update(json.loads(content).get(SERVERS, ()))
         except (ValueError, TypeError, AttributeError):

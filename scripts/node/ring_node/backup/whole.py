@@ -93,14 +93,14 @@ def refuse_unnamed(given: str, place: Place) -> None:
         )
 
 
-def give_way(store: Store, given: str, report: Report) -> None:
+def give_way(store: Store, given: str, report: Report) -> bool:
     """This node serves nobody and follows nobody, until it has copied the one that is restored, or
-    has joined its peer again as it is."""
+    has joined its peer again as it is. Whether its server runs: broken data may be why somebody
+    restores."""
     refuse_unnamed(given, store.place)
-    with sql.own(report) as own:
-        opening.shut(own, report)
-        _stop_slave(own, report)
-        _archive(own, store, report)
+    runs = _try_to_start(report)
+    _shut(store, report, runs=runs)
+    return runs
 
 
 def restore_ring(store: Store, asked: Asked, report: Report) -> None:
@@ -148,7 +148,7 @@ def ring_is_whole(report: Report) -> None:
 
 
 def _try_to_start(report: Report) -> bool:
-    """Whether the own server runs. Broken data may be why somebody restores."""
+    """Whether the own server runs."""
     if not lifecycle.running():
         try:
             lifecycle.start()

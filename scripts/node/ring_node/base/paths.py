@@ -6,6 +6,8 @@ from pathlib import Path
 
 RELEASES = Path("/opt/mysql-ring/releases")
 CURRENT_RELEASE = Path("/opt/mysql-ring/current")
+COMMAND = Path("/usr/local/sbin/ring-node")
+"""So that `sudo ring-node` finds it: the folder is on sudo's path."""
 
 MYSQL_ROOT = Path("/opt/mysql")
 MYSQL = MYSQL_ROOT / "current"

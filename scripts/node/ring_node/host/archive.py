@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import os
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,6 +91,9 @@ def refuse_small_disk(archive: Archive, root: Path) -> None:
 def _fetch(archive: Archive, target: Path) -> None:
     """From the first address that has it. One that refuses, or has something else, is not asked
     again."""
+    import http.client  # here: most verbs know what an archive is and fetch none
+    import urllib.error
+
     deadline = Deadline(FETCH_SECONDS)
     problems: dict[str, str] = {}
     left, others = list(archive.urls), 0
@@ -129,6 +129,8 @@ def _fetch(archive: Archive, target: Path) -> None:
 
 def _download(url: str, algorithm: str, target: Path, deadline: Deadline) -> str:
     """Writes the archive from its beginning and answers its checksum."""
+    import urllib.request
+
     digest = hashlib.new(algorithm, usedforsecurity=False)
     request = urllib.request.Request(url, headers={"User-Agent": USER_AGENT})  # noqa: S310
     with (

@@ -6,10 +6,11 @@ import errno
 import os
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from ..base.errors import Exit, NodeError
+from . import programs
 
 # Of the kernel, of apt and of MySQL 5.6 (1114; Errcode).
 RAN_OUT = re.compile(
@@ -18,6 +19,7 @@ RAN_OUT = re.compile(
 )
 DISK_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 DISK_BROKEN = frozenset({errno.EIO, errno.EROFS})
+SETTLE_SECONDS = 60.0
 NEXT_STEP = (
     "make room there or make the volume larger (dataVolumeGib in the settings; rootVolumeGib is "
     "the root volume's), "
@@ -27,9 +29,21 @@ NEXT_STEP = (
 
 def free(path: Path) -> int:
     """Bytes that are free where `path` is, or will be."""
-    existing = next(each for each in (path, *path.parents) if each.exists())
-    state = os.statvfs(existing)
+    state = os.statvfs(_existing(path))
     return state.f_bavail * state.f_frsize
+
+
+def settled(path: Path) -> int:
+    """The same, with what was removed a moment ago. XFS gives the blocks of a removed file back
+    behind its back (since Linux 5.14); looking for preallocated blocks waits for that."""
+    command = ["xfs_spaceman", "-c", "prealloc -s", str(_existing(path))]
+    with suppress(NodeError):  # another file system, which counts at once
+        programs.attempt(command, seconds=SETTLE_SECONDS, next_step=NEXT_STEP)
+    return free(path)
+
+
+def _existing(path: Path) -> Path:
+    return next(each for each in (path, *path.parents) if each.exists())
 
 
 def size(volume: Path) -> int:

@@ -43,7 +43,7 @@ def of_the_volume() -> Room:
 
 def refuse_no_room() -> Room:
     wanted = of_the_volume()
-    free = room.free(paths.SNAPSHOTS)
+    free = room.settled(paths.SNAPSHOTS)
     if free < wanted.begin:
         raise refused(
             f"{free >> 20} MiB free in {paths.SNAPSHOTS}",

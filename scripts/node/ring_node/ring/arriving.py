@@ -57,7 +57,7 @@ def fetch(pair: Pair, expected_uuid: str, version: str, deadline: Deadline) -> A
     try:
         source.say(Frame.ASK, {"protocol": PROTOCOL, "want": "data"})
         offered = offer.read(source.hear(Frame.HEADER, _tell(who)), who)
-        refuse_unfit(offered, who, expected_uuid, version, room.free(paths.VOLUME))
+        refuse_unfit(offered, who, expected_uuid, version, room.settled(paths.VOLUME))
         begun = time.monotonic()
         with room.needed(paths.VOLUME, f"room for the copy of {who}"):
             _land(source, folder, offered, deadline)

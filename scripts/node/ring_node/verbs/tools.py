@@ -34,6 +34,8 @@ def run(document: Any) -> Report:
         report.did(f"{paths.CURRENT_RELEASE} points at it")
         if (paths.UNITS / paths.AGENT_SERVICE).exists():
             systemd.systemctl("try-restart", paths.AGENT_SERVICE)
+    if files.link(paths.COMMAND, paths.CURRENT_RELEASE / "ring-node"):
+        report.did(f"{paths.COMMAND} is the command for people")
     files.folder(paths.ETC, mode=0o755)
     if files.write(paths.NODE, to_json(node), mode=0o644):
         report.did(f"{paths.NODE} says which node this is: {node.name}")
