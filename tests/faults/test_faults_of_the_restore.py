@@ -15,7 +15,7 @@ import pymysql
 import pytest
 from conftest import is_back
 from hosts import Node
-from labs import Lab, hostname
+from labs import SETTLE, Lab, hostname
 from load import Load
 from verbs import Verbs
 from waits import HEALED_SECONDS, NOTICED_SECONDS, PATIENCE, within
@@ -135,7 +135,7 @@ def test_a_restore_gives_way_when_the_volume_runs_short_and_the_server_runs_on(
                 restore = Verb(ring, node, "restore-scratch", document)
                 gate.wait(by=restore)
                 assert listed(node, "restoring")
-                node.run("sh", "-c", f"fallocate --length {size} {filler}")
+                node.run("sh", "-c", f"{SETTLE} && fallocate --length {size} {filler}")
                 within(
                     NOTICED_SECONDS,
                     "all that came is gone",
