@@ -17,8 +17,8 @@ Figure = Callable[[str, float], None]
 
 NODE, PEER = NODES
 PUT = "run setpriv --pdeathsig KILL -- s3cmd put"
-# To list and to get changes nothing, nor do a session's own statements. While an archive is killed logs pile up: the first one and its
-# entry, killed at all that becomes of them, stand for all.
+# To list and to get changes nothing, nor do a session's own statements. While an archive is killed
+# logs pile up: the first one and its entry, killed at all that becomes of them, stand for all.
 ALIKE = r"send (SET NAMES|COMMIT)|run setpriv .* s3cmd (ls|get)|.* \((?!1\)|2\))\d+\)"
 MOMENTS = {
     "archive --now": (

@@ -22,7 +22,7 @@ QUESTIONS = re.compile(r"SELECT (?!GET_LOCK|RELEASE_LOCK)|SHOW|SET SESSION", re.
 # Programs that only look, or only forget a failure.
 LOOKS = re.compile(
     r"systemctl (show|is-|reset-failed)|cloud-init |dpkg-query |ip -|ss "
-    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid "
+    r"|\S+/mysqld .*--(version|help)|\S*nft (-j )?list |blkid |xfs_spaceman "
 )
 OPTION = re.compile(r" -(o \S+|qq)| --(config=\S+|no-progress|no-encrypt)(?= )")
 # Names that are made up anew in each run, and what may be a secret.
