@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from labs import Lab
-from waits import within
+from waits import PATIENCE, within
 
 TIMERS = "mysql-ring-archive.timer mysql-ring-purge.timer"
 SERVICES = "mysql-ring-archive.service mysql-ring-purge.service"
@@ -57,7 +57,6 @@ with open("kept", "w") as file:
     file.writelines(f"export AWS_{name}={found[key]}\\n" for name, key in names.items())
 """
 CREDENTIAL_SECONDS = 20
-"""Also on a slow machine: s3cmd waits a minute for the answer that is held meanwhile."""
 
 
 def objects(lab: Lab, prefix: str) -> dict[str, int]:
@@ -105,7 +104,7 @@ def short_credentials(lab: Lab, node: str) -> Iterator[Callable[[], None]]:
     listing = f"'. ./kept; s3cmd --config=/etc/mysql-ring/s3cfg ls {where}'"
 
     def ended() -> None:
-        end = time.monotonic() + CREDENTIAL_SECONDS
+        end = time.monotonic() + CREDENTIAL_SECONDS * PATIENCE
         within(2 * CREDENTIAL_SECONDS, "their end", lambda: time.monotonic() > end)
         old = lab.run_on(node, "sudo", "sh", "-c", listing, expect=None)
         assert "ExpiredToken" in old.stdout + old.stderr

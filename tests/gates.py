@@ -156,7 +156,7 @@ class Gates:
         """Those that hosts get meanwhile end after so many seconds."""
         self._prepare()
         order = self._folder / "cloud" / ORDERS
-        order.write_text(json.dumps({"seconds": seconds}))
+        order.write_text(json.dumps({"seconds": seconds * PATIENCE}))
         try:
             yield
         finally:

@@ -19,7 +19,6 @@ from archive import (
     objects,
     prefix,
     s3_away,
-    short_credentials,
 )
 from clocks import wrong_clock
 from hosts import Node
@@ -196,24 +195,6 @@ def ended(lab: Lab) -> None:
         "the end of the pass",
         seconds=120,
     )
-
-
-def test_a_pass_goes_on_when_its_credentials_end_in_the_middle_of_an_object(
-    by_hand: Steps,
-) -> None:
-    """The answer to its first part is kept back until those that it began with are no good."""
-    lab = by_hand.lab
-    with (
-        large_log(by_hand, NODE, 17) as log,
-        short_credentials(lab, NODE) as they_end,
-        lab.gates.api(after="PUT") as gate,
-    ):
-        sending = by_hand.begin(NODE, "archive", "")
-        gate.wait("s3 PUT: 200", by=sending)
-        they_end()
-        gate.lift()
-        sending.end()
-        assert log in all_closed_logs_are_safe(lab, NODE)
 
 
 @pytest.mark.parametrize("shift", ["+3600", "-3600"])

@@ -146,9 +146,7 @@ def test_each_start_of_the_server_closes_the_gate_and_stops_writes_and_events(
         assert ring.value(AWAY, shown) == "1OFF"
         assert REFUSAL in client.query(address, "SELECT 1").stderr
         pid = root(
-            ring,
-            AWAY,
-            "systemctl show --property=MainPID --value mysql; systemctl kill --signal=KILL mysql",
+            ring, AWAY, "systemctl show --property=MainPID --value mysql; pkill -KILL mysqld"
         )
         eventually(
             lambda: root(ring, AWAY, "systemctl show --property=MainPID,ActiveState --value mysql"),

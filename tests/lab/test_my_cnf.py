@@ -96,8 +96,7 @@ def test_logs_that_are_rotated_are_written_anew_and_conflicts_before_and_after_c
         NODE, f"sudo sh -c 'stat -L --format=%i {LOGS}/error.log.1 {LOGS}/slow.log.1'"
     )
     assert rotated == old != new
-    pid = ring.ssh(NODE, "systemctl show --property=MainPID --value mysql").strip()
-    held = ring.ssh(NODE, f"sudo ls -l /proc/{pid}/fd")
+    held = ring.ssh(NODE, "sudo sh -c 'ls -l /proc/$(pidof mysqld)/fd'")
     names = {line.rpartition("/")[2] for line in held.splitlines() if ".log" in line}
     assert set(ROTATED) <= names
     assert not [name for name in names if name.startswith(tuple(f"{each}." for each in ROTATED))]

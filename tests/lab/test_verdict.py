@@ -6,8 +6,6 @@ what the verdict is to say is seen to be so, past the tool.
 
 import contextlib
 import json
-import os
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -146,7 +144,7 @@ def test_a_server_that_is_down_is_said_on_both_nodes(sound: Lab) -> None:
 def test_a_server_that_is_stopped_by_a_signal_does_not_hang_the_verdict(sound: Lab) -> None:
     node = Node(sound, SICK)
     pid = node.mysqld()
-    os.kill(pid, signal.SIGSTOP)
+    node.run("kill", "-STOP", node.run("pidof", "mysqld").strip())
     try:
         # The kernel stops its threads one by one, each when that runs next.
         stat = Path(f"/proc/{pid}/stat")
@@ -157,7 +155,7 @@ def test_a_server_that_is_stopped_by_a_signal_does_not_hang_the_verdict(sound: L
         assert "timed out" in text(said, "server silent")
         says(sound, PEER, "peer silent")
     finally:
-        os.kill(pid, signal.SIGCONT)
+        node.run("kill", "-CONT", node.run("pidof", "mysqld").strip())
     for each in NODES:
         says(sound, each, seconds=60)
 
@@ -409,12 +407,12 @@ def test_a_clock_that_is_wrong_is_said_and_makes_no_dead_peer_alive(sound: Lab, 
             )
             assert said["gate"] == "open"
 
-        pid = Node(sound, SICK).mysqld()
-        os.kill(pid, signal.SIGSTOP)
+        node = Node(sound, SICK)
+        node.run("kill", "-STOP", node.run("pidof", "mysqld").strip())
         try:
             says(sound, PEER, "peer silent", "clocks differ")
         finally:
-            os.kill(pid, signal.SIGCONT)
+            node.run("kill", "-CONT", node.run("pidof", "mysqld").strip())
     for each in NODES:
         says(sound, each, seconds=60)
 
