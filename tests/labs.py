@@ -35,7 +35,7 @@ ROOT = Path(__file__).resolve().parents[1]
 NODES = ("node-1", "node-2")
 ANY_NODE = r"node-\d"
 PEER = {"node-1": "node-2", "node-2": "node-1"}
-SETTLE = "xfs_spaceman -c 'prealloc -s' /srv/mysql-ring"
+SETTLE = f"xfs_spaceman -c 'prealloc -m {10**15}' /srv/mysql-ring"
 """Before free room of a data volume is counted: XFS gives a removed file's blocks back later."""
 STATE = "state/.pulumi/stacks/mysql-ring/lab.json"
 """The state of the stack, in the lab's folder."""

@@ -192,8 +192,9 @@ def _tier(lab: Lab, tier: str) -> Result:
         if in_a_lab:
             argv.append("-v")
         code, output = _pytest_run(lab, tier, argv)
-        passed, failed = counts(report) if report.exists() else (0, 1)
-        said = failures(report) if report.exists() else ()
+        passed, failed, said = 0, 1, ()
+        if report.exists():
+            (passed, failed), said = counts(report), failures(report)
     if code != 0 and failed == 0:
         failed = 1
     return Result(tier, passed, failed, output, time.monotonic() - begun, said)

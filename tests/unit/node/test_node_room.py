@@ -74,7 +74,7 @@ def test_room_is_counted_after_what_was_removed_has_been_given_back(
     free = [1]
 
     def spaceman(command: list[str], **_: object) -> tuple[int, str, str]:
-        assert command == ["xfs_spaceman", "-c", "prealloc -s", str(tmp_path)]
+        assert command == ["xfs_spaceman", "-c", "prealloc -m 1000000000000000", str(tmp_path)]
         free[0] = 2
         return 0, "", ""
 

@@ -35,9 +35,10 @@ def free(path: Path) -> int:
 
 def settled(path: Path) -> int:
     """The same, with what was removed a moment ago. XFS gives the blocks of a removed file back
-    behind its back (since Linux 5.14); looking for preallocated blocks waits for that."""
-    command = ["xfs_spaceman", "-c", "prealloc -s", str(_existing(path))]
-    with suppress(NodeError):  # another file system, which counts at once
+    behind its back (since Linux 5.14); looking for preallocated blocks waits for that. It looks at
+    files of 1 PB and more: a server's own files keep what was allocated for them."""
+    command = ["xfs_spaceman", "-c", f"prealloc -m {10**15}", str(_existing(path))]
+    with suppress(NodeError):  # no such program, or it takes long: then what is free by now
         programs.attempt(command, seconds=SETTLE_SECONDS, next_step=NEXT_STEP)
     return free(path)
 
