@@ -6,10 +6,11 @@ node comes back.
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from clients import ClientHost, Loop
+from hosts import Node
 from labs import NODES, Lab, eventually
 from steps import REFUSED, RING_NODE, Steps, parts
 from waits import PATIENCE
@@ -238,45 +239,58 @@ def test_a_node_opens_without_a_peer_that_cannot_be_asked_for_as_long_as_it_is_t
     steps.wait_until_whole()
 
 
+SESSIONS = "SELECT COUNT(*) FROM information_schema.processlist WHERE user <> 'system user'"
+
+
+@contextlib.contextmanager
+def connections(ring: Lab, steps: Steps) -> Iterator[Callable[[], str]]:
+    """What leaves `HERE` no connection for anyone, until the end."""
+    # One session all the while: the place that is left for SUPER may be the agent's just then.
+    with Node(ring, HERE).session() as session:
+        session.execute("SELECT @@global.max_connections AS number")
+        before = session.fetchall()[0]["number"]
+
+        def no_more() -> str:
+            """Of a session that has just ended the place may still be counted, and then be free."""
+            session.execute(f"SET GLOBAL max_connections = ({SESSIONS})")
+            return steps.application(HERE, "SELECT 1")
+
+        try:
+            yield lambda: eventually(no_more, lambda said: "1040" in said, "no connection left")
+        finally:
+            session.execute(f"SET GLOBAL max_connections = {before}")
+
+
 def test_a_node_waits_for_a_peer_that_has_no_connection_left_however_long_that_takes(
     ring: Lab, client: ClientHost, table: str, steps: Steps
 ) -> None:
     address = client.nodes[AWAY]["clientAddress"]
-    sessions = "SELECT COUNT(*) FROM information_schema.processlist WHERE user <> 'system user'"
-
-    def no_more() -> str:
-        """Of a session that has just ended the place may still be counted, and then be free."""
-        others = int(ring.value(HERE, sessions)) - 1
-        ring.sql(HERE, f"SET GLOBAL max_connections = {others}")
-        return steps.application(HERE, "SELECT 1")
-
     kept = root(ring, AWAY, f"cat {OPENING}")
-    before = ring.value(HERE, "SELECT @@global.max_connections")
-    try:
-        root(
-            ring,
-            AWAY,
-            f"""systemctl stop mysql
-            echo '{{"open_without_peer_seconds": 5}}' > {OPENING}""",
-        )
-        eventually(
-            lambda: ring.value(HERE, f"{sessions} AND command LIKE 'Binlog Dump%'"),
-            lambda count: count == "0",
-            "the peer's slave gone",
-        )
-        ring.sql(HERE, f"INSERT INTO {table} (note) VALUES ('new')")
-        eventually(no_more, lambda said: "1040" in said, "no connection left")
-        root(ring, AWAY, "systemctl start mysql")
-        is_back(ring, "has no connection left")
-        told = written(ring)
-        eventually(
-            lambda: written(ring), lambda now: now > told + 10, "more than it is to wait", 60
-        )
-        assert "has no connection left" in str(gate(ring, AWAY)["why"])
-        assert REFUSAL in client.query(address, "SELECT 1").stderr
-    finally:
-        root(ring, AWAY, f"echo '{kept.strip()}' > {OPENING}")
-        ring.sql(HERE, f"SET GLOBAL max_connections = {before}")
+    with connections(ring, steps) as take_all:
+        try:
+            root(
+                ring,
+                AWAY,
+                f"""systemctl stop mysql
+                echo '{{"open_without_peer_seconds": 5}}' > {OPENING}""",
+            )
+            eventually(
+                lambda: ring.value(HERE, f"{SESSIONS} AND command LIKE 'Binlog Dump%'"),
+                lambda count: count == "0",
+                "the peer's slave gone",
+            )
+            ring.sql(HERE, f"INSERT INTO {table} (note) VALUES ('new')")
+            take_all()
+            root(ring, AWAY, "systemctl start mysql")
+            is_back(ring, "has no connection left")
+            told = written(ring)
+            eventually(
+                lambda: written(ring), lambda now: now > told + 10, "more than it is to wait", 60
+            )
+            assert "has no connection left" in str(gate(ring, AWAY)["why"])
+            assert REFUSAL in client.query(address, "SELECT 1").stderr
+        finally:
+            root(ring, AWAY, f"echo '{kept.strip()}' > {OPENING}")
     eventually(lambda: gate(ring, AWAY)["open"], bool, "the gate open", 60)
     assert ring.value(AWAY, f"SELECT note FROM {table}") == "new", "it opened with the row"
     steps.wait_until_whole()
