@@ -34,6 +34,14 @@ BEAT = (
     "SELECT TIMESTAMPDIFF(MICROSECOND, beat, UTC_TIMESTAMP(6)) AS age FROM mysql_ring.heartbeat"
     " WHERE server_id = {}"
 )
+SLAVE_SAYS = (
+    "Slave_IO_Running",
+    "Slave_SQL_Running",
+    "Last_IO_Error",
+    "Last_SQL_Error",
+    "Slave_IO_State",
+    "Slave_SQL_Running_State",
+)
 
 
 class Node:
@@ -209,10 +217,19 @@ class Node:
         """Age of the peer's heartbeat here in milliseconds, as `ring-node status` tells it."""
         return self.status()["heartbeat_age_ms"]
 
-    def is_whole(self) -> bool:
-        """Both threads run and the peer's heartbeat is fresh, as this host's clock sees it."""
-        (beat,) = self.rows(BEAT.format(self.peer_id))
-        return self.threads() == ("Yes", "Yes") and beat["age"] < FRESH_MS * 1000
+    def lacks(self) -> str:
+        """Empty when both threads run and the peer's heartbeat is fresh, as this host's clock
+        sees it; else what is amiss."""
+        try:
+            (beat,) = self.rows(BEAT.format(self.peer_id))
+            (slave,) = self.rows("SHOW SLAVE STATUS")
+        except Exception as error:
+            return f"{self.name}: {error!r}"
+        fresh = beat["age"] < FRESH_MS * 1000
+        if fresh and (slave["Slave_IO_Running"], slave["Slave_SQL_Running"]) == ("Yes", "Yes"):
+            return ""
+        said = {name: slave[name] for name in SLAVE_SAYS if slave[name]}
+        return f"{self.name}: heartbeat of {beat['age'] / 1e6:.1f} s ago, {said}"
 
     def wait_for_server(self, seconds: float = BOOT_SECONDS) -> float:
         _, took = within(seconds, f"{self.name}'s server answers", lambda: self.rows("SELECT 1"))

@@ -116,7 +116,7 @@ class Lab:
         self.end_leftovers()
         if self.suspect or not self.folder.exists():
             self.make_anew()
-        elif self._verified != self._digest() or not is_whole(self):
+        elif self._verified != self._digest() or lacks(self):
             try:
                 self.up()
                 wait_until_whole(self)
@@ -382,15 +382,16 @@ def hostname(lab: Lab, node: str) -> str:
     return f"ip-{lab.outputs()['nodes'][node]['clientAddress'].replace('.', '-')}"
 
 
-def is_whole(lab: Lab) -> bool:
-    """Whether both threads run on both nodes, with fresh heartbeats; asked past the network."""
-    with contextlib.suppress(Exception):
-        return all(Node(lab, name).is_whole() for name in NODES)
-    return False
+def lacks(lab: Lab) -> str:
+    """Empty when both threads run on both nodes, with fresh heartbeats; asked past the network."""
+    try:
+        return "; ".join(filter(None, (Node(lab, name).lacks() for name in NODES)))
+    except Exception as error:  # a ring that does not stand has no outputs
+        return repr(error)
 
 
 def wait_until_whole(lab: Lab) -> None:
-    eventually(lambda: is_whole(lab), bool, "a ring that is whole", WHOLE_SECONDS)
+    eventually(lambda: lacks(lab), lambda said: not said, "a ring that is whole", WHOLE_SECONDS)
 
 
 class Kept(Generic[T]):
