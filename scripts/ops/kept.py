@@ -6,20 +6,22 @@ from typing import Any
 from ops.errors import OpsError
 from ops.nodes import Answer, Document, first_error, silent, spoken
 
-BUCKET = ("bucket", "stack", "ring", "backups", "logs")
+BUCKET = ("bucket", "stack", "ring", "backups", "logs", "turns")
 """Each node says the same of these: they are in the bucket."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """`drills`: newest first, whoever did them. `restored`: the scratch servers of each node that
-    answers. `silent`: why the others do not."""
+    """`turns`: when the ring was put back to an earlier moment, the oldest first. `drills`: newest
+    first, whoever did them. `restored`: the scratch servers of each node that answers. `silent`:
+    why the others do not."""
 
     bucket: str
     stack: str
     ring: str
     backups: list[Document]
     logs: list[Document]
+    turns: list[str]
     drills: list[Document]
     restored: dict[str, list[Document]]
     silent: dict[str, OpsError]
@@ -32,6 +34,22 @@ class Kept:
     @property
     def good(self) -> list[Document]:
         return [each for each in self.backups if not each.get("problem")]
+
+    @property
+    def spans(self) -> list[tuple[str, str | None]]:
+        """From when to when something can be restored, the oldest first; the last one goes on. To a
+        moment after a turn nothing leads but a backup that was taken after it."""
+        result: list[tuple[str, str | None]] = []
+        begins = ["", *self.turns]
+        for begin, end in zip(begins, [*self.turns, None], strict=True):
+            taken = [
+                each["taken_at"]
+                for each in self.good
+                if each["taken_at"] > begin and (end is None or each["taken_at"] < end)
+            ]
+            if taken:
+                result.append((min(taken), end))
+        return result
 
     @property
     def first_moment(self) -> str | None:
@@ -54,6 +72,7 @@ class Kept:
             "name": self.name,
             "first_moment": self.first_moment,
             "last_moment": self.last_moment,
+            "spans": [{"from": first, "before": before} for first, before in self.spans],
             "drills": self.drills,
             "restored": self.restored,
             "silent": {node: error.document() for node, error in self.silent.items()},

@@ -130,15 +130,27 @@ def moments(out: Console, kept: Kept) -> None:
         return
     until = kept.last_moment
     if until is None:
-        text = "No logs are in the bucket: only backups can be restored, by --as-it-is."
+        lines = ["No logs are in the bucket: only backups can be restored, by --as-it-is."]
     else:
-        text = (
-            f"Any moment from {kept.first_moment} on can be asked for. The logs in the bucket end "
-            f"at {until}; a restore brings in what the nodes have written since."
-        )
-    out.print(text, markup=False, soft_wrap=True)
+        lines = [_span(first, before, until) for first, before in kept.spans]
+        if kept.turns and (not kept.spans or kept.spans[-1][1] is not None):
+            lines.append(
+                f"The ring was put back at {kept.turns[-1]}: no moment since can be restored "
+                "before there is a new backup (`ring backup now`)."
+            )
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=True)
     if any(each["gaps"] for each in kept.logs):
         out.print("The logs have gaps: see above.", style=DEAD)
+
+
+def _span(first: str, before: str | None, until: str) -> str:
+    if before is not None:
+        return f"Any moment from {first} to right before {before} can be asked for."
+    return (
+        f"Any moment from {first} on can be asked for. The logs in the bucket end at {until}; a "
+        "restore brings in what the nodes have written since."
+    )
 
 
 def restored(out: Console, kept: Kept) -> None:

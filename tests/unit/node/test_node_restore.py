@@ -313,6 +313,7 @@ def test_the_bucket_is_listed_with_what_is_wrong_and_what_the_logs_span(
     cut(store)
     store.objects["mysql/node-1/backups/20261126T091500Z/data.tar.zst"] = b"never finished"
     put_logs(store, entry(1), entry(2), entry(4))
+    turn = turning.keep(store, {"backup": f"node-1/{FIRST}"}, [UUID])
     monkeypatch.setattr(backups_verb, "Store", lambda _: store)
     monkeypatch.setattr(backups_verb.place, "read", lambda: store.place)
     monkeypatch.setattr(restore, "nodes", lambda: NODES)
@@ -324,6 +325,7 @@ def test_the_bucket_is_listed_with_what_is_wrong_and_what_the_logs_span(
         ("node-2", SECOND),
         ("node-1", FIRST),
     ]
+    assert facts["turns"] == [manifest.moment_of(turn).strftime(manifest.TIME_FORMAT)]
     newest, second, _ = facts["backups"]
     assert "cut" in newest["problem"]
     assert newest["bytes"] is None

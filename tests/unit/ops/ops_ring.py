@@ -185,6 +185,7 @@ def kept(node: str, **changes: Any) -> dict[str, Any]:
         "node": node,
         "backups": [backup()],
         "logs": [logs("node-1"), logs("node-2")],
+        "turns": [],
         "drills": [],
         "restored": [],
         **changes,

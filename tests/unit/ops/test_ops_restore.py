@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 from ops import errors
-from ops_ring import CUT, Nodes, both, failed, kept, logs, replayed, restored, run, well
+from ops_ring import CUT, Nodes, backup, both, failed, kept, logs, replayed, restored, run, well
 
 pytestmark = pytest.mark.unit
 AT = ("--at", "2026-11-26T04:20:00+01:00")
@@ -66,6 +66,30 @@ def test_gaps_in_the_logs_are_said() -> None:
 def test_without_a_good_backup_nothing_can_be_restored() -> None:
     result = run(Nodes(backups=both(backups=[])), "restore", "list")
     assert "Nothing of prod/ring can be restored" in result.stdout
+
+
+TURN = "2026-11-26T08:00:00Z"
+
+
+def test_to_a_moment_after_the_ring_was_put_back_nothing_leads_but_a_new_backup() -> None:
+    result = run(Nodes(backups=both(turns=[TURN])), "restore", "list")
+    assert f"from 2026-11-26T03:15:00Z to right before {TURN} can be" in result.stdout
+    assert f"put back at {TURN}: no moment since can be restored" in result.stdout
+    assert " on can be asked for" not in result.stdout
+
+
+def test_with_a_backup_since_the_ring_was_put_back_moments_after_it_can_be_restored() -> None:
+    since = [backup(), backup("node-2", "20261126T091500Z"), backup("node-2", "20261126T101500Z")]
+    result = run(Nodes(backups=both(turns=[TURN], backups=since)), "restore", "list")
+    assert f"from 2026-11-26T03:15:00Z to right before {TURN} can be" in result.stdout
+    assert "from 2026-11-26T09:15:00Z on can be" in result.stdout
+    assert "no moment since" not in result.stdout
+
+
+def test_a_backup_of_the_very_second_in_which_the_ring_was_put_back_is_of_no_use() -> None:
+    result = run(Nodes(backups=both(turns=["2026-11-26T03:15:00Z"])), "restore", "list")
+    assert "can be asked for" not in result.stdout
+    assert "no moment since can be restored" in result.stdout
 
 
 def test_backups_without_logs_are_restored_as_they_are() -> None:

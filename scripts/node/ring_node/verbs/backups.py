@@ -17,7 +17,8 @@ def run() -> Report:
     report = Report("backups")
     where = place.read()
     store, nodes = Store(where), restore.nodes()
-    found = Bucket(store, nodes).read_all(program.check(paths.MYSQL))
+    bucket = Bucket(store, nodes)
+    found = bucket.read_all(program.check(paths.MYSQL))
     report.facts.update(
         bucket=where.bucket,
         stack=where.stack,
@@ -25,6 +26,7 @@ def run() -> Report:
         node=where.node,
         backups=[_shown(each) for each in found],
         logs=[asdict(each) for each in choosing.spans(store, nodes)],
+        turns=[manifest.moment_of(turn).strftime(manifest.TIME_FORMAT) for turn in bucket.turns],
         drills=drills.kept(store, nodes),
         restored=[each.shown() for each in restored.all_here()],
     )
