@@ -281,6 +281,10 @@ class Lab:
             except LabError as error:
                 raise CommandFailed(str(error)) from None
 
+    def asking(self) -> int | None:
+        """The process of that program, which is the tests' own."""
+        return None if self._asking is None else self._asking[1].pid
+
     def _stop_asking(self) -> None:
         if self._asking is not None:
             self._asking[1].end()

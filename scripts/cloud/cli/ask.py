@@ -45,7 +45,13 @@ class Asking:
                 self._process.communicate()
             self._process = None
 
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
+
     def __call__(self, *words: str) -> Any:
+        if self._process is not None and self._process.poll() is not None:
+            self.end()
         if self._process is None:
             self._process = self._start()
         process = self._process

@@ -11,30 +11,43 @@ from cloud.lab import Lab
 
 pytestmark = pytest.mark.unit
 
-ANSWERS_ONCE = """\
+# It ends in the middle of the third question, if it lives that long.
+ANSWERS_TWICE = """\
 import sys
+for _ in range(2):
+    sys.stdin.readline()
+    print('[0, "{}", ""]', flush=True)
 sys.stdin.readline()
-print('[0, "{}", ""]', flush=True)
 """
 
 
-class AnswersOnce(Asking):
+class AnswersTwice(Asking):
     def _start(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [sys.executable, "-c", ANSWERS_ONCE],
+            [sys.executable, "-c", ANSWERS_TWICE],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
         )
 
 
-def test_a_question_after_the_helper_ended_is_an_error_that_names_the_question(
+def test_a_helper_that_ended_with_a_question_is_an_error_that_names_it_and_another_one_follows(
     tmp_path: Path,
 ) -> None:
-    with AnswersOnce(Lab(tmp_path, tmp_path)) as ask:
-        assert ask("ec2", "describe-vpcs") == {}
-        assert ask._process is not None
-        ask._process.wait(timeout=10)
+    with AnswersTwice(Lab(tmp_path, tmp_path)) as ask:
+        for _ in range(2):
+            assert ask("ec2", "describe-vpcs") == {}
         with pytest.raises(LabError, match=r"ec2 describe-subnets.*without an answer"):
             ask("ec2", "describe-subnets")
         assert ask("ec2", "describe-subnets") == {}, "another one answers"
+
+
+def test_a_helper_that_ended_between_two_questions_costs_neither(tmp_path: Path) -> None:
+    with AnswersTwice(Lab(tmp_path, tmp_path)) as ask:
+        assert ask("ec2", "describe-vpcs") == {}
+        assert ask._process is not None
+        former = ask._process
+        former.kill()
+        former.wait(timeout=10)
+        assert ask("ec2", "describe-subnets") == {}
+        assert ask._process is not former
