@@ -18,7 +18,7 @@ from rebuild import Rebuild, fill
 from updates import UP_COMMAND, Update
 from verbs import Verbs
 
-pytestmark = pytest.mark.updates
+pytestmark = pytest.mark.losses
 
 Figure = Callable[[str, float], None]
 
