@@ -21,7 +21,7 @@ from cloud.setup.entry import SetupError
 SHEBANG = re.compile(rb"^#!.*\b(?:ba|da)?sh\b")
 LEFT_OUT = re.compile(r"^(\.git|\.lab(-.*)?|__pycache__|\.?venv|node_modules)$")
 UNIT_SECONDS = 900
-LAB_SECONDS = 3600
+LAB_SECONDS = 4800
 QUICK = ("lint", "unit", "refusals")
 """Tiers that need no lab. They run while the lab's set-up does."""
 IN_A_LAB = {
