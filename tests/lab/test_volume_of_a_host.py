@@ -336,7 +336,9 @@ def test_at_boot_another_file_system_on_the_volume_is_not_mounted(fresh: Host, o
         " systemctl start mysql-ring-volume || true"
     )
     assert fresh.run(f"mountpoint -q {PLACE}").returncode != 0
-    assert f"which is {own}'s" in said_by_the_unit(fresh)
+    eventually(
+        lambda: said_by_the_unit(fresh), lambda said: f"which is {own}'s" in said, "the unit's word"
+    )
 
 
 def test_a_node_whose_volume_is_not_there_at_boot_waits_for_it_and_writes_nothing(
