@@ -134,7 +134,9 @@ def test_a_node_takes_no_writes_before_it_holds_what_its_peer_holds(
     # Killed while the survivor waits for the lock on its tables.
     with session(ring, SURVIVOR, f"LOCK TABLES {table} WRITE"):
         copy = steps.begin(LOST, "seed")
-        eventually(lambda: sending(ring), bool, "the survivor at work")
+        eventually(
+            lambda: ring.ssh(SURVIVOR, f"sudo ls {VOLUME}/snapshots"), bool, "a snapshot is begun"
+        )
         assert refused()
         ring.ssh(LOST, "sudo pkill -KILL -f '[r]ing-node seed'")
         copy.end(expect=SSH_LOST)
