@@ -7,7 +7,7 @@ import pymysql
 from ..base import paths
 from ..base.clock import boottime
 from ..base.errors import Exit, NodeError
-from ..mysql.sql import RELIED_ON
+from ..mysql.sql import BUSY, RELIED_ON
 from ..ring import records, schema
 from ..ring.schema import BEAT
 from .loop import Loop
@@ -42,6 +42,8 @@ class Heartbeat(Loop):
                 autocommit=True,
                 init_command=RELIED_ON,
             )
+            with self._connection.cursor() as cursor:
+                cursor.execute(BUSY)
         with self._connection.cursor() as cursor:
             if cursor.execute(BEAT, [self._server_id]) != 1:
                 raise NodeError(

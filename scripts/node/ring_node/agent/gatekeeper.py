@@ -10,7 +10,7 @@ from ..host import gate
 from ..mysql import server_files, shows, sql
 from ..mysql.login import Login
 from ..mysql.shows import SlaveStatus
-from ..mysql.sql import Session
+from ..mysql.sql import BUSY, Session
 from ..ring import admission, generation, opening, reach, records, schema
 from ..ring.opening import GOAL_SECONDS, Facts, Peer
 from .loop import Loop
@@ -112,6 +112,7 @@ class Gatekeeper(Loop):
             return Facts(admitted=True, told=False)
         if self._own is None:
             self._own = self._own_stack.enter_context(sql.own(patience=ANSWER_SECONDS))
+            self._own.do(BUSY)
             self._uuid = shows.identity(self._own).uuid
         self._ask(self._own, peer.replication_address, login)
         slave = shows.show_slave_status(self._own)
@@ -145,6 +146,7 @@ class Gatekeeper(Loop):
                 self._other = self._peer_stack.enter_context(
                     reach.peer(address, login, seconds=CONNECT_SECONDS, patience=ANSWER_SECONDS)
                 )
+                self._other.do(BUSY)
             self._goal_asked = boottime()
             self._peer = self._answer(self._other)
             # Before this node beats for the first time: it is closed, so it cannot.

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from ..base.clock import boottime
 from ..mysql import sql
-from ..mysql.sql import Session
+from ..mysql.sql import BUSY, Session
 from ..ring import reach, records, schema
 from .loop import Loop
 from .state import Board
@@ -38,6 +38,7 @@ class Seen(Loop):
             return
         if self._own is None:
             self._own = self._stack.enter_context(sql.own(patience=ANSWER_SECONDS))
+            self._own.do(BUSY)
         beat = schema.beat(self._own, peer.server_id) if schema.exists(self._own) else None
         if self._looked and beat != self._seen and beat is not None:
             self._changed = boottime()
@@ -75,6 +76,7 @@ class Asked(Loop):
                     patience=ANSWER_SECONDS,
                 )
             )
+            self._other.do(BUSY)
         difference = schema.clock_difference(self._other)
         self._board.peer_answered(boottime(), difference)
         self.say("answers")

@@ -33,6 +33,9 @@ RELIED_ON = (
     " wait_timeout = 28800, lock_wait_timeout = 31536000, innodb_lock_wait_timeout = 50,"
     " sql_big_selects = 1, sql_quote_show_create = 1, old_passwords = 0, max_error_count = 64"
 )
+# For a session that stays and is never idle for long. 5.6 may close a connection right before its
+# thread reads from it: the thread then waits out its wait_timeout, and a stop of the server for it.
+BUSY = "SET SESSION wait_timeout = 60"
 # For a session that is idle while something else takes longer.
 PATIENT = "SET SESSION wait_timeout = 31536000"
 # Notes of MySQL 5.6 that say what this tool intends.
