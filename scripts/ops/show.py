@@ -132,8 +132,9 @@ def moments(out: Console, kept: Kept) -> None:
     if until is None:
         lines = ["No logs are in the bucket: only backups can be restored, by --as-it-is."]
     else:
-        lines = [_span(first, before, until) for first, before in kept.spans]
-        if kept.turns and (not kept.spans or kept.spans[-1][1] is not None):
+        spans = kept.spans
+        lines = [_span(first, before, until) for first, before in spans]
+        if not spans or spans[-1][1] is not None:
             lines.append(
                 f"The ring was put back at {kept.turns[-1]}: no moment since can be restored "
                 "before there is a new backup (`ring backup now`)."

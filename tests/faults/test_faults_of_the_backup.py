@@ -19,8 +19,9 @@ from conftest import is_back
 from hosts import Node
 from labs import SETTLE, Lab, hostname
 from load import Load
+from running import Running
 from verbs import Verbs
-from waits import BOOT_SECONDS, HEALED_SECONDS, NOTICED_SECONDS, PATIENCE, within
+from waits import BOOT_SECONDS, HEALED_SECONDS, NOTICED_SECONDS, within
 
 pytestmark = pytest.mark.losses
 
@@ -63,25 +64,11 @@ MOMENTS = (
 )
 
 
-class Backup:
+class Backup(Running):
     """`ring-node backup` on a node."""
 
     def __init__(self, ring: Lab, node: Node) -> None:
-        self.process = ring.popen_on(node.name, f"{TOOL} backup 2>&1")
-        self.text = ""
-
-    @property
-    def at_work(self) -> bool:
-        if self.process.poll() is None:
-            return True
-        self.end()
-        return False
-
-    def end(self) -> int:
-        """Its exit code; what it printed is `text`."""
-        if not self.text:
-            self.text, _ = self.process.communicate(timeout=BACKUP_SECONDS * PATIENCE)
-        return self.process.returncode
+        super().__init__(ring.popen_on(node.name, f"{TOOL} backup 2>&1"), BACKUP_SECONDS)
 
 
 @contextmanager

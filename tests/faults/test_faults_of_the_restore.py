@@ -17,8 +17,9 @@ from conftest import is_back
 from hosts import Node
 from labs import SETTLE, Lab, hostname
 from load import Load
+from running import Running
 from verbs import Verbs
-from waits import HEALED_SECONDS, NOTICED_SECONDS, PATIENCE, within
+from waits import HEALED_SECONDS, NOTICED_SECONDS, within
 
 pytestmark = pytest.mark.losses
 
@@ -54,29 +55,16 @@ MOMENTS = (
 )
 
 
-class Verb:
+class Verb(Running):
     """One of the tool's on a node, with its document."""
 
     def __init__(self, ring: Lab, node: Node, verb: str, document: dict[str, Any] | None) -> None:
-        self.process = ring.popen("ssh", node.name, f"{TOOL} {verb}")
-        self.text = ""
-        assert self.process.stdin is not None
-        self.process.stdin.write("" if document is None else json.dumps(document))
-        self.process.stdin.close()
-        self.process.stdin = None
-
-    @property
-    def at_work(self) -> bool:
-        if self.process.poll() is None:
-            return True
-        self.end()
-        return False
-
-    def end(self) -> int:
-        """Its exit code; what it printed is `text`."""
-        if not self.text:
-            self.text, _ = self.process.communicate(timeout=VERB_SECONDS * PATIENCE)
-        return self.process.returncode
+        process = ring.popen("ssh", node.name, f"{TOOL} {verb}")
+        assert process.stdin is not None
+        process.stdin.write("" if document is None else json.dumps(document))
+        process.stdin.close()
+        process.stdin = None
+        super().__init__(process, VERB_SECONDS)
 
 
 def done(
@@ -117,7 +105,9 @@ def taken(ring: Lab, node: Node) -> dict[str, Any]:
 
 
 def listed(node: Node, folder: str) -> list[str]:
-    return node.run("sh", "-c", f"ls {VOLUME}/{folder} || true").split()
+    """Nothing where the folder was never made."""
+    place = f"{VOLUME}/{folder}"
+    return node.run("sh", "-c", f"[ ! -d {place} ] || ls {place}").split()
 
 
 @pytest.mark.parametrize("at", [UNPACKED, PROVEN], ids=["before it comes", "when it has come"])
